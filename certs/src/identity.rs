@@ -1,0 +1,236 @@
+//! Role and name, and how they stand in a certificate: the only parser of either.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use rustls_pki_types::CertificateDer;
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use crate::Error;
+
+const SCHEME: &str = "rollcall://";
+
+/// What an identity may be: an agent's certificate never acts as a controller's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Answers.
+    Agent,
+    /// Asks.
+    Controller,
+}
+
+impl Role {
+    fn word(self) -> &'static str {
+        match self {
+            Role::Agent => "agent",
+            Role::Controller => "controller",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// A name: 1 to 63 of `a-z`, `0-9` and `-`, with no `-` at either end. Compared whole, never in part.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Name(String);
+
+impl Name {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Name {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Name, Error> {
+        let fault = if text.is_empty() || text.len() > 63 {
+            "a name has 1 to 63 characters"
+        } else if text.contains('.') {
+            "a name has no dots; give the DNS name as an address of it instead"
+        } else if !text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-')) {
+            "a name has only a-z, 0-9 and -"
+        } else if text.starts_with('-') || text.ends_with('-') {
+            "a name neither begins nor ends with -"
+        } else {
+            return Ok(Name(text.to_owned()));
+        };
+        Err(Error::Name { name: text.escape_debug().take(80).collect(), fault })
+    }
+}
+
+/// Who somebody is. As text, and in a certificate, it is `rollcall://ROLE/NAME`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// What it may be.
+    pub role: Role,
+    /// What it is called.
+    pub name: Name,
+}
+
+impl Identity {
+    /// The identity of an agent.
+    pub fn agent(name: Name) -> Identity {
+        Identity { role: Role::Agent, name }
+    }
+
+    /// The identity of a controller.
+    pub fn controller(name: Name) -> Identity {
+        Identity { role: Role::Controller, name }
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{SCHEME}{}/{}", self.role, self.name)
+    }
+}
+
+impl FromStr for Identity {
+    type Err = Error;
+
+    fn from_str(uri: &str) -> Result<Identity, Error> {
+        let unknown = || Error::Certificate(format!("`{}` is no identity", uri.escape_debug()));
+        let (role, name) =
+            uri.strip_prefix(SCHEME).and_then(|rest| rest.split_once('/')).ok_or_else(unknown)?;
+        let role = match role {
+            "agent" => Role::Agent,
+            "controller" => Role::Controller,
+            _ => return Err(unknown()),
+        };
+        Ok(Identity { role, name: name.parse()? })
+    }
+}
+
+/// What a certificate says of its holder. Says nothing of whether to believe it: that is for the handshake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// Who.
+    pub identity: Identity,
+    /// From when.
+    pub not_before: Timestamp,
+    /// Until when.
+    pub not_after: Timestamp,
+}
+
+impl Peer {
+    /// Reads a certificate.
+    ///
+    /// # Errors
+    /// It is not a certificate, or does not name exactly one identity.
+    pub fn read(certificate: &CertificateDer<'_>) -> Result<Peer, Error> {
+        let parsed = parse(certificate)?;
+        let names = parsed
+            .subject_alternative_name()
+            .ok()
+            .flatten()
+            .map(|extension| extension.value.general_names.as_slice())
+            .unwrap_or_default();
+        let mut uris = names.iter().filter_map(|name| match name {
+            GeneralName::URI(uri) if uri.starts_with(SCHEME) => Some(*uri),
+            _ => None,
+        });
+        let (Some(uri), None) = (uris.next(), uris.next()) else {
+            return Err(Error::Certificate("the certificate does not name one identity".to_owned()));
+        };
+        let validity = parsed.validity();
+        Ok(Peer {
+            identity: uri.parse()?,
+            not_before: timestamp(validity.not_before.timestamp())?,
+            not_after: timestamp(validity.not_after.timestamp())?,
+        })
+    }
+}
+
+/// Whether this certificate may sign others.
+pub(crate) fn is_authority(certificate: &CertificateDer<'_>) -> Result<bool, Error> {
+    Ok(parse(certificate)?.is_ca())
+}
+
+fn parse<'a>(certificate: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, Error> {
+    match X509Certificate::from_der(certificate) {
+        Ok((rest, parsed)) if rest.is_empty() => Ok(parsed),
+        _ => Err(Error::Certificate("these bytes are not a certificate".to_owned())),
+    }
+}
+
+fn timestamp(seconds: i64) -> Result<Timestamp, Error> {
+    Timestamp::from_second(seconds)
+        .map_err(|_| Error::Certificate("the certificate's dates are out of range".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn names_are_plain_or_refused() {
+        for good in ["a", "web-1", "7", &"x".repeat(63)] {
+            assert_eq!(good.parse::<Name>().unwrap().as_str(), good);
+        }
+        let bad = [
+            "",
+            "-a",
+            "a-",
+            "Web",
+            "web.1",
+            "web 1",
+            "web\n",
+            "wéb",
+            "a,b",
+            "a/b",
+            "*",
+            "a\0",
+            &"x".repeat(64),
+        ];
+        for bad in bad {
+            assert!(bad.parse::<Name>().is_err(), "{bad:?} was taken");
+        }
+    }
+
+    #[test]
+    fn identities_are_compared_whole() {
+        for bad in [
+            "rollcall://agent/",
+            "rollcall://agent/web-1/",
+            "rollcall://agent/web-1?x",
+            "rollcall://Agent/web-1",
+            "ROLLCALL://agent/web-1",
+            "rollcall://root/web-1",
+            "rollcall://agent",
+            " rollcall://agent/web-1",
+            "rollcall://agent/web-1.",
+        ] {
+            assert!(bad.parse::<Identity>().is_err(), "{bad:?} was taken");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(name in "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?") {
+            for role in [Role::Agent, Role::Controller] {
+                let identity = Identity { role, name: name.parse()? };
+                prop_assert_eq!(identity.to_string().parse::<Identity>()?, identity);
+            }
+        }
+
+        #[test]
+        fn no_bytes_crash_the_reader(bytes in any::<Vec<u8>>()) {
+            prop_assert!(Peer::read(&CertificateDer::from(bytes)).is_err());
+        }
+    }
+}

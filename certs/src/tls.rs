@@ -1,0 +1,340 @@
+//! The two TLS configurations, and a failed handshake in words.
+//!
+//! TLS 1.3 only, the post-quantum exchange first. No resumption and no tickets: a resumed session skips the client's
+//! certificate, so an expired or revoked one would get in.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::crypto::aws_lc_rs::{self, cipher_suite, kx_group};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{NoServerSessionStorage, ParsedCertificate, WebPkiClientVerifier};
+use rustls::sign::SingleCertAndKey;
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, CommonState, DigitallySignedStruct, DistinguishedName,
+    OtherError, RootCertStore, ServerConfig, SignatureScheme,
+};
+
+use crate::{Credentials, Error, Identity, Name, Peer, Role};
+
+/// The cryptography of both sides, named and not left to a process-wide default.
+pub fn provider() -> CryptoProvider {
+    CryptoProvider {
+        cipher_suites: vec![
+            cipher_suite::TLS13_AES_128_GCM_SHA256,
+            cipher_suite::TLS13_AES_256_GCM_SHA384,
+            cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
+        ],
+        kx_groups: vec![kx_group::X25519MLKEM768, kx_group::X25519],
+        ..aws_lc_rs::default_provider()
+    }
+}
+
+/// How an agent takes connections: only controllers of its authority get in.
+///
+/// # Errors
+/// The credentials are not an agent's, or cannot be used.
+pub fn server_config(credentials: &Credentials, protocol: &[u8]) -> Result<ServerConfig, Error> {
+    demand(credentials, Role::Agent)?;
+    let provider = Arc::new(provider());
+    let chains =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots(credentials)?), Arc::clone(&provider))
+            .clear_root_hint_subjects()
+            .build()
+            .map_err(|error| {
+                Error::Certificate(format!("the authority's certificate cannot be used: {error}"))
+            })?;
+    let key = SingleCertAndKey::from(credentials.certified_key()?);
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_client_cert_verifier(Arc::new(ControllersOnly { chains }))
+        .with_cert_resolver(Arc::new(key));
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    config.alpn_protocols = vec![protocol.to_vec()];
+    Ok(config)
+}
+
+/// How a controller makes connections. Made once, it fits any number of agents.
+pub struct ClientSide {
+    provider: Arc<CryptoProvider>,
+    roots: Arc<RootCertStore>,
+    key: Arc<SingleCertAndKey>,
+    protocol: Vec<u8>,
+}
+
+impl ClientSide {
+    /// Prepares what all connections share.
+    ///
+    /// # Errors
+    /// The credentials are not a controller's, or cannot be used.
+    pub fn new(credentials: &Credentials, protocol: &[u8]) -> Result<ClientSide, Error> {
+        demand(credentials, Role::Controller)?;
+        Ok(ClientSide {
+            provider: Arc::new(provider()),
+            roots: Arc::new(roots(credentials)?),
+            key: Arc::new(SingleCertAndKey::from(credentials.certified_key()?)),
+            protocol: protocol.to_vec(),
+        })
+    }
+
+    /// The configuration for one agent: the one of this name, or with `None` whichever agent's certificate holds the
+    /// address that was dialled.
+    ///
+    /// # Errors
+    /// The library refused the configuration.
+    pub fn config(&self, expected: Option<Name>) -> Result<ClientConfig, Error> {
+        let verifier = AgentsOnly {
+            expected,
+            roots: Arc::clone(&self.roots),
+            algorithms: self.provider.signature_verification_algorithms,
+        };
+        let mut config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_protocol_versions(&[&rustls::version::TLS13])?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_client_cert_resolver(Arc::clone(&self.key) as _);
+        config.resumption = Resumption::disabled();
+        // The name of the machine is nobody's business on the way.
+        config.enable_sni = false;
+        config.alpn_protocols = vec![self.protocol.clone()];
+        Ok(config)
+    }
+}
+
+/// Who is at the other end of a connection whose handshake is done.
+pub fn peer(connection: &CommonState) -> Option<Peer> {
+    Peer::read(connection.peer_certificates()?.first()?).ok()
+}
+
+fn demand(credentials: &Credentials, role: Role) -> Result<(), Error> {
+    let own = &credentials.own().identity;
+    if own.role == role {
+        return Ok(());
+    }
+    Err(Error::Certificate(format!("this identity is {own}; one of a {role}'s is needed here")))
+}
+
+fn roots(credentials: &Credentials) -> Result<RootCertStore, Error> {
+    let mut roots = RootCertStore::empty();
+    for authority in &credentials.authorities {
+        roots.add(authority.clone())?;
+    }
+    Ok(roots)
+}
+
+#[derive(Debug)]
+struct ControllersOnly {
+    chains: Arc<dyn ClientCertVerifier>,
+}
+
+impl ClientCertVerifier for ControllersOnly {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.chains.root_hint_subjects()
+    }
+
+    fn verify_client_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        let verified = self.chains.verify_client_cert(certificate, intermediates, now)?;
+        check_role(certificate, Role::Controller)?;
+        Ok(verified)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.chains.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.chains.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.chains.supported_verify_schemes()
+    }
+}
+
+#[derive(Debug)]
+struct AgentsOnly {
+    expected: Option<Name>,
+    roots: Arc<RootCertStore>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl ServerCertVerifier for AgentsOnly {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        dialled: &ServerName<'_>,
+        _ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let parsed = ParsedCertificate::try_from(certificate)?;
+        let algorithms = self.algorithms.all;
+        verify_server_cert_signed_by_trust_anchor(&parsed, &self.roots, intermediates, now, algorithms)?;
+        let presented = check_role(certificate, Role::Agent)?;
+        match &self.expected {
+            Some(expected) if *expected != presented.name => Err(misnamed(presented)),
+            Some(_) => Ok(ServerCertVerified::assertion()),
+            None => verify_server_name(&parsed, dialled)
+                .map(|()| ServerCertVerified::assertion())
+                .map_err(|_| misnamed(presented)),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _certificate: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Err(rustls::PeerIncompatible::ServerDoesNotSupportTls12Or13.into())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+fn check_role(certificate: &CertificateDer<'_>, role: Role) -> Result<Identity, rustls::Error> {
+    let peer = Peer::read(certificate).map_err(|_| CertificateError::BadEncoding)?;
+    if peer.identity.role != role {
+        return Err(CertificateError::InvalidPurpose.into());
+    }
+    Ok(peer.identity)
+}
+
+/// An agent of our authority, but not the one that was meant.
+#[derive(Debug, thiserror::Error)]
+#[error("this is {0}")]
+struct Misnamed(Identity);
+
+fn misnamed(presented: Identity) -> rustls::Error {
+    CertificateError::Other(OtherError(Arc::new(Misnamed(presented)))).into()
+}
+
+/// Which side ended a handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judge {
+    /// This side did not accept the other.
+    Us,
+    /// The other side did not accept this one.
+    Peer,
+}
+
+/// Why a handshake failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// The other side does not speak TLS at all.
+    NotTls,
+    /// The other side does not speak TLS 1.3.
+    OldTls,
+    /// Both speak TLS, but not this protocol or not one cipher of both.
+    NothingShared,
+    /// No certificate was shown.
+    NoCertificate,
+    /// The certificate is signed by another authority.
+    UnknownAuthority,
+    /// The certificate belongs to another agent than the one meant.
+    WrongName(Identity),
+    /// An agent's certificate where a controller's belongs, or the other way round.
+    WrongRole,
+    /// The certificate ended, by this machine's clock.
+    Expired(Timestamp),
+    /// The certificate begins later, by this machine's clock.
+    NotYetValid(Timestamp),
+    /// The certificate is outside of its dates by the other side's clock, which does not say in which direction.
+    OutsideDates,
+    /// The certificate was revoked.
+    Revoked,
+    /// Anything else, in the library's words.
+    Other(String),
+}
+
+/// The judgement in a failed handshake.
+///
+/// In TLS 1.3 a client's handshake is over before the server has judged its certificate: the refusal comes with the
+/// first read, and goes through here just the same.
+pub fn explain(error: &rustls::Error) -> (Judge, Reason) {
+    match error {
+        rustls::Error::AlertReceived(alert) => (Judge::Peer, of_alert(*alert)),
+        rustls::Error::InvalidCertificate(error) => (Judge::Us, of_certificate(error)),
+        rustls::Error::NoCertificatesPresented => (Judge::Us, Reason::NoCertificate),
+        rustls::Error::InvalidMessage(_) => (Judge::Us, Reason::NotTls),
+        rustls::Error::PeerIncompatible(why) => (Judge::Us, of_incompatible(why)),
+        rustls::Error::NoApplicationProtocol => (Judge::Us, Reason::NothingShared),
+        other => (Judge::Us, Reason::Other(other.to_string())),
+    }
+}
+
+fn of_alert(alert: AlertDescription) -> Reason {
+    match alert {
+        AlertDescription::CertificateRequired => Reason::NoCertificate,
+        AlertDescription::UnknownCA | AlertDescription::DecryptError => Reason::UnknownAuthority,
+        AlertDescription::CertificateExpired => Reason::OutsideDates,
+        AlertDescription::CertificateRevoked => Reason::Revoked,
+        AlertDescription::UnsupportedCertificate => Reason::WrongRole,
+        AlertDescription::ProtocolVersion => Reason::OldTls,
+        AlertDescription::NoApplicationProtocol | AlertDescription::HandshakeFailure => Reason::NothingShared,
+        other => Reason::Other(format!("TLS alert {other:?}")),
+    }
+}
+
+fn of_certificate(error: &CertificateError) -> Reason {
+    let at = |time: &UnixTime| Timestamp::from_second(time.as_secs().cast_signed()).unwrap_or(Timestamp::MAX);
+    match error {
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => Reason::UnknownAuthority,
+        CertificateError::ExpiredContext { not_after, .. } => Reason::Expired(at(not_after)),
+        CertificateError::NotValidYetContext { not_before, .. } => Reason::NotYetValid(at(not_before)),
+        CertificateError::Expired | CertificateError::NotValidYet => Reason::OutsideDates,
+        CertificateError::Revoked => Reason::Revoked,
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            Reason::WrongRole
+        }
+        CertificateError::Other(OtherError(error)) => match error.downcast_ref::<Misnamed>() {
+            Some(Misnamed(presented)) => Reason::WrongName(presented.clone()),
+            None => Reason::Other(error.to_string()),
+        },
+        other => Reason::Other(format!("{other:?}")),
+    }
+}
+
+fn of_incompatible(why: &rustls::PeerIncompatible) -> Reason {
+    use rustls::PeerIncompatible as P;
+    match why {
+        P::Tls12NotOffered
+        | P::Tls12NotOfferedOrEnabled
+        | P::Tls13RequiredForQuic
+        | P::SupportedVersionsExtensionRequired
+        | P::ServerTlsVersionIsDisabledByOurConfig
+        | P::ServerDoesNotSupportTls12Or13 => Reason::OldTls,
+        _ => Reason::NothingShared,
+    }
+}

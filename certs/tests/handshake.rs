@@ -1,0 +1,261 @@
+//! Role x authority x name x date: accepted, or exactly this reason, on both sides.
+
+use std::sync::Arc;
+
+use certs::tls::{self, ClientSide, Judge, Reason};
+use certs::{Address, Algorithm, Authority, Credentials, Grant, Identity, Role, Validity};
+use jiff::{SignedDuration, Timestamp};
+use rustls_pki_types::ServerName;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+const PROTOCOL: &[u8] = b"test/1";
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+#[derive(Clone, Copy, PartialEq)]
+enum Dates {
+    Good,
+    Over,
+    Ahead,
+}
+
+impl Dates {
+    fn validity(self) -> Validity {
+        let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap();
+        let (from, until) = match self {
+            Dates::Good => (-HOUR, HOUR),
+            Dates::Over => (HOUR * -2, -HOUR),
+            Dates::Ahead => (HOUR, HOUR * 2),
+        };
+        Validity { not_before: now + from, not_after: now + until }
+    }
+}
+
+struct Case {
+    signed_by: Algorithm,
+    identity: Identity,
+    dates: Dates,
+}
+
+impl Case {
+    fn good(role: Role) -> Case {
+        let name = if role == Role::Agent { "web-1" } else { "alice" };
+        Case {
+            signed_by: Algorithm::Ed25519,
+            identity: Identity { role, name: name.parse().unwrap() },
+            dates: Dates::Good,
+        }
+    }
+
+    fn credentials(&self, authority: &Authority) -> Credentials {
+        let addresses: [Address; 1] = ["192.0.2.7".parse().unwrap()];
+        let addresses = if self.identity.role == Role::Agent { &addresses[..] } else { &[] };
+        let grant = Grant { identity: &self.identity, addresses, validity: self.dates.validity() };
+        authority.issue(self.signed_by, &grant).unwrap()
+    }
+}
+
+fn fault(error: &std::io::Error) -> (Judge, Reason) {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(error) => tls::explain(error),
+        None => panic!("not a TLS error: {error}"),
+    }
+}
+
+type Verdict = Result<(), (Judge, Reason)>;
+
+/// Shakes hands and sends one byte each way, as a request and its answer would go. Client's verdict, server's verdict.
+async fn shake(
+    server: rustls::ServerConfig,
+    client: rustls::ClientConfig,
+    dialled: &str,
+) -> (Verdict, Verdict) {
+    let (near, far) = duplex(64 * 1024);
+    let dialled = ServerName::try_from(dialled.to_owned()).unwrap();
+    let serve = async {
+        let mut stream =
+            TlsAcceptor::from(Arc::new(server)).accept(far).await.map_err(|error| fault(&error))?;
+        let mut byte = [0];
+        stream.read_exact(&mut byte).await.map_err(|error| fault(&error))?;
+        stream.write_all(&byte).await.map_err(|error| fault(&error))?;
+        stream.flush().await.map_err(|error| fault(&error))
+    };
+    let ask = async {
+        let connector = TlsConnector::from(Arc::new(client));
+        let mut stream = connector.connect(dialled, near).await.map_err(|error| fault(&error))?;
+        let _ = stream.write_all(b"x").await;
+        let _ = stream.flush().await;
+        stream.read_exact(&mut [0]).await.map(drop).map_err(|error| fault(&error))
+    };
+    tokio::join!(ask, serve)
+}
+
+fn date_reason(dates: Dates) -> Option<Reason> {
+    match dates {
+        Dates::Good => None,
+        Dates::Over => Some(Reason::Expired(dates.validity().not_after)),
+        Dates::Ahead => Some(Reason::NotYetValid(dates.validity().not_before)),
+    }
+}
+
+/// Times move on while a test runs; a reason is compared without its seconds.
+fn same(one: &Reason, other: &Reason) -> bool {
+    let near = |a: &Timestamp, b: &Timestamp| (*a - *b).total(jiff::Unit::Second).unwrap().abs() < 60.0;
+    match (one, other) {
+        (Reason::Expired(a), Reason::Expired(b)) | (Reason::NotYetValid(a), Reason::NotYetValid(b)) => {
+            near(a, b)
+        }
+        _ => one == other,
+    }
+}
+
+#[tokio::test]
+async fn every_combination_is_accepted_or_refused_for_its_own_reason() {
+    let ours = Authority::create(Algorithm::Ed25519).unwrap();
+    let theirs = Authority::create(Algorithm::P256).unwrap();
+    let mut seen = 0;
+    for agent_signed_by_us in [true, false] {
+        for controller_signed_by_us in [true, false] {
+            for agent_dates in [Dates::Good, Dates::Over, Dates::Ahead] {
+                for controller_dates in [Dates::Good, Dates::Over, Dates::Ahead] {
+                    for (named, dialled, meant) in [
+                        (Some("web-1"), "198.51.100.1", true),
+                        (Some("web-2"), "192.0.2.7", false),
+                        (None, "192.0.2.7", true),
+                        (None, "web-1", true),
+                        (None, "198.51.100.1", false),
+                    ] {
+                        let agent = Case { dates: agent_dates, ..Case::good(Role::Agent) };
+                        let controller = Case { dates: controller_dates, ..Case::good(Role::Controller) };
+                        let signer = |us| if us { &ours } else { &theirs };
+                        let agent_credentials = agent.credentials(signer(agent_signed_by_us));
+                        let controller_credentials = controller.credentials(signer(controller_signed_by_us));
+                        // Each side trusts our authority, whoever signed its own certificate.
+                        let agent_credentials = trusting(agent_credentials, &ours);
+                        let controller_credentials = trusting(controller_credentials, &ours);
+                        let server = tls::server_config(&agent_credentials, PROTOCOL).unwrap();
+                        let named = named.map(|name| name.parse().unwrap());
+                        let client = ClientSide::new(&controller_credentials, PROTOCOL)
+                            .unwrap()
+                            .config(named)
+                            .unwrap();
+
+                        let of_agent = date_reason(agent_dates)
+                            .or((!agent_signed_by_us).then_some(Reason::UnknownAuthority))
+                            .or((!meant).then_some(Reason::WrongName(agent.identity.clone())));
+                        let of_controller = date_reason(controller_dates)
+                            .or((!controller_signed_by_us).then_some(Reason::UnknownAuthority));
+
+                        let (client_verdict, server_verdict) = shake(server, client, dialled).await;
+                        match (&of_agent, &of_controller) {
+                            (Some(expected), _) => {
+                                let (judge, reason) = client_verdict.unwrap_err();
+                                assert_eq!(judge, Judge::Us);
+                                assert!(same(&reason, expected), "{reason:?} is not {expected:?}");
+                                assert_eq!(server_verdict.unwrap_err().0, Judge::Peer);
+                            }
+                            (None, Some(expected)) => {
+                                let (judge, reason) = server_verdict.unwrap_err();
+                                assert_eq!(judge, Judge::Us);
+                                assert!(same(&reason, expected), "{reason:?} is not {expected:?}");
+                                let heard = match expected {
+                                    Reason::Expired(_) | Reason::NotYetValid(_) => Reason::OutsideDates,
+                                    other => other.clone(),
+                                };
+                                assert_eq!(client_verdict.unwrap_err(), (Judge::Peer, heard));
+                            }
+                            (None, None) => assert_eq!((client_verdict, server_verdict), (Ok(()), Ok(()))),
+                        }
+                        seen += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(seen, 180);
+}
+
+fn trusting(credentials: Credentials, authority: &Authority) -> Credentials {
+    let (key, certificate) = credentials.into_key_and_certificate();
+    Credentials::new(key, certificate, vec![authority.certificate().clone()]).unwrap()
+}
+
+#[tokio::test]
+async fn an_identity_of_the_wrong_role_cannot_act_as_the_other() {
+    let authority = Authority::create(Algorithm::Ed25519).unwrap();
+    let agent = Case::good(Role::Agent).credentials(&authority);
+    let controller = Case::good(Role::Controller).credentials(&authority);
+    assert!(tls::server_config(&controller, PROTOCOL).is_err());
+    assert!(ClientSide::new(&agent, PROTOCOL).is_err());
+
+    // A thief of an agent's key does not use our client: this is the same configuration with the check left out.
+    let (key, certificate) = agent.into_key_and_certificate();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(authority.certificate().clone()).unwrap();
+    let mut thief = rustls::ClientConfig::builder_with_provider(Arc::new(tls::provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_client_auth_cert(vec![certificate], key)
+        .unwrap();
+    thief.alpn_protocols = vec![PROTOCOL.to_vec()];
+    let server = tls::server_config(&Case::good(Role::Agent).credentials(&authority), PROTOCOL).unwrap();
+    let (client, server) = shake(server, thief, "web-1").await;
+    assert_eq!(server, Err((Judge::Us, Reason::WrongRole)));
+    assert_eq!(client, Err((Judge::Peer, Reason::WrongRole)));
+}
+
+#[tokio::test]
+async fn nobody_gets_in_without_a_certificate() {
+    let authority = Authority::create(Algorithm::Ed25519).unwrap();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(authority.certificate().clone()).unwrap();
+    let client = rustls::ClientConfig::builder_with_provider(Arc::new(tls::provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let server = tls::server_config(&Case::good(Role::Agent).credentials(&authority), PROTOCOL).unwrap();
+    let (client, server) = shake(server, client, "web-1").await;
+    assert_eq!(server, Err((Judge::Us, Reason::NoCertificate)));
+    assert_eq!(client, Err((Judge::Peer, Reason::NoCertificate)));
+}
+
+#[tokio::test]
+async fn another_protocol_is_refused() {
+    let authority = Authority::create(Algorithm::Ed25519).unwrap();
+    let server = tls::server_config(&Case::good(Role::Agent).credentials(&authority), b"test/2").unwrap();
+    let controller = Case::good(Role::Controller).credentials(&authority);
+    let client = ClientSide::new(&controller, PROTOCOL).unwrap().config(None).unwrap();
+    let (client, server) = shake(server, client, "web-1").await;
+    assert_eq!(server, Err((Judge::Us, Reason::NothingShared)));
+    assert_eq!(client, Err((Judge::Peer, Reason::NothingShared)));
+}
+
+#[tokio::test]
+async fn p256_is_served_and_the_exchange_is_post_quantum_without_resumption() {
+    let authority = Authority::create(Algorithm::P256).unwrap();
+    let agent = Case { signed_by: Algorithm::P256, ..Case::good(Role::Agent) };
+    let controller = Case { signed_by: Algorithm::P256, ..Case::good(Role::Controller) };
+    let server = tls::server_config(&agent.credentials(&authority), PROTOCOL).unwrap();
+    assert_eq!(server.send_tls13_tickets, 0);
+    assert!(!server.session_storage.can_cache());
+    let client = ClientSide::new(&controller.credentials(&authority), PROTOCOL).unwrap();
+    let client = Arc::new(client.config(Some("web-1".parse().unwrap())).unwrap());
+    let server = Arc::new(server);
+    for _ in 0..2 {
+        let (near, far) = duplex(64 * 1024);
+        let dialled = ServerName::try_from("web-1").unwrap();
+        let (served, asked) = tokio::join!(
+            TlsAcceptor::from(Arc::clone(&server)).accept(far),
+            TlsConnector::from(Arc::clone(&client)).connect(dialled, near)
+        );
+        let (served, asked) = (served.unwrap(), asked.unwrap());
+        let connection = asked.get_ref().1;
+        assert_eq!(connection.handshake_kind(), Some(rustls::HandshakeKind::Full));
+        let group = connection.negotiated_key_exchange_group().unwrap().name();
+        assert_eq!(group, rustls::NamedGroup::X25519MLKEM768);
+        assert_eq!(tls::peer(connection).unwrap().identity, agent.identity);
+        assert_eq!(tls::peer(served.get_ref().1).unwrap().identity, controller.identity);
+    }
+}

@@ -1,0 +1,147 @@
+//! Every reason an agent has to refuse: a stable kind for programs, a sentence and a next step for people.
+
+use serde::{Deserialize, Serialize};
+
+use crate::VERSION;
+use crate::frame::FrameError;
+
+/// A refusal as it crosses the wire.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// For programs; never changes its meaning.
+    pub kind: Kind,
+    /// What was refused and why.
+    pub message: String,
+    /// What to do next.
+    pub hint: String,
+}
+
+/// The kinds of refusal. A kind this build does not know reads as [`Kind::Other`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// The message is not of the protocol's form.
+    BadMessage,
+    /// The request is known, its words are not right.
+    BadRequest,
+    /// This agent does not know the request.
+    UnknownRequest,
+    /// More bytes than the agent's owner allows.
+    TooLarge,
+    /// This identity has as many connections as it may have, or the agent as many as it serves.
+    TooManyConnections,
+    /// This connection has as many requests in flight as it may have.
+    TooManyRequests,
+    /// The asker cancelled it.
+    Cancelled,
+    /// The peer was silent for too long in the middle of something.
+    TimedOut,
+    /// The agent is shutting down.
+    ShuttingDown,
+    /// The agent tried and could not; the message says why.
+    Failed,
+    /// A kind from a newer agent.
+    #[serde(other)]
+    Other,
+}
+
+impl Refusal {
+    fn new(kind: Kind, message: String, hint: &str) -> Refusal {
+        Refusal { kind, message, hint: hint.to_owned() }
+    }
+
+    /// The head is not JSON of the envelope's form.
+    pub fn bad_message(error: &serde_json::Error) -> Refusal {
+        let message = format!("this is not a message of the protocol: {error}");
+        Refusal::new(Kind::BadMessage, message, "see docs/protocol.md for the form of a message")
+    }
+
+    /// The envelope has neither a request nor a cancellation, or no id.
+    pub fn no_request() -> Refusal {
+        let message = "the message has no `id` with an `ask`, and no `cancel`".to_owned();
+        Refusal::new(Kind::BadMessage, message, "see docs/protocol.md for the form of a message")
+    }
+
+    /// An id that is still in use on this connection.
+    pub fn id_in_use(id: u64) -> Refusal {
+        let message = format!("request {id} is still being answered on this connection");
+        Refusal::new(Kind::BadMessage, message, "use a new id for every request")
+    }
+
+    /// The words of a known request are wrong.
+    pub fn bad_request(name: &str, error: &impl std::fmt::Display) -> Refusal {
+        let message = format!("`{name}` was asked with words it does not take: {error}");
+        Refusal::new(Kind::BadRequest, message, "see docs/protocol.md for what each request takes")
+    }
+
+    /// A request this build does not have.
+    pub fn unknown_request(name: &str) -> Refusal {
+        let shown: String = name.chars().take(40).collect();
+        let message = format!("this agent ({VERSION}) does not know the request {shown:?}");
+        Refusal::new(Kind::UnknownRequest, message, "use a request it knows, or install a newer agent there")
+    }
+
+    /// Bytes that cannot be a frame.
+    pub fn bad_frame(error: &FrameError) -> Refusal {
+        let (kind, hint) = match error {
+            FrameError::TooLong { .. } => {
+                (Kind::TooLarge, "send less at once, or let the agent's owner raise `limits.frame`")
+            }
+            FrameError::HeadOutside { .. } => {
+                (Kind::BadMessage, "see docs/protocol.md for the form of a frame")
+            }
+        };
+        Refusal::new(kind, error.to_string(), hint)
+    }
+
+    /// The agent serves as many connections as it may.
+    pub fn too_many_connections(limit: usize) -> Refusal {
+        let message = format!("the agent already serves {limit} connections");
+        Refusal::new(
+            Kind::TooManyConnections,
+            message,
+            "try again later, or let the agent's owner raise `limits.connections`",
+        )
+    }
+
+    /// One identity holds as many connections as it may.
+    pub fn too_many_connections_of(name: &str, limit: usize) -> Refusal {
+        let message = format!("{name} already has {limit} connections to this agent");
+        Refusal::new(
+            Kind::TooManyConnections,
+            message,
+            "close some, or let the agent's owner raise `limits.connections_per_identity`",
+        )
+    }
+
+    /// A connection has as many requests in flight as it may.
+    pub fn too_many_requests(limit: usize) -> Refusal {
+        let message = format!("{limit} requests are already in flight on this connection");
+        Refusal::new(
+            Kind::TooManyRequests,
+            message,
+            "wait for answers, or let the agent's owner raise `limits.requests_in_flight`",
+        )
+    }
+
+    /// The asker cancelled the request.
+    pub fn cancelled() -> Refusal {
+        Refusal::new(Kind::Cancelled, "the request was cancelled".to_owned(), "ask again when you want it")
+    }
+
+    /// A frame was begun and not finished in time.
+    pub fn half_a_frame(waited: std::time::Duration) -> Refusal {
+        let message = format!("a frame was begun and not finished within {waited:?}");
+        Refusal::new(Kind::TimedOut, message, "send whole frames; see docs/protocol.md")
+    }
+
+    /// The agent is about to end.
+    pub fn shutting_down() -> Refusal {
+        Refusal::new(Kind::ShuttingDown, "the agent is shutting down".to_owned(), "ask again in a moment")
+    }
+
+    /// The agent tried and could not.
+    pub fn failed(what: &str, error: &impl std::fmt::Display) -> Refusal {
+        Refusal::new(Kind::Failed, format!("{what}: {error}"), "the agent's log on that machine may say more")
+    }
+}

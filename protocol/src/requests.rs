@@ -1,0 +1,100 @@
+//! The list of requests. A line here, a file below, and the file of the same name in `agent` and in `controller`:
+//! that is all a request is.
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::Refusal;
+
+/// What travels in a frame: a JSON head, and for a few messages raw bytes behind it.
+pub trait Message: Serialize + DeserializeOwned {
+    /// The bytes that travel behind the head.
+    fn tail(&self) -> &[u8] {
+        &[]
+    }
+
+    /// Takes the bytes that came behind the head; a message without a tail ignores them.
+    fn attach(&mut self, _tail: Bytes) {}
+
+    /// Reads the JSON and takes the tail.
+    fn decode(json: &str, tail: Bytes) -> serde_json::Result<Self> {
+        let mut message: Self = serde_json::from_str(json)?;
+        message.attach(tail);
+        Ok(message)
+    }
+}
+
+/// A request knows its name and the type of its answer, so a wrong answer is an error and never a surprise.
+pub trait Request: Message {
+    /// The name on the wire: the file's name.
+    const NAME: &'static str;
+    /// What answers it; for some requests, again and again.
+    type Answer: Message;
+    /// This request as one of all requests.
+    fn into_ask(self) -> Ask;
+    /// An answer as one of all answers.
+    fn into_answer(answer: Self::Answer) -> Answer;
+}
+
+macro_rules! requests {
+    ($($module:ident :: $request:ident => $answer:ident),+ $(,)?) => {
+        $(pub mod $module;)+
+
+        /// One of all requests, as an agent reads it.
+        #[derive(Debug, Clone, PartialEq)]
+        #[allow(missing_docs)]
+        pub enum Ask { $($request($module::$request)),+ }
+
+        /// One of all answers, as an agent writes it.
+        #[derive(Debug, Clone, PartialEq, Serialize)]
+        #[serde(untagged)]
+        #[allow(missing_docs)]
+        pub enum Answer { $($request(Box<$module::$answer>)),+ }
+
+        /// The names of all requests, in the order of the list.
+        pub const NAMES: &[&str] = &[$(stringify!($module)),+];
+
+        $(impl Request for $module::$request {
+            const NAME: &'static str = stringify!($module);
+            type Answer = $module::$answer;
+            fn into_ask(self) -> Ask { Ask::$request(self) }
+            fn into_answer(answer: Self::Answer) -> Answer { Answer::$request(Box::new(answer)) }
+        })+
+
+        impl Ask {
+            /// The name on the wire.
+            pub fn name(&self) -> &'static str {
+                match self { $(Ask::$request(_) => stringify!($module)),+ }
+            }
+
+            /// Reads what a peer asked.
+            ///
+            /// # Errors
+            /// The refusal to send back: an unknown name, or words that the request does not take.
+            pub fn decode(name: &str, json: &str, tail: Bytes) -> Result<Ask, Refusal> {
+                match name {
+                    $(stringify!($module) => $module::$request::decode(json, tail)
+                        .map(Ask::$request)
+                        .map_err(|error| Refusal::bad_request(name, &error)),)+
+                    _ => Err(Refusal::unknown_request(name)),
+                }
+            }
+        }
+
+        impl Answer {
+            /// The bytes that travel behind the head.
+            pub fn tail(&self) -> &[u8] {
+                match self { $(Answer::$request(answer) => answer.tail()),+ }
+            }
+        }
+    };
+}
+
+requests! {
+    echo::Echo => Echoed,
+    info::Info => Machine,
+    time::Time => Clock,
+    uptime::Uptime => Running,
+    watch::Watch => Machine,
+}
