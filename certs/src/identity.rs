@@ -162,7 +162,7 @@ pub(crate) fn is_authority(certificate: &CertificateDer<'_>) -> Result<bool, Err
 
 fn parse<'a>(certificate: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, Error> {
     match X509Certificate::from_der(certificate) {
-        Ok((rest, parsed)) if rest.is_empty() => Ok(parsed),
+        Ok(([], parsed)) => Ok(parsed),
         _ => Err(Error::Certificate("these bytes are not a certificate".to_owned())),
     }
 }

@@ -22,6 +22,8 @@ pub struct Refusal {
 pub enum Kind {
     /// The message is not of the protocol's form.
     BadMessage,
+    /// The handshake did not agree on this protocol.
+    WrongProtocol,
     /// The request is known, its words are not right.
     BadRequest,
     /// This agent does not know the request.
@@ -36,6 +38,8 @@ pub enum Kind {
     Cancelled,
     /// The peer was silent for too long in the middle of something.
     TimedOut,
+    /// The peer's certificate ended while its connection was open.
+    CertificateEnded,
     /// The agent is shutting down.
     ShuttingDown,
     /// The agent tried and could not; the message says why.
@@ -66,6 +70,12 @@ impl Refusal {
     pub fn id_in_use(id: u64) -> Refusal {
         let message = format!("request {id} is still being answered on this connection");
         Refusal::new(Kind::BadMessage, message, "use a new id for every request")
+    }
+
+    /// The TLS handshake agreed on no protocol.
+    pub fn wrong_protocol() -> Refusal {
+        let message = "the handshake did not agree on the protocol rollcall/1".to_owned();
+        Refusal::new(Kind::WrongProtocol, message, "offer `rollcall/1` by ALPN; see docs/protocol.md")
     }
 
     /// The words of a known request are wrong.
@@ -133,6 +143,12 @@ impl Refusal {
     pub fn half_a_frame(waited: std::time::Duration) -> Refusal {
         let message = format!("a frame was begun and not finished within {waited:?}");
         Refusal::new(Kind::TimedOut, message, "send whole frames; see docs/protocol.md")
+    }
+
+    /// The peer's certificate ended while its connection was open.
+    pub fn certificate_ended(at: jiff::Timestamp) -> Refusal {
+        let message = format!("your certificate ended at {at}");
+        Refusal::new(Kind::CertificateEnded, message, "connect again with a new certificate")
     }
 
     /// The agent is about to end.

@@ -1,0 +1,138 @@
+//! File and flags become one decided [`Config`]: all checks are here, and nothing after it is optional.
+
+mod file;
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use protocol::{DEFAULT_PORT, MAX_ASK_FRAME};
+use tracing::level_filters::LevelFilter;
+
+use crate::cli::Settings;
+
+/// Read when it is there and no other is named.
+const DEFAULT_FILE: &str = "/etc/rollcall/agent.toml";
+
+/// All that an agent needs to know before it starts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: Vec<SocketAddr>,
+    /// The identity bundle.
+    pub identity: PathBuf,
+    /// How much to log.
+    pub log: LevelFilter,
+    /// What peers may use up.
+    pub limits: Limits,
+}
+
+/// What peers may use up. The agent's owner decides; these defaults suit a machine that does something else for a living.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    /// Connections whose peer is not verified yet; past it the oldest of the busiest source is dropped.
+    pub unverified: usize,
+    /// Verified connections in all.
+    pub connections: usize,
+    /// Verified connections of one identity.
+    pub connections_per_identity: usize,
+    /// Requests being answered at the same time on one connection.
+    pub requests_in_flight: usize,
+    /// The largest frame a peer may send.
+    pub frame_bytes: usize,
+    /// For the whole handshake.
+    pub handshake: Duration,
+    /// For the rest of a frame that has begun.
+    pub rest_of_frame: Duration,
+    /// For a connection on which nothing happens.
+    pub idle: Duration,
+    /// For a peer to take what was written to it.
+    pub write: Duration,
+    /// For requests in flight to end when the agent stops.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            unverified: 512,
+            connections: 1024,
+            connections_per_identity: 128,
+            requests_in_flight: 64,
+            frame_bytes: MAX_ASK_FRAME,
+            handshake: Duration::from_secs(3),
+            rest_of_frame: Duration::from_secs(10),
+            idle: Duration::from_secs(300),
+            write: Duration::from_secs(10),
+            drain: Duration::from_secs(5),
+        }
+    }
+}
+
+/// One thing that is wrong with the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The file.
+    pub file: PathBuf,
+    /// Line and column, both from 1; absent when the fault is the file's as a whole.
+    pub place: Option<(usize, usize)>,
+    /// The key, such as `limits.idle`; empty when the fault is no key's.
+    pub key: String,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        if let Some((line, column)) = self.place {
+            write!(f, ":{line}:{column}")?;
+        }
+        if !self.key.is_empty() {
+            write!(f, ": {}", self.key)?;
+        }
+        write!(f, ": {}", self.message)
+    }
+}
+
+impl Config {
+    /// What the flags say, else what the file says, else the defaults.
+    ///
+    /// # Errors
+    /// Every fault of the file.
+    pub fn decide(flags: &Settings) -> Result<Config, Vec<Fault>> {
+        let named = flags.config.as_deref();
+        let file = match named.or_else(|| Some(Path::new(DEFAULT_FILE)).filter(|path| path.exists())) {
+            Some(path) => file::read(path)?,
+            None => file::File::default(),
+        };
+        let listen = if flags.listen.is_empty() { file.listen } else { Some(flags.listen.clone()) };
+        Ok(Config {
+            listen: listen.unwrap_or_else(|| vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_PORT)]),
+            identity: flags.identity.clone().or(file.identity).unwrap_or_else(|| flags.state.join("identity.bundle")),
+            log: flags.log.or(file.log).unwrap_or(LevelFilter::INFO),
+            limits: file.limits,
+        })
+    }
+}
+
+/// An address to listen on: `IP`, or `IP:PORT`.
+pub(crate) fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    let address = text.parse::<SocketAddr>().or_else(|_| {
+        let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+        bare.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, DEFAULT_PORT))
+    });
+    address.map_err(|_| "an address to listen on is an IP address, or one with a port: \"0.0.0.0:5669\"".to_owned())
+}
+
+/// How much to log, by its name.
+pub(crate) fn parse_log(text: &str) -> Result<LevelFilter, String> {
+    match text {
+        "error" => Ok(LevelFilter::ERROR),
+        "warn" => Ok(LevelFilter::WARN),
+        "info" => Ok(LevelFilter::INFO),
+        "debug" => Ok(LevelFilter::DEBUG),
+        _ => Err("a log level is one of error, warn, info, debug".to_owned()),
+    }
+}

@@ -1,0 +1,138 @@
+//! The daemon: accepts mutually authenticated connections and answers a fixed list of requests.
+//!
+//! [`server`](self) takes connections and verifies them; a session asks and answers; each request is a file. What a test,
+//! a demo or `main` needs is [`Agent::bind`], [`Agent::addresses`] and [`Agent::serve`].
+
+mod admission;
+mod census;
+pub mod cli;
+pub mod config;
+mod host;
+mod requests;
+mod server;
+mod session;
+mod throttle;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use certs::{Credentials, Peer};
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::{Config, Limits};
+use crate::host::Host;
+use crate::requests::Subject;
+use crate::server::{Server, Settings};
+
+/// Why an agent cannot start, or cannot take new settings.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The identity is missing or no good.
+    #[error("identity: {0}")]
+    Identity(#[from] certs::Error),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Which address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// An agent that listens, and is ready to serve.
+pub struct Agent {
+    listeners: Vec<TcpListener>,
+    server: Arc<Server>,
+}
+
+/// Gives a serving agent new settings.
+#[derive(Clone)]
+pub struct Reload {
+    server: Arc<Server>,
+}
+
+impl Agent {
+    /// Reads the identity and listens.
+    ///
+    /// # Errors
+    /// The identity is no good, or an address is not to be had.
+    pub async fn bind(config: &Config) -> Result<Agent, Error> {
+        let credentials = Credentials::load(&config.identity)?;
+        let mut listeners = Vec::new();
+        for &address in &config.listen {
+            let listener = TcpListener::bind(address).await;
+            listeners.push(listener.map_err(|source| Error::Listen { address, source })?);
+        }
+        Agent::on(&credentials, listeners, config.limits.clone())
+    }
+
+    /// Takes listeners that somebody else has opened.
+    ///
+    /// # Errors
+    /// The credentials are not an agent's.
+    pub fn on(credentials: &Credentials, listeners: Vec<TcpListener>, limits: Limits) -> Result<Agent, Error> {
+        let settings = Settings::new(credentials, limits)?;
+        let subject = Subject { host: Host::new(), own: ArcSwap::from_pointee(credentials.own().clone()) };
+        Ok(Agent { listeners, server: Arc::new(Server::new(settings, subject)) })
+    }
+
+    /// Where it listens; with port 0 asked for, the port that the system chose.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
+    /// Whose identity it has.
+    pub fn own(&self) -> Peer {
+        Peer::clone(&self.server.subject.own.load())
+    }
+
+    /// For new settings while it serves.
+    pub fn reload(&self) -> Reload {
+        Reload { server: Arc::clone(&self.server) }
+    }
+
+    /// Serves until `stop`; then takes no more connections, answers what is in flight for as long as the limits say, and
+    /// returns how many connections it had to cut.
+    pub async fn serve(self, stop: CancellationToken) -> usize {
+        let server = self.server;
+        let accepting = TaskTracker::new();
+        for listener in self.listeners {
+            accepting.spawn(Arc::clone(&server).accept(listener));
+        }
+        stop.cancelled().await;
+        server.stop.cancel();
+        accepting.close();
+        accepting.wait().await;
+        let open = server.census.total();
+        let grace = server.settings.load().limits.drain;
+        tracing::info!("stopping: {open} connections are open, waiting at most {grace:?} for their requests");
+        server.tasks.close();
+        let cut = match timeout(grace, server.tasks.wait()).await {
+            Ok(()) => 0,
+            Err(_) => server.census.total(),
+        };
+        server.halt.cancel();
+        server.tasks.wait().await;
+        cut
+    }
+}
+
+impl Reload {
+    /// Takes a new identity and new limits for connections to come; open ones keep theirs.
+    ///
+    /// # Errors
+    /// The identity is no good; then nothing has changed.
+    pub fn apply(&self, config: &Config) -> Result<Peer, Error> {
+        let credentials = Credentials::load(&config.identity)?;
+        let settings = Settings::new(&credentials, config.limits.clone())?;
+        self.server.subject.own.store(Arc::new(credentials.own().clone()));
+        self.server.settings.store(Arc::new(settings));
+        Ok(credentials.own().clone())
+    }
+}

@@ -1,0 +1,168 @@
+//! Parses, decides, binds, serves, exits.
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use agent::cli::{Cli, Settings, Verb};
+use agent::config::{Config, Fault};
+use agent::{Agent, Error, Reload};
+use certs::Credentials;
+use clap::Parser;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::level_filters::LevelFilter;
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().verb {
+        Verb::Run(flags) => run(&flags),
+        Verb::CheckConfig(flags) => check(&flags),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(lines) => {
+            for line in lines {
+                say(&format!("agent: {line}"));
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Every reason that something cannot be done, a line each.
+type Lines = Vec<String>;
+
+fn run(flags: &Settings) -> Result<(), Lines> {
+    let config = Config::decide(flags).map_err(|faults| lines(&faults))?;
+    log_to_stderr(config.log);
+    raise_descriptor_limit();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| vec![format!("cannot start: {error}")])?.block_on(serve(flags, &config))
+}
+
+async fn serve(flags: &Settings, config: &Config) -> Result<(), Lines> {
+    let agent = Agent::bind(config).await.map_err(|error| cannot_start(&error, &config.identity))?;
+    let own = agent.own();
+    let addresses: Vec<String> = agent.addresses().iter().map(ToString::to_string).collect();
+    tracing::info!(
+        "{} is ready on {}; its certificate ends {}",
+        own.identity.name,
+        addresses.join(", "),
+        own.not_after
+    );
+    let stop = CancellationToken::new();
+    let heed = heed_signals(flags.clone(), config.clone(), agent.reload(), stop.clone());
+    heed.map_err(|error| vec![format!("cannot listen for signals: {error}")])?;
+    match agent.serve(stop).await {
+        0 => tracing::info!("stopped"),
+        cut => tracing::warn!("stopped; {cut} connections did not end in time and were cut"),
+    }
+    Ok(())
+}
+
+/// SIGHUP reloads; the first SIGTERM or SIGINT stops, the second does not wait.
+fn heed_signals(flags: Settings, config: Config, reload: Reload, stop: CancellationToken) -> io::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = hangup.recv() => {
+                    read_again(&flags, &config, &reload);
+                    continue;
+                }
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if stop.is_cancelled() {
+                tracing::warn!("stopped at once, as told twice");
+                std::process::exit(1);
+            }
+            stop.cancel();
+        }
+    });
+    Ok(())
+}
+
+fn read_again(flags: &Settings, running: &Config, reload: &Reload) {
+    let decided = Config::decide(flags).map_err(|faults| lines(&faults));
+    let applied = decided.and_then(|config| {
+        let own = reload.apply(&config).map_err(|error| vec![error.to_string()])?;
+        Ok((config, own))
+    });
+    match applied {
+        Ok((config, own)) => {
+            tracing::info!("read again: {} until {}", own.identity.name, own.not_after);
+            if config.listen != running.listen || config.log != running.log {
+                tracing::warn!("`listen` and `log` change with the next start only");
+            }
+        }
+        Err(lines) => {
+            for line in lines {
+                tracing::error!("kept all of the old settings: {line}");
+            }
+        }
+    }
+}
+
+fn check(flags: &Settings) -> Result<(), Lines> {
+    let config = Config::decide(flags).map_err(|faults| lines(&faults))?;
+    let identity = match Credentials::load(&config.identity) {
+        Ok(credentials) => {
+            let own = credentials.own();
+            format!("identity {} until {}", own.identity.name, own.not_after)
+        }
+        Err(error) if error.is_not_found() => format!("no identity yet ({})", config.identity.display()),
+        Err(error) => return Err(vec![error.to_string()]),
+    };
+    let listen: Vec<String> = config.listen.iter().map(ToString::to_string).collect();
+    let text = format!("good: listens on {}, {identity}\n", listen.join(", "));
+    io::stdout().write_all(text.as_bytes()).map_err(|error| vec![error.to_string()])
+}
+
+fn lines(faults: &[Fault]) -> Lines {
+    faults.iter().map(ToString::to_string).collect()
+}
+
+fn cannot_start(error: &Error, identity: &Path) -> Lines {
+    let hint = match error {
+        Error::Identity(error) if error.is_not_found() => format!(
+            "this machine has no identity yet. At your desk: controller issue NAME --address ADDRESS\n  \
+             Carry NAME.bundle here, then: agent run --identity NAME.bundle   (looked for {})",
+            identity.display()
+        ),
+        Error::Identity(_) => "mend the file, or issue a new one with `controller issue`".to_owned(),
+        Error::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
+            "another program listens there, perhaps another agent; choose another with --listen".to_owned()
+        }
+        Error::Listen { .. } => "choose an address of this machine with --listen".to_owned(),
+    };
+    vec![format!("cannot start: {error}"), hint]
+}
+
+fn log_to_stderr(level: LevelFilter) {
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false)
+        .with_max_level(level)
+        .init();
+    // A panic ends one connection and not the agent: its owner should read it among the other lines.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "a fault in the agent itself ended a connection; please report it");
+    }));
+}
+
+/// Every connection is a descriptor; the system's soft limit is for programs that use select(2).
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+}
+
+fn say(line: &dyn Display) {
+    let _ = writeln!(io::stderr(), "{line}");
+}

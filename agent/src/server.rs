@@ -1,0 +1,227 @@
+//! Direct TCP: accepts, shakes hands, counts, and hands a verified peer with its stream to a session.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use certs::tls::{self, Judge, Reason};
+use certs::{Credentials, Peer};
+use protocol::message::{Outcome, put_reply};
+use protocol::{ALPN, MessageStream, Refusal};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+use crate::admission::{Admission, Place};
+use crate::census::{Census, Counted};
+use crate::config::Limits;
+use crate::requests::{self, Subject};
+use crate::session::Session;
+use crate::throttle::{Throttle, Verdict};
+
+/// After a failed accept: long enough not to spin, short enough that nobody notices.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// A refused peer may still be sending. Closing on it would reset the connection, and the reset would overtake the alert
+/// that says why.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: u64 = 64 * 1024;
+
+/// What a reload replaces, as one.
+pub(crate) struct Settings {
+    pub(crate) limits: Limits,
+    tls: Arc<ServerConfig>,
+}
+
+impl Settings {
+    pub(crate) fn new(credentials: &Credentials, limits: Limits) -> Result<Settings, certs::Error> {
+        let tls = Arc::new(tls::server_config(credentials, ALPN)?);
+        Ok(Settings { limits, tls })
+    }
+}
+
+/// What all connections share.
+pub(crate) struct Server {
+    pub(crate) settings: ArcSwap<Settings>,
+    pub(crate) subject: Arc<Subject>,
+    pub(crate) census: Arc<Census>,
+    /// Every connection's task.
+    pub(crate) tasks: TaskTracker,
+    /// Ends connections once they have answered what they were asked.
+    pub(crate) stop: CancellationToken,
+    /// Ends them at once.
+    pub(crate) halt: CancellationToken,
+    admission: Arc<Admission>,
+    strangers: Throttle,
+}
+
+impl Server {
+    pub(crate) fn new(settings: Settings, subject: Subject) -> Server {
+        Server {
+            settings: ArcSwap::from_pointee(settings),
+            subject: Arc::new(subject),
+            census: Arc::default(),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            halt: CancellationToken::new(),
+            admission: Arc::default(),
+            strangers: Throttle::default(),
+        }
+    }
+
+    /// Takes connections until told to stop. Never waits for a peer.
+    pub(crate) async fn accept(self: Arc<Server>, listener: TcpListener) {
+        while let Some(accepted) = self.stop.run_until_cancelled(listener.accept()).await {
+            match accepted {
+                Ok((socket, from)) => self.welcome(socket, from),
+                Err(error) => self.accept_failed(&error).await,
+            }
+        }
+    }
+
+    fn welcome(self: &Arc<Server>, socket: TcpStream, from: SocketAddr) {
+        let settings = self.settings.load_full();
+        let place = self.admission.admit(from.ip(), settings.limits.unverified);
+        let server = Arc::clone(self);
+        self.spawn(async move { server.shake_hands(socket, from, settings, place).await });
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let halt = self.halt.clone();
+        self.tasks.spawn(async move {
+            halt.run_until_cancelled(task).await;
+        });
+    }
+
+    async fn accept_failed(&self, error: &io::Error) {
+        if self.admission.evict() {
+            tracing::warn!("cannot take a connection: {error}; an unverified one was dropped to make room");
+        } else {
+            tracing::warn!("cannot take a connection: {error}; trying again in {ACCEPT_PAUSE:?}");
+        }
+        tokio::time::sleep(ACCEPT_PAUSE).await;
+    }
+
+    async fn shake_hands(
+        self: Arc<Server>,
+        socket: TcpStream,
+        from: SocketAddr,
+        settings: Arc<Settings>,
+        mut place: Place,
+    ) {
+        let limit = settings.limits.handshake;
+        // Small answers must not wait for the peer's acknowledgement of the one before.
+        let _ = socket.set_nodelay(true);
+        let accepting = TlsAcceptor::from(Arc::clone(&settings.tls)).accept(socket).into_fallible();
+        let accepted = tokio::select! {
+            accepted = timeout(limit, accepting) => accepted,
+            () = place.lost() => return self.stranger(from, "dropped: too many are waiting for a handshake"),
+        };
+        match accepted {
+            // A second, smaller task: the handshake's memory goes back before the session begins.
+            Ok(Ok(stream)) => self.spawn(Arc::clone(&self).verified(stream, from, settings)),
+            Ok(Err((error, socket))) => {
+                self.stranger(from, &failed_handshake(&error));
+                let _ = timeout(LINGER, linger(socket)).await;
+            }
+            Err(_) => self.stranger(from, &format!("no handshake within {limit:?}")),
+        }
+    }
+
+    async fn verified(self: Arc<Server>, stream: TlsStream<TcpStream>, from: SocketAddr, settings: Arc<Settings>) {
+        let connection = stream.get_ref().1;
+        let spoken = connection.alpn_protocol() == Some(ALPN);
+        let Some(peer) = tls::peer(connection) else {
+            return self.stranger(from, "its certificate names nobody");
+        };
+        let span = tracing::info_span!("connection", peer = %peer.identity.name, %from);
+        let limits = settings.limits.clone();
+        let stream = MessageStream::new(stream, limits.frame_bytes);
+        let counted = match self.census.count(&peer.identity.name, &limits) {
+            _ if !spoken => Err(Refusal::wrong_protocol()),
+            counted => counted,
+        };
+        match counted {
+            Ok(counted) => self.converse(stream, peer, limits, counted).instrument(span).await,
+            Err(refusal) => refuse(stream, refusal, limits.write).instrument(span).await,
+        }
+    }
+
+    async fn converse(
+        &self,
+        stream: MessageStream<TlsStream<TcpStream>>,
+        peer: Peer,
+        limits: Limits,
+        _counted: Counted,
+    ) {
+        let began = Instant::now();
+        let session = Session::new(stream, peer, limits, |ask| requests::answer(ask, &self.subject));
+        let (tally, ended) = session.serve(self.stop.clone()).await;
+        let (answered, refused, lasted) = (tally.answered, tally.refused, began.elapsed());
+        match ended {
+            Ok(()) => tracing::info!("{answered} answered, {refused} refused in {lasted:.1?}"),
+            Err(why) => tracing::info!("{answered} answered, {refused} refused in {lasted:.1?}; {why}"),
+        }
+    }
+
+    /// A line about a peer that was never verified: its address and our own words, nothing that it sent.
+    fn stranger(&self, from: SocketAddr, what: &str) {
+        match self.strangers.judge(Instant::now()) {
+            Verdict::Write { left_out: 0 } => tracing::info!(%from, "refused a connection: {what}"),
+            Verdict::Write { left_out } => {
+                tracing::info!("refused {left_out} more connections before this one");
+                tracing::info!(%from, "refused a connection: {what}");
+            }
+            Verdict::LeaveOut => {}
+        }
+    }
+}
+
+async fn refuse(mut stream: MessageStream<TlsStream<TcpStream>>, refusal: Refusal, limit: Duration) {
+    tracing::info!("refused: {}", refusal.message);
+    let _ = put_reply(stream.outbox(), None, &Outcome::Refusal(refusal));
+    let _ = timeout(limit, async {
+        stream.flush().await?;
+        stream.close().await
+    })
+    .await;
+}
+
+async fn linger(mut socket: TcpStream) -> io::Result<()> {
+    socket.shutdown().await?;
+    tokio::io::copy(&mut socket.take(LINGER_BYTES), &mut tokio::io::sink()).await?;
+    Ok(())
+}
+
+fn failed_handshake(error: &io::Error) -> String {
+    let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref()) else {
+        return format!("the handshake broke off: {}", error.kind());
+    };
+    let (judge, reason) = tls::explain(error);
+    let reason = match reason {
+        Reason::NotTls => "it does not speak TLS".to_owned(),
+        Reason::OldTls => "it does not speak TLS 1.3".to_owned(),
+        Reason::NothingShared => "it speaks another protocol than rollcall/1".to_owned(),
+        Reason::NoCertificate => "no certificate".to_owned(),
+        Reason::UnknownAuthority => "a certificate of another authority".to_owned(),
+        Reason::WrongRole => "a certificate that is not a controller's".to_owned(),
+        Reason::WrongName(_) => "a certificate of another name".to_owned(),
+        Reason::Expired(at) => format!("a certificate that ended at {at}"),
+        Reason::NotYetValid(at) => format!("a certificate that begins at {at}"),
+        Reason::OutsideDates => "a certificate outside of its dates".to_owned(),
+        Reason::Revoked => "a revoked certificate".to_owned(),
+        Reason::Other(what) => what,
+    };
+    match judge {
+        Judge::Us => reason,
+        Judge::Peer => format!("it did not accept this agent: {reason}"),
+    }
+}

@@ -1,0 +1,90 @@
+//! What a person types: the flags that mean the same everywhere, and the list of verbs.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::SignedDuration;
+
+use crate::commands::{demo, echo, info, init, issue, ping, time, uptime, watch};
+
+/// Asks machines that run a Rollcall agent how they are.
+#[derive(Debug, Parser)]
+#[command(name = "controller", version, arg_required_else_help = true)]
+#[command(after_help = "Examples:
+  controller demo                                everything once, on this machine
+  controller init                                make an authority and your own identity
+  controller issue web-1 --address 192.0.2.7     make the identity of a machine
+  controller info web-1                          ask it
+
+Exit codes: 0 answered, 1 refused or failed, 2 wrong usage or a broken home, 3 not reached or not trusted")]
+pub struct Cli {
+    /// What all verbs share.
+    #[command(flatten)]
+    pub shared: Shared,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Flags that mean the same on every verb.
+#[derive(Debug, Clone, Args)]
+pub struct Shared {
+    /// Where authority, identity and hosts are kept [default: ~/.config/rollcall].
+    #[arg(long, global = true, value_name = "DIR", env = "ROLLCALL_HOME")]
+    pub home: Option<PathBuf>,
+    /// How to print answers.
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "table")]
+    pub output: Format,
+    /// How long to wait at each stage: lookup, connect, TLS, answer.
+    #[arg(long, global = true, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
+    pub timeout: Duration,
+    /// Print answers only.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Say each stage as it passes, with its time.
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+}
+
+/// How answers are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For eyes.
+    Table,
+    /// One JSON document.
+    Json,
+    /// One JSON object a line.
+    Jsonl,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Show it all on this machine, with an agent of its own; nothing is left behind.
+    Demo(demo::Demo),
+    /// Make an authority and your own identity.
+    Init(init::Init),
+    /// Make the identity of a machine, in one file to carry there.
+    Issue(issue::Issue),
+    /// What a machine is and how it is doing.
+    Info(info::Info),
+    /// How long a machine has been up, and how busy it is.
+    Uptime(uptime::Uptime),
+    /// A machine's clock, compared with this one.
+    Time(time::Time),
+    /// Send bytes and get the same bytes back.
+    Echo(echo::Echo),
+    /// Measure the way to a machine and back.
+    Ping(ping::Ping),
+    /// What a machine is and how it is doing, again and again.
+    Watch(watch::Watch),
+}
+
+/// A time with its unit, such as `5s` or `500ms`; a bare number is seconds.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let friendly = || text.parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
+    let duration = seconds.or_else(friendly).filter(|duration| !duration.is_zero());
+    duration.ok_or_else(|| "a time is a number with its unit, such as 5s, 500ms or 2m".to_owned())
+}

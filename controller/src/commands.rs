@@ -1,0 +1,34 @@
+//! The verbs: one arm a line, and the file of the same name below.
+
+pub mod demo;
+pub mod echo;
+pub mod info;
+pub mod init;
+pub mod issue;
+pub mod ping;
+pub mod time;
+pub mod uptime;
+pub mod watch;
+
+use crate::cli::Verb;
+use crate::desk::Desk;
+use crate::error::Trouble;
+use crate::exit::Exit;
+
+/// Does what the person asked.
+///
+/// # Errors
+/// Why it could not be done.
+pub async fn run(verb: Verb, desk: &Desk) -> Result<Exit, Trouble> {
+    match verb {
+        Verb::Demo(demo) => demo.run(desk).await,
+        Verb::Init(init) => init.run(desk),
+        Verb::Issue(issue) => issue.run(desk),
+        Verb::Info(info) => info.run(desk).await,
+        Verb::Uptime(uptime) => uptime.run(desk).await,
+        Verb::Time(time) => time.run(desk).await,
+        Verb::Echo(echo) => echo.run(desk).await,
+        Verb::Ping(ping) => ping.run(desk).await,
+        Verb::Watch(watch) => watch.run(desk).await,
+    }
+}

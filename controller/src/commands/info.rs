@@ -1,0 +1,210 @@
+//! `controller info`: what a machine is and how it is doing, on about one screen.
+
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
+use jiff::tz::{Offset, TimeZone};
+use protocol::requests::info::{
+    self, Agent, Cpu, Disk, Interface, Machine, Memory, Section, System, User,
+};
+
+use crate::desk::Desk;
+use crate::error::Trouble;
+use crate::exit::Exit;
+use crate::output::Show;
+use crate::output::human::{age, age_of_seconds, bar, bytes, plain, ratio};
+use crate::output::table::columns;
+
+/// What a machine is and how it is doing.
+#[derive(Debug, Args)]
+pub struct Info {
+    /// A name, an address, or either with :PORT.
+    pub host: String,
+    /// Only these parts, separated by commas [default: all]. What is not asked for is not gathered.
+    #[arg(long, value_name = "PARTS", value_delimiter = ',')]
+    pub section: Vec<Part>,
+}
+
+/// A part of the facts, as it is typed.
+#[derive(Debug, Clone, Copy)]
+pub struct Part(Section);
+
+impl ValueEnum for Part {
+    fn value_variants<'a>() -> &'a [Part] {
+        const ALL: [Part; 7] = [
+            Part(Section::System),
+            Part(Section::Cpu),
+            Part(Section::Memory),
+            Part(Section::Disks),
+            Part(Section::Network),
+            Part(Section::Users),
+            Part(Section::Agent),
+        ];
+        &ALL
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        Some(clap::builder::PossibleValue::new(self.0.name()))
+    }
+}
+
+/// The parts as they are asked for.
+pub(crate) fn sections(parts: &[Part]) -> Vec<Section> {
+    parts.iter().map(|part| part.0).collect()
+}
+
+impl Info {
+    /// Asks and shows.
+    pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
+        let ask = info::Info { sections: sections(&self.section) };
+        let machine = desk.connect(&self.host).await?.ask(ask).await?;
+        desk.show(&self.host, &machine)?;
+        Ok(Exit::Answered)
+    }
+}
+
+impl Show for Machine {
+    const SCHEMA: &'static str = "rollcall.info/1";
+
+    fn table(&self, host: &str) -> String {
+        let mut text = format!("{}\n", plain(host));
+        let mut facts = Vec::new();
+        self.system.iter().for_each(|part| system(part, &mut facts));
+        self.cpu.iter().for_each(|part| cpu(part, &mut facts));
+        self.memory.iter().for_each(|part| memory(part, &mut facts));
+        self.agent.iter().for_each(|part| agent(part, &mut facts));
+        if !facts.is_empty() {
+            text += &columns(None, &facts, &[]);
+        }
+        if let Some(part) = &self.disks {
+            text += &disks(part);
+        }
+        if let Some(part) = &self.network {
+            text += &network(part);
+        }
+        if let Some(part) = &self.users {
+            text += &users(part);
+        }
+        text
+    }
+}
+
+fn fact(facts: &mut Vec<Vec<String>>, label: &str, value: String) {
+    facts.push(vec![label.to_owned(), value]);
+}
+
+fn system(part: &System, facts: &mut Vec<Vec<String>>) {
+    fact(facts, "host", part.host_name.clone());
+    fact(facts, "system", format!("{}, kernel {}, {}", part.os, part.kernel, part.architecture));
+    let machine: Vec<&str> = part.virtualisation.iter().chain(&part.hardware).map(String::as_str).collect();
+    if !machine.is_empty() {
+        fact(facts, "machine", machine.join(", "));
+    }
+    let booted = local(part.booted, part.utc_offset_seconds);
+    fact(facts, "up", format!("{}, since {booted}", age_of_seconds(part.uptime_seconds)));
+    if let Some(zone) = &part.time_zone {
+        fact(facts, "time zone", zone.clone());
+    }
+}
+
+fn cpu(part: &Cpu, facts: &mut Vec<Vec<String>>) {
+    let physical = part.physical_cores.map(|cores| format!("{cores} physical, ")).unwrap_or_default();
+    let model = part.model.as_deref().map(|model| format!("{model}, ")).unwrap_or_default();
+    fact(facts, "processor", format!("{model}{physical}{} logical cores", part.logical_cores));
+    let over = age_of_seconds(part.used_over_seconds);
+    let [one, five, fifteen] = part.load;
+    let load = format!("load {one:.2} {five:.2} {fifteen:.2}");
+    fact(facts, "cpu", format!("{} over {over}, {load}", bar(part.used_ratio)));
+}
+
+fn memory(part: &Memory, facts: &mut Vec<Vec<String>>) {
+    let share = |used, total| format!("{} {} of {} used", bar(ratio(used, total)), bytes(used), bytes(total));
+    let available = bytes(part.available_bytes);
+    fact(facts, "memory", format!("{}, {available} available", share(part.used_bytes, part.total_bytes)));
+    if part.swap_total_bytes > 0 {
+        fact(facts, "swap", share(part.swap_used_bytes, part.swap_total_bytes));
+    }
+}
+
+fn agent(part: &Agent, facts: &mut Vec<Vec<String>>) {
+    let limit = part.descriptors_limit.map(|limit| format!(" of {limit}")).unwrap_or_default();
+    let running = age_of_seconds(part.running_seconds);
+    let memory = bytes(part.memory_bytes);
+    let descriptors = part.descriptors;
+    let (name, version) = (&part.name, &part.version);
+    fact(
+        facts,
+        "agent",
+        format!("{name}, version {version}, running {running}, {memory}, {descriptors}{limit} descriptors"),
+    );
+    let left = part.certificate_ends.duration_since(Timestamp::now());
+    let left = if left.is_negative() { format!("{} ago", age(left)) } else { format!("in {}", age(left)) };
+    fact(facts, "certificate", format!("ends {left}, {}", local(part.certificate_ends, 0)));
+}
+
+fn disks(part: &[Disk]) -> String {
+    let rows: Vec<Vec<String>> = part
+        .iter()
+        .map(|disk| {
+            let mode = if disk.read_only { "ro" } else { "rw" };
+            let place = [disk.mount_point.clone(), disk.kind.clone(), mode.to_owned()];
+            let numbers = match (&disk.space, &disk.problem) {
+                (Some(space), _) => {
+                    let used = space.size_bytes.saturating_sub(space.free_bytes);
+                    // As df counts: what only root may fill is neither used nor free.
+                    let share = ratio(used, used.saturating_add(space.available_bytes));
+                    let inodes_used = space.inodes.saturating_sub(space.inodes_free);
+                    let inodes = match space.inodes {
+                        0 => "-".to_owned(),
+                        all => format!("{:.0} %", ratio(inodes_used, all) * 100.0),
+                    };
+                    [bytes(space.size_bytes), bytes(space.available_bytes), bar(share), inodes]
+                }
+                (None, problem) => {
+                    let problem = problem.clone().unwrap_or_else(|| "no numbers".to_owned());
+                    ["-".to_owned(), "-".to_owned(), problem, "-".to_owned()]
+                }
+            };
+            place.into_iter().chain(numbers).collect()
+        })
+        .collect();
+    let head = ["disk", "kind", "mode", "size", "free", "used", "inodes"];
+    columns(Some(&head), &rows, &[3, 4, 6])
+}
+
+fn network(part: &[Interface]) -> String {
+    let rows: Vec<Vec<String>> = part
+        .iter()
+        .map(|interface| {
+            vec![
+                interface.name.clone(),
+                if interface.up { "up" } else { "down" }.to_owned(),
+                bytes(interface.received_bytes),
+                bytes(interface.sent_bytes),
+                interface.errors.to_string(),
+                interface.addresses.join(" "),
+            ]
+        })
+        .collect();
+    columns(Some(&["network", "", "received", "sent", "errors", "addresses"]), &rows, &[2, 3, 4])
+}
+
+fn users(part: &[User]) -> String {
+    if part.is_empty() {
+        return columns(None, &[vec!["users".to_owned(), "nobody is logged in".to_owned()]], &[]);
+    }
+    let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+    let rows: Vec<Vec<String>> = part
+        .iter()
+        .map(|user| {
+            let since = user.since.map(|since| local(since, 0));
+            vec![user.name.clone(), or_dash(&user.terminal), or_dash(&user.from), or_dash(&since)]
+        })
+        .collect();
+    columns(Some(&["user", "terminal", "from", "since"]), &rows, &[])
+}
+
+/// A moment as people on that machine write it.
+fn local(moment: Timestamp, utc_offset_seconds: i32) -> String {
+    let offset = Offset::from_seconds(utc_offset_seconds).unwrap_or(Offset::UTC);
+    moment.to_zoned(TimeZone::fixed(offset)).strftime("%Y-%m-%d %H:%M %:z").to_string()
+}

@@ -1,0 +1,82 @@
+//! `controller init`: an authority and the operator's own identity.
+
+use std::env;
+
+use certs::store::Existing;
+use certs::{Algorithm, Authority, Grant, Identity, Name, Validity};
+use clap::{Args, ValueEnum};
+
+use crate::desk::Desk;
+use crate::error::Trouble;
+use crate::exit::Exit;
+
+/// The kind of key to make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Key {
+    /// The cheapest handshake.
+    Ed25519,
+    /// For places that demand a NIST curve.
+    P256,
+}
+
+impl From<Key> for Algorithm {
+    fn from(key: Key) -> Algorithm {
+        match key {
+            Key::Ed25519 => Algorithm::Ed25519,
+            Key::P256 => Algorithm::P256,
+        }
+    }
+}
+
+/// Make an authority and your own identity.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// What you are called in agents' logs [default: your user name].
+    #[arg(long)]
+    pub name: Option<Name>,
+    /// The kind of key.
+    #[arg(long, default_value = "ed25519")]
+    pub key: Key,
+    /// How long your own identity holds.
+    #[arg(long, value_name = "DAYS", default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
+    pub days: u32,
+}
+
+impl Init {
+    /// Makes what is missing, and never replaces what is there.
+    pub(crate) fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
+        let home = &desk.home;
+        home.create()?;
+        if home.identity_file().exists() {
+            let what = format!("{} already holds an identity", home.path().display());
+            let hint = "nothing was changed; go on with `controller issue`, or name another home with --home";
+            return Err(Trouble::Here(what, hint.to_owned()));
+        }
+        let algorithm = self.key.into();
+        // An earlier init that was cut off has left an authority: it is as good as a new one.
+        let authority = if home.authority_file().exists() {
+            home.authority()?
+        } else {
+            let authority = Authority::create(algorithm)?;
+            authority.save(&home.authority_file())?;
+            authority
+        };
+        let identity = Identity::controller(self.name.clone().unwrap_or_else(own_name));
+        let grant = Grant { identity: &identity, addresses: &[], validity: Validity::days(self.days) };
+        authority.issue(algorithm, &grant)?.save(&home.identity_file(), Existing::Keep)?;
+        desk.remark(&format!(
+            "{} now holds a new authority and the identity of {}, good for {} days.\n\
+             Next: controller issue NAME --address ADDRESS",
+            home.path().display(),
+            identity.name,
+            self.days
+        ));
+        Ok(Exit::Answered)
+    }
+}
+
+/// The user's name as far as it can be a name here.
+fn own_name() -> Name {
+    let user = env::var("USER").or_else(|_| env::var("LOGNAME")).unwrap_or_default().to_lowercase();
+    user.parse().or_else(|_| "operator".parse()).unwrap_or_else(|_| unreachable!("`operator` is a name"))
+}

@@ -1,0 +1,187 @@
+//! `controller time`: a machine's clock beside this one, with an honest bound for the error.
+
+use std::time::Instant;
+
+use clap::Args;
+use jiff::tz::{Offset, TimeZone};
+use jiff::{SignedDuration, Timestamp};
+use protocol::requests::time::{self, Clock};
+use serde::Serialize;
+
+use crate::client::Client;
+use crate::desk::Desk;
+use crate::error::{Failure, Trouble};
+use crate::exit::Exit;
+use crate::output::Show;
+use crate::output::human::{milliseconds, plain};
+
+/// A machine's clock, compared with this one.
+#[derive(Debug, Args)]
+pub struct Time {
+    /// A name, an address, or either with :PORT.
+    pub host: String,
+    /// How many exchanges to measure with.
+    #[arg(long, short = 'n', default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub exchanges: u32,
+}
+
+/// The clock, and how it differs from this machine's.
+#[derive(Debug, Serialize)]
+struct Compared {
+    #[serde(flatten)]
+    clock: Clock,
+    /// The agent's clock minus this machine's; absent when a clock was set in between.
+    offset: Option<OffsetFound>,
+    round_trip_seconds: f64,
+    exchanges: u32,
+}
+
+/// The offset is within the error of the middle, whatever the network did.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+struct OffsetFound {
+    seconds: f64,
+    error_seconds: f64,
+}
+
+impl Time {
+    /// Measures and shows.
+    pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
+        let mut client = desk.connect(&self.host).await?;
+        let mut best = Bounds::unknown();
+        let mut clock = None;
+        let mut round_trip = SignedDuration::MAX;
+        for _ in 0..self.exchanges {
+            let (answer, exchange) = exchange(&mut client).await?;
+            round_trip = round_trip.min(exchange.returned - exchange.sent);
+            best = best.and(&exchange.bounds(&answer));
+            clock = Some(answer);
+        }
+        if let Some(clock) = clock {
+            let (exchanges, round_trip_seconds) = (self.exchanges, round_trip.as_secs_f64());
+            let compared = Compared { clock, offset: best.middle(), round_trip_seconds, exchanges };
+            desk.show(&self.host, &compared)?;
+        }
+        Ok(Exit::Answered)
+    }
+}
+
+/// This machine's two of the four timestamps, as durations since the epoch.
+struct Exchange {
+    sent: SignedDuration,
+    returned: SignedDuration,
+}
+
+async fn exchange(client: &mut Client) -> Result<(Clock, Exchange), Failure> {
+    let (sent, began) = (Timestamp::now().as_duration(), Instant::now());
+    let clock = client.ask(time::Time {}).await?;
+    // The wall clock may be set meanwhile; the time that passed is measured by one that is never set.
+    let passed = SignedDuration::try_from(began.elapsed()).unwrap_or(SignedDuration::MAX);
+    Ok((clock, Exchange { sent, returned: sent.saturating_add(passed) }))
+}
+
+impl Exchange {
+    /// The agent received after we sent, and sent before we received: that is all that is certain, and it is enough.
+    fn bounds(&self, clock: &Clock) -> Bounds {
+        Bounds {
+            at_least: clock.sent.as_duration().saturating_sub(self.returned),
+            at_most: clock.received.as_duration().saturating_sub(self.sent),
+        }
+    }
+}
+
+/// What the offset can be.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    at_least: SignedDuration,
+    at_most: SignedDuration,
+}
+
+impl Bounds {
+    fn unknown() -> Bounds {
+        Bounds { at_least: SignedDuration::MIN, at_most: SignedDuration::MAX }
+    }
+
+    /// Each exchange is right, so the offset is in what all of them allow.
+    fn and(&self, other: &Bounds) -> Bounds {
+        Bounds { at_least: self.at_least.max(other.at_least), at_most: self.at_most.min(other.at_most) }
+    }
+
+    fn middle(&self) -> Option<OffsetFound> {
+        let (low, high) = (self.at_least.as_secs_f64(), self.at_most.as_secs_f64());
+        (low <= high).then_some(OffsetFound { seconds: (low + high) / 2.0, error_seconds: (high - low) / 2.0 })
+    }
+}
+
+impl Show for Compared {
+    const SCHEMA: &'static str = "rollcall.time/1";
+
+    fn table(&self, host: &str) -> String {
+        let clock = &self.clock;
+        let offset = Offset::from_seconds(clock.utc_offset_seconds).unwrap_or(Offset::UTC);
+        let there = clock.sent.to_zoned(TimeZone::fixed(offset)).strftime("%Y-%m-%dT%H:%M:%S.%3f%:z").to_string();
+        let zone = clock.zone.as_deref().map(|zone| format!(" ({})", plain(zone))).unwrap_or_default();
+        let kernel = match (clock.synchronised, clock.max_error_seconds) {
+            (Some(true), Some(error)) => format!("synchronised, within {}", milliseconds(error)),
+            (Some(true), None) => "synchronised".to_owned(),
+            (Some(false), _) => "not synchronised, says its kernel".to_owned(),
+            (None, _) => "its kernel does not say whether it is synchronised".to_owned(),
+        };
+        let compared = match self.offset {
+            Some(OffsetFound { seconds, error_seconds }) => {
+                let sign = if seconds < 0.0 { "" } else { "+" };
+                format!("{sign}{} +-{} from this clock", milliseconds(seconds), milliseconds(error_seconds))
+            }
+            None => "a clock was set while it was measured; measure again".to_owned(),
+        };
+        format!(" {}  {there}{zone}  {compared}; {kernel}\n", plain(host))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn seconds(seconds: f64) -> SignedDuration {
+        SignedDuration::from_secs_f64(seconds)
+    }
+
+    fn clock(received: f64, sent: f64) -> Clock {
+        let at = |time: f64| Timestamp::UNIX_EPOCH + seconds(time);
+        Clock {
+            received: at(received),
+            sent: at(sent),
+            zone: None,
+            utc_offset_seconds: 0,
+            synchronised: None,
+            max_error_seconds: None,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_true_offset_is_always_within_the_bound(
+            offset in -1e6f64..1e6,
+            ways in prop::collection::vec((0.0f64..2.0, 0.0f64..0.1, 0.0f64..2.0), 1..10),
+        ) {
+            let mut bounds = Bounds::unknown();
+            let mut now = 1e9;
+            for (there, thinking, back) in ways {
+                let received = now + there + offset;
+                let exchange = Exchange { sent: seconds(now), returned: seconds(now + there + thinking + back) };
+                bounds = bounds.and(&exchange.bounds(&clock(received, received + thinking)));
+                now += 5.0;
+            }
+            let found = bounds.middle().unwrap();
+            prop_assert!((found.seconds - offset).abs() <= found.error_seconds + 1e-5, "{found:?} for {offset}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_was_set_in_between_is_told_and_not_averaged() {
+        let exchange = |at: f64| Exchange { sent: seconds(at), returned: seconds(at + 0.01) };
+        let before = exchange(10.0).bounds(&clock(10.005, 10.005));
+        let after = exchange(11.0).bounds(&clock(71.005, 71.005));
+        assert_eq!(before.and(&after).middle(), None);
+    }
+}

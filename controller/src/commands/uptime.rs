@@ -1,0 +1,70 @@
+//! `controller uptime`: one line like the classic command's.
+
+use clap::Args;
+use jiff::tz::{Offset, TimeZone};
+use protocol::requests::uptime::{self, Running};
+
+use crate::desk::Desk;
+use crate::error::Trouble;
+use crate::exit::Exit;
+use crate::output::Show;
+
+/// How long a machine has been up, and how busy it is.
+#[derive(Debug, Args)]
+pub struct Uptime {
+    /// A name, an address, or either with :PORT.
+    pub host: String,
+}
+
+impl Uptime {
+    /// Asks and shows.
+    pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
+        let running = desk.connect(&self.host).await?.ask(uptime::Uptime {}).await?;
+        desk.show(&self.host, &running)?;
+        Ok(Exit::Answered)
+    }
+}
+
+impl Show for Running {
+    const SCHEMA: &'static str = "rollcall.uptime/1";
+
+    fn table(&self, _: &str) -> String {
+        let offset = Offset::from_seconds(self.utc_offset_seconds).unwrap_or(Offset::UTC);
+        let now = self.now.to_zoned(TimeZone::fixed(offset)).strftime("%H:%M:%S").to_string();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "uptimes are small and positive")]
+        let minutes = (self.uptime_seconds / 60.0) as u64;
+        let (days, hours, minutes) = (minutes / 1440, minutes / 60 % 24, minutes % 60);
+        let days = match days {
+            0 => String::new(),
+            1 => "1 day, ".to_owned(),
+            days => format!("{days} days, "),
+        };
+        let clock = if hours == 0 { format!("{minutes} min") } else { format!("{hours}:{minutes:02}") };
+        let users = if self.users == 1 { "1 user".to_owned() } else { format!("{} users", self.users) };
+        let [one, five, fifteen] = self.load;
+        format!(" {now} up {days}{clock},  {users},  load average: {one:.2}, {five:.2}, {fifteen:.2}\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_reads_like_the_classic_command() {
+        let now = "2026-03-01T22:30:05Z".parse().unwrap();
+        let mut running = Running {
+            uptime_seconds: 86_400.0 * 14.0 + 3600.0 * 3.0 + 125.0,
+            booted: now,
+            now,
+            utc_offset_seconds: 3600,
+            load: [0.0, 1.255, 10.0],
+            users: 1,
+        };
+        let expected = " 23:30:05 up 14 days, 3:02,  1 user,  load average: 0.00, 1.25, 10.00\n";
+        assert_eq!(running.table(""), expected);
+        running.uptime_seconds = 59.0 * 60.0;
+        running.users = 0;
+        assert_eq!(running.table(""), " 23:30:05 up 59 min,  0 users,  load average: 0.00, 1.25, 10.00\n");
+    }
+}

@@ -1,0 +1,73 @@
+//! `controller watch`: the facts of `info`, again and again, until Ctrl-C.
+
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
+use clap::Args;
+use protocol::requests::watch::{self, MAX_EVERY_SECONDS, MIN_EVERY_SECONDS};
+use tokio::signal::ctrl_c;
+
+use crate::cli::parse_duration;
+use crate::client::Client;
+use crate::commands::info::{self, Part};
+use crate::desk::Desk;
+use crate::error::Trouble;
+use crate::exit::Exit;
+
+/// Home, and clear to the end: the old picture stays until the new one is there.
+const REDRAW: &str = "\x1b[H\x1b[J";
+
+/// What a machine is and how it is doing, again and again.
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// A name, an address, or either with :PORT.
+    pub host: String,
+    /// Time between two answers, from 200ms to 1h.
+    #[arg(long, short, value_name = "TIME", default_value = "2s", value_parser = parse_every)]
+    pub interval: Duration,
+    /// How many answers; without it, until Ctrl-C.
+    #[arg(long, short)]
+    pub count: Option<u64>,
+    /// Only these parts, separated by commas [default: all].
+    #[arg(long, value_name = "PARTS", value_delimiter = ',')]
+    pub section: Vec<Part>,
+}
+
+fn parse_every(text: &str) -> Result<Duration, String> {
+    let every = parse_duration(text)?;
+    let fits = (MIN_EVERY_SECONDS..=MAX_EVERY_SECONDS).contains(&every.as_secs_f64());
+    if fits { Ok(every) } else { Err("this is a time from 200ms to 1h".to_owned()) }
+}
+
+impl Watch {
+    /// Shows each answer as it comes; Ctrl-C tells the agent to stop.
+    pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
+        let mut client = desk.connect(&self.host).await?;
+        let ask = watch::Watch {
+            every_seconds: self.interval.as_secs_f64(),
+            count: self.count,
+            sections: info::sections(&self.section),
+        };
+        let id = client.start(&ask).await?;
+        let interrupted = tokio::select! {
+            ended = self.follow(desk, &mut client, id) => ended.map(|()| false)?,
+            _ = ctrl_c() => true,
+        };
+        if interrupted {
+            client.cancel(id).await?;
+        }
+        Ok(Exit::Answered)
+    }
+
+    async fn follow(&self, desk: &Desk, client: &mut Client, id: u64) -> Result<(), Trouble> {
+        let redraw = desk.is_table() && io::stdout().is_terminal();
+        let patience = desk.timeout + self.interval;
+        while let Some(machine) = client.next::<watch::Watch>(id, patience).await? {
+            if redraw {
+                desk.print(REDRAW)?;
+            }
+            desk.show(&self.host, &machine)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,26 @@
+//! Outcomes become exit codes here, and nowhere else.
+
+/// How a run ended, as scripts see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Every host answered.
+    Answered,
+    /// Some host refused or failed.
+    Refused,
+    /// Wrong usage or a broken home: nothing was asked.
+    NotAsked,
+    /// No host at all could be reached and trusted.
+    NotReached,
+}
+
+impl Exit {
+    /// The number.
+    pub fn code(self) -> i32 {
+        match self {
+            Exit::Answered => 0,
+            Exit::Refused => 1,
+            Exit::NotAsked => 2,
+            Exit::NotReached => 3,
+        }
+    }
+}

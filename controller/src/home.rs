@@ -1,0 +1,111 @@
+//! The controller's home: which file is where, and what to do when one is missing or damaged.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use certs::store::{self, Existing};
+use certs::{Authority, Credentials};
+
+use crate::error::Trouble;
+use crate::hosts::Inventory;
+
+/// A folder that only its owner can enter.
+#[derive(Debug, Clone)]
+pub struct Home {
+    path: PathBuf,
+}
+
+impl Home {
+    /// The one that was named, or the usual one.
+    pub fn locate(named: Option<&Path>) -> Home {
+        let usual = || {
+            let absolute = |variable| env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+            let config = absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")));
+            config.unwrap_or_else(|| PathBuf::from(".")).join("rollcall")
+        };
+        Home { path: named.map_or_else(usual, Path::to_owned) }
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The authority's key and certificate.
+    pub fn authority_file(&self) -> PathBuf {
+        self.path.join("authority.pem")
+    }
+
+    /// The controller's own identity.
+    pub fn identity_file(&self) -> PathBuf {
+        self.path.join("identity.pem")
+    }
+
+    /// The machines that are known by name.
+    pub fn hosts_file(&self) -> PathBuf {
+        self.path.join("hosts.toml")
+    }
+
+    /// Makes the folder.
+    ///
+    /// # Errors
+    /// It cannot be made, or others could write into it.
+    pub fn create(&self) -> Result<(), Trouble> {
+        Ok(store::private_folder(&self.path)?)
+    }
+
+    /// Who this controller is.
+    ///
+    /// # Errors
+    /// There is no home yet, or it is damaged.
+    pub fn credentials(&self) -> Result<Credentials, Trouble> {
+        let credentials = self.check().and_then(|()| Credentials::load(&self.identity_file()));
+        credentials.map_err(|error| self.trouble(error))
+    }
+
+    /// Who may sign in this fleet.
+    ///
+    /// # Errors
+    /// There is no home yet, it is damaged, or the authority is kept elsewhere.
+    pub fn authority(&self) -> Result<Authority, Trouble> {
+        let authority = self.check().and_then(|()| Authority::load(&self.authority_file()));
+        authority.map_err(|error| self.trouble(error))
+    }
+
+    /// The machines that are known by name.
+    ///
+    /// # Errors
+    /// The file is damaged.
+    pub fn inventory(&self) -> Result<Inventory, Trouble> {
+        let file = self.hosts_file();
+        let damaged = |fault: String| {
+            Trouble::Here(format!("{}: {fault}", file.display()), "mend the file; it is plain TOML".to_owned())
+        };
+        match fs::read_to_string(&file) {
+            Ok(text) => Inventory::parse(&text).map_err(damaged),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Inventory::default()),
+            Err(error) => Err(damaged(format!("cannot be read: {error}"))),
+        }
+    }
+
+    /// Writes the machines that are known by name.
+    ///
+    /// # Errors
+    /// The file cannot be written; then the old one is still there.
+    pub fn save_inventory(&self, inventory: &Inventory) -> Result<(), Trouble> {
+        Ok(store::write_secret(&self.hosts_file(), inventory.to_toml().as_bytes(), Existing::Replace)?)
+    }
+
+    fn check(&self) -> Result<(), certs::Error> {
+        store::check_folder(&self.path)
+    }
+
+    fn trouble(&self, error: certs::Error) -> Trouble {
+        if error.is_not_found() && !self.identity_file().exists() {
+            let what = format!("there is no identity of yours in {}", self.path.display());
+            return Trouble::Here(what, "make one with `controller init`, or name another home with --home".to_owned());
+        }
+        error.into()
+    }
+}

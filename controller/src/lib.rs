@@ -1,0 +1,14 @@
+//! Asks agents, shows their answers, and tells scripts the truth.
+//!
+//! A verb is a file in [`commands`]: its flags, its asking, its table. [`hosts`] says what HOST means, [`client`] is one
+//! connection to one agent, [`error`] puts every failure into words, [`output`] prints, and [`exit`] counts.
+
+pub mod cli;
+pub mod client;
+pub mod commands;
+pub mod desk;
+pub mod error;
+pub mod exit;
+pub mod home;
+pub mod hosts;
+pub mod output;

@@ -1,0 +1,122 @@
+//! JSON: stable, documented in `docs/json.md`, and the same shape for one host and for many.
+
+use std::io;
+
+use serde::Serialize;
+use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
+
+use crate::error::Failure;
+use crate::output::human::is_dangerous;
+
+/// The schema of a document in which the only host failed.
+pub const FAILURE_SCHEMA: &str = "rollcall.failure/1";
+
+/// What one host said, or why it said nothing.
+#[derive(Debug, Serialize)]
+pub struct Entry<'a, T> {
+    host: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer: Option<&'a T>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<&'a Failure>,
+}
+
+impl<'a, T> Entry<'a, T> {
+    /// What it said.
+    pub fn answer(host: &'a str, answer: &'a T) -> Entry<'a, T> {
+        Entry { host, answer: Some(answer), failure: None }
+    }
+
+    /// Why it said nothing.
+    pub fn failure(failure: &'a Failure) -> Entry<'a, T> {
+        Entry { host: &failure.host, answer: None, failure: Some(failure) }
+    }
+}
+
+/// One document.
+pub fn document<T: Serialize>(schema: &str, entry: &Entry<'_, T>) -> String {
+    #[derive(Serialize)]
+    struct Document<'a, T> {
+        schema: &'a str,
+        hosts: [&'a T; 1],
+    }
+    write(&Document { schema, hosts: [entry] }, PrettyFormatter::new())
+}
+
+/// One line.
+pub fn line<T: Serialize>(schema: &str, entry: &Entry<'_, T>) -> String {
+    #[derive(Serialize)]
+    struct Line<'a, T> {
+        schema: &'a str,
+        #[serde(flatten)]
+        entry: &'a T,
+    }
+    write(&Line { schema, entry }, CompactFormatter)
+}
+
+fn write(value: &impl Serialize, formatter: impl Formatter) -> String {
+    let mut out = Vec::new();
+    let mut serializer = serde_json::Serializer::with_formatter(&mut out, Plain(formatter));
+    // Writing our own types into memory fails only when there is a fault in them, and then half a line helps nobody.
+    if value.serialize(&mut serializer).is_err() {
+        out.clear();
+    }
+    out.push(b'\n');
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// Writes characters that a terminal might obey as escapes: the JSON says the same and does nothing.
+struct Plain<F>(F);
+
+macro_rules! forward {
+    ($($name:ident($($argument:ident: $type:ty),*));+ $(;)?) => {
+        $(fn $name<W: ?Sized + io::Write>(&mut self, writer: &mut W $(, $argument: $type)*) -> io::Result<()> {
+            self.0.$name(writer $(, $argument)*)
+        })+
+    };
+}
+
+impl<F: Formatter> Formatter for Plain<F> {
+    forward! {
+        begin_array();
+        end_array();
+        begin_array_value(first: bool);
+        end_array_value();
+        begin_object();
+        end_object();
+        begin_object_key(first: bool);
+        begin_object_value();
+        end_object_value();
+    }
+
+    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some(at) = rest.find(is_dangerous) {
+            let (before, from) = rest.split_at(at);
+            writer.write_all(before.as_bytes())?;
+            let mut characters = from.chars();
+            if let Some(dangerous) = characters.next() {
+                let mut units = [0; 2];
+                for unit in dangerous.encode_utf16(&mut units) {
+                    write!(writer, "\\u{unit:04x}")?;
+                }
+            }
+            rest = characters.as_str();
+        }
+        writer.write_all(rest.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_might_obey_is_escaped_and_means_the_same() {
+        let hostile = "a\u{1b}]0;x\u{7}b\u{9b}31mc\u{202e}d\u{7f}é";
+        let text = line("s/1", &Entry::answer("web-1", &hostile));
+        assert!(!text.trim_end().chars().any(is_dangerous), "{text:?}");
+        let read: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(read["answer"], hostile);
+    }
+}
