@@ -98,7 +98,8 @@ impl Waiting {
             *counts.entry(connection.source).or_default() += 1;
         }
         let most = counts.values().max().copied();
-        let oldest = self.connections.iter().position(|connection| counts.get(&connection.source).copied() == most);
+        let oldest =
+            self.connections.iter().position(|connection| counts.get(&connection.source).copied() == most);
         oldest.map(|index| self.connections.remove(index)).is_some()
     }
 }
@@ -139,7 +140,10 @@ mod tests {
         let mut places = admitted(&admission, &addresses, 4);
         let _one_more = admission.admit("192.0.2.1".parse().unwrap(), 4);
         assert_eq!(lost(&mut places), [1]);
-        assert_eq!(Source::from("::ffff:192.0.2.1".parse::<IpAddr>().unwrap()), Source("192.0.2.1".parse().unwrap()));
+        assert_eq!(
+            Source::from("::ffff:192.0.2.1".parse::<IpAddr>().unwrap()),
+            Source("192.0.2.1".parse().unwrap())
+        );
     }
 
     #[test]
@@ -147,7 +151,7 @@ mod tests {
         let admission = Arc::new(Admission::default());
         drop(admitted(&admission, &["192.0.2.1", "192.0.2.2"], 2));
         let mut places = admitted(&admission, &["192.0.2.1", "192.0.2.2"], 2);
-        assert_eq!(lost(&mut places), []);
+        assert!(lost(&mut places).is_empty());
         assert!(admission.evict() && admission.evict() && !admission.evict());
     }
 }

@@ -109,8 +109,13 @@ impl Config {
         };
         let listen = if flags.listen.is_empty() { file.listen } else { Some(flags.listen.clone()) };
         Ok(Config {
-            listen: listen.unwrap_or_else(|| vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_PORT)]),
-            identity: flags.identity.clone().or(file.identity).unwrap_or_else(|| flags.state.join("identity.bundle")),
+            listen: listen
+                .unwrap_or_else(|| vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_PORT)]),
+            identity: flags
+                .identity
+                .clone()
+                .or(file.identity)
+                .unwrap_or_else(|| flags.state.join("identity.bundle")),
             log: flags.log.or(file.log).unwrap_or(LevelFilter::INFO),
             limits: file.limits,
         })
@@ -123,7 +128,9 @@ pub(crate) fn parse_listen(text: &str) -> Result<SocketAddr, String> {
         let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
         bare.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, DEFAULT_PORT))
     });
-    address.map_err(|_| "an address to listen on is an IP address, or one with a port: \"0.0.0.0:5669\"".to_owned())
+    address.map_err(|_| {
+        format!("`{text}` is no address to listen on; one is \"0.0.0.0:5669\", or an IP address alone")
+    })
 }
 
 /// How much to log, by its name.

@@ -76,7 +76,11 @@ impl Agent {
     ///
     /// # Errors
     /// The credentials are not an agent's.
-    pub fn on(credentials: &Credentials, listeners: Vec<TcpListener>, limits: Limits) -> Result<Agent, Error> {
+    pub fn on(
+        credentials: &Credentials,
+        listeners: Vec<TcpListener>,
+        limits: Limits,
+    ) -> Result<Agent, Error> {
         let settings = Settings::new(credentials, limits)?;
         let subject = Subject { host: Host::new(), own: ArcSwap::from_pointee(credentials.own().clone()) };
         Ok(Agent { listeners, server: Arc::new(Server::new(settings, subject)) })

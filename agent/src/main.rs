@@ -1,8 +1,6 @@
 //! Parses, decides, binds, serves, exits.
 
-use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
 use std::process::ExitCode;
 
 use agent::cli::{Cli, Settings, Verb};
@@ -24,7 +22,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(lines) => {
             for line in lines {
-                say(&format!("agent: {line}"));
+                say(&line);
             }
             ExitCode::FAILURE
         }
@@ -43,7 +41,7 @@ fn run(flags: &Settings) -> Result<(), Lines> {
 }
 
 async fn serve(flags: &Settings, config: &Config) -> Result<(), Lines> {
-    let agent = Agent::bind(config).await.map_err(|error| cannot_start(&error, &config.identity))?;
+    let agent = Agent::bind(config).await.map_err(|error| cannot_start(&error))?;
     let own = agent.own();
     let addresses: Vec<String> = agent.addresses().iter().map(ToString::to_string).collect();
     tracing::info!(
@@ -127,13 +125,13 @@ fn lines(faults: &[Fault]) -> Lines {
     faults.iter().map(ToString::to_string).collect()
 }
 
-fn cannot_start(error: &Error, identity: &Path) -> Lines {
+fn cannot_start(error: &Error) -> Lines {
     let hint = match error {
-        Error::Identity(error) if error.is_not_found() => format!(
+        Error::Identity(error) if error.is_not_found() => {
             "this machine has no identity yet. At your desk: controller issue NAME --address ADDRESS\n  \
-             Carry NAME.bundle here, then: agent run --identity NAME.bundle   (looked for {})",
-            identity.display()
-        ),
+             Carry NAME.bundle here, then: agent run --identity NAME.bundle"
+                .to_owned()
+        }
         Error::Identity(_) => "mend the file, or issue a new one with `controller issue`".to_owned(),
         Error::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
             "another program listens there, perhaps another agent; choose another with --listen".to_owned()
@@ -163,6 +161,6 @@ fn raise_descriptor_limit() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
-fn say(line: &dyn Display) {
-    let _ = writeln!(io::stderr(), "{line}");
+fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "agent: {line}");
 }

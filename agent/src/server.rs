@@ -136,7 +136,12 @@ impl Server {
         }
     }
 
-    async fn verified(self: Arc<Server>, stream: TlsStream<TcpStream>, from: SocketAddr, settings: Arc<Settings>) {
+    async fn verified(
+        self: Arc<Server>,
+        stream: TlsStream<TcpStream>,
+        from: SocketAddr,
+        settings: Arc<Settings>,
+    ) {
         let connection = stream.get_ref().1;
         let spoken = connection.alpn_protocol() == Some(ALPN);
         let Some(peer) = tls::peer(connection) else {

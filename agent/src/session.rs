@@ -37,7 +37,9 @@ impl Response {
     pub(crate) fn later<R: Request>(
         answer: impl Future<Output = Result<R::Answer, Refusal>> + Send + 'static,
     ) -> Response {
-        let step = async { answer.await.map_or_else(Outcome::Refusal, |answer| Outcome::Answer(R::into_answer(answer))) };
+        let step = async {
+            answer.await.map_or_else(Outcome::Refusal, |answer| Outcome::Answer(R::into_answer(answer)))
+        };
         Response::Later(once(step).boxed())
     }
 
@@ -125,10 +127,15 @@ where
                 alarm.as_mut().reset(deadline);
             }
             tokio::select! {
-                more = self.stream.fill(), if open => {
-                    open = more?;
-                    quiet_since = Instant::now();
-                }
+                more = self.stream.fill(), if open => match more {
+                    Ok(more) => {
+                        open = more;
+                        quiet_since = Instant::now();
+                    }
+                    // A program that has its answer and exits without a word of TLS has lost nothing.
+                    Err(_) if self.is_at_rest() => return Ok(()),
+                    Err(error) => return Err(error.into()),
+                },
                 Some((id, step)) = self.in_flight.next(), if !self.in_flight.is_empty() => {
                     self.reply(id, &step)?;
                     quiet_since = Instant::now();
@@ -149,6 +156,10 @@ where
         }
     }
 
+    fn is_at_rest(&self) -> bool {
+        self.in_flight.is_empty() && !self.stream.is_inside_frame()
+    }
+
     fn too_late(&self) -> Ended {
         if self.stream.is_inside_frame() {
             Ended::Refused(Refusal::half_a_frame(self.limits.rest_of_frame))
@@ -158,7 +169,9 @@ where
     }
 
     fn take_what_came(&mut self, stopping: bool) -> Result<(), Ended> {
-        while let Some(frame) = self.stream.next_ready().map_err(|error| Ended::Refused(Refusal::bad_frame(&error)))? {
+        while let Some(frame) =
+            self.stream.next_ready().map_err(|error| Ended::Refused(Refusal::bad_frame(&error)))?
+        {
             if Timestamp::now() > self.peer.not_after {
                 return Err(Ended::Refused(Refusal::certificate_ended(self.peer.not_after)));
             }
@@ -172,7 +185,9 @@ where
             Ok(Call::Ask { id, .. }) if self.in_flight.contains_key(&id) => {
                 Err(Ended::Refused(Refusal::id_in_use(id)))
             }
-            Ok(Call::Ask { id, .. }) if stopping => self.reply(id, &Outcome::Refusal(Refusal::shutting_down())),
+            Ok(Call::Ask { id, .. }) if stopping => {
+                self.reply(id, &Outcome::Refusal(Refusal::shutting_down()))
+            }
             Ok(Call::Ask { id, ask }) => self.start(id, ask),
             Ok(Call::Cancel { id }) => match self.in_flight.remove(&id) {
                 Some(_) => self.reply(id, &Outcome::Refusal(Refusal::cancelled())),
@@ -218,5 +233,78 @@ where
         let limit = self.limits.write;
         timeout(limit, self.stream.flush()).await.map_err(|_| Ended::NotReading(limit))??;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use certs::Identity;
+    use jiff::SignedDuration;
+    use protocol::message::{Reply, put_ask};
+    use protocol::requests::echo::{Echo, Echoed};
+    use protocol::{Kind, MAX_REPLY_FRAME};
+    use tokio::io::{DuplexStream, duplex};
+    use tokio_util::task::TaskTracker;
+
+    use super::*;
+    use crate::census::Census;
+
+    fn peer(valid_for: SignedDuration) -> Peer {
+        let identity = Identity::controller("alice".parse().unwrap());
+        let now = Timestamp::now();
+        Peer { identity, not_before: now - SignedDuration::from_hours(1), not_after: now + valid_for }
+    }
+
+    fn echo(ask: Ask) -> Response {
+        match ask {
+            Ask::Echo(Echo { payload }) if payload == "panic" => panic!("as this test wants it"),
+            Ask::Echo(Echo { payload }) => Response::now::<Echo>(Ok(Echoed { payload })),
+            _ => Response::now::<Echo>(Err(Refusal::cancelled())),
+        }
+    }
+
+    /// Two ends: one that asks, and a session in a task of its own, counted as the server counts it.
+    fn start(peer: Peer, census: &Arc<Census>, tasks: &TaskTracker) -> MessageStream<DuplexStream> {
+        let (near, far) = duplex(1 << 16);
+        let counted = census.count(&peer.identity.name, &Limits::default()).unwrap();
+        let stream = MessageStream::new(far, 1 << 16);
+        let session = Session::new(stream, peer, Limits::default(), echo);
+        tasks.spawn(async move {
+            let _counted = counted;
+            let _ = session.serve(CancellationToken::new()).await;
+        });
+        MessageStream::new(near, MAX_REPLY_FRAME)
+    }
+
+    async fn ask(wire: &mut MessageStream<DuplexStream>, payload: &'static str) -> Option<Reply> {
+        put_ask(wire.outbox(), 1, &Echo { payload: payload.into() }).unwrap();
+        wire.flush().await.unwrap();
+        Some(Reply::decode(wire.receive().await.unwrap()?).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_one_connection_and_is_counted_out() {
+        let (census, tasks) = (Arc::new(Census::default()), TaskTracker::new());
+        let hour = SignedDuration::from_hours(1);
+        let mut unlucky = start(peer(hour), &census, &tasks);
+        let mut other = start(peer(hour), &census, &tasks);
+        assert_eq!(census.total(), 2);
+        assert!(ask(&mut unlucky, "panic").await.is_none());
+        assert!(matches!(ask(&mut other, "hello").await.unwrap().outcome, Outcome::Answer(_)));
+        assert_eq!(census.total(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_certificate_that_ends_ends_its_open_connection() {
+        let (census, tasks) = (Arc::new(Census::default()), TaskTracker::new());
+        let mut wire = start(peer(SignedDuration::from_secs(-1)), &census, &tasks);
+        let reply = ask(&mut wire, "hello").await.unwrap();
+        match reply.outcome {
+            Outcome::Refusal(refusal) => assert_eq!((reply.id, refusal.kind), (None, Kind::CertificateEnded)),
+            other => panic!("{other:?}"),
+        }
+        assert!(wire.receive().await.unwrap().is_none());
     }
 }

@@ -84,7 +84,8 @@ pub enum Verb {
 /// A time with its unit, such as `5s` or `500ms`; a bare number is seconds.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let seconds = text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    let friendly = || text.parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
+    let friendly =
+        || text.parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
     let duration = seconds.or_else(friendly).filter(|duration| !duration.is_zero());
     duration.ok_or_else(|| "a time is a number with its unit, such as 5s, 500ms or 2m".to_owned())
 }

@@ -116,7 +116,11 @@ impl Client {
     ///
     /// # Errors
     /// The agent refused, or was silent for longer than `within`.
-    pub async fn next<R: Request>(&mut self, id: u64, within: Duration) -> Result<Option<R::Answer>, Failure> {
+    pub async fn next<R: Request>(
+        &mut self,
+        id: u64,
+        within: Duration,
+    ) -> Result<Option<R::Answer>, Failure> {
         match self.next_outcome(id, within).await? {
             Outcome::Item(item) => self.read::<R>(item).map(Some),
             Outcome::End => Ok(None),
@@ -175,7 +179,11 @@ impl Client {
 }
 
 /// Looks up and connects, one address after the other.
-async fn reach<'a>(host: &'a Host, limit: Duration, trace: Trace) -> Result<(TcpStream, &'a Endpoint), Failure> {
+async fn reach<'a>(
+    host: &'a Host,
+    limit: Duration,
+    trace: Trace,
+) -> Result<(TcpStream, &'a Endpoint), Failure> {
     let mut last = None;
     for endpoint in &host.endpoints {
         match reach_endpoint(host, endpoint, limit, trace).await {
@@ -194,8 +202,8 @@ async fn reach_endpoint(
 ) -> Result<TcpStream, Failure> {
     let addresses = look_up(host, endpoint, limit).await?;
     trace.say(|| {
-        let found: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-        format!("looked up {endpoint}: {}", found.join(", "))
+        let found: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
+        format!("looked up {}: {}", endpoint.host, found.join(", "))
     });
     let mut failure = Failure::lookup(host, &endpoint.host, "it has no address");
     for address in addresses {

@@ -120,7 +120,14 @@ pub struct Failure {
 impl Failure {
     fn new(host: &Host, stage: Stage, kind: &str, message: impl Into<String>) -> Failure {
         let host = host.label.clone();
-        Failure { host, stage, kind: kind.to_owned(), message: message.into(), why: String::new(), hint: String::new() }
+        Failure {
+            host,
+            stage,
+            kind: kind.to_owned(),
+            message: message.into(),
+            why: String::new(),
+            hint: String::new(),
+        }
     }
 
     fn because(mut self, why: impl Into<String>) -> Failure {
@@ -140,20 +147,24 @@ impl Failure {
         } else {
             "check the spelling, or give the machine's address in place of the name"
         };
-        Failure::new(host, Stage::Lookup, "name_not_found", format!("no address for `{name}`: {fault}")).hint(hint)
+        Failure::new(host, Stage::Lookup, "name_not_found", format!("no address for `{name}`: {fault}"))
+            .hint(hint)
     }
 
     pub(crate) fn connect(host: &Host, address: SocketAddr, error: &io::Error) -> Failure {
         let failure = |kind, message: String| Failure::new(host, Stage::Connect, kind, message);
         match error.kind() {
-            io::ErrorKind::ConnectionRefused => failure("refused", format!("{address} refused the connection"))
-                .because("nothing listens on that port there, or a firewall rejects it")
-                .hint("start the agent there with `agent run --listen ADDRESS:PORT`, or correct the port"),
+            io::ErrorKind::ConnectionRefused => {
+                failure("refused", format!("{address} refused the connection"))
+                    .because("nothing listens on that port there, or a firewall rejects it")
+                    .hint("start the agent there with `agent run --listen ADDRESS:PORT`, or correct the port")
+            }
             io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
                 failure("unreachable", format!("there is no way to {address}: {error}"))
                     .hint("check the address and this machine's network")
             }
-            _ => failure("failed", format!("{address}: {error}")).hint("check the address and this machine's network"),
+            _ => failure("failed", format!("{address}: {error}"))
+                .hint("check the address and this machine's network"),
         }
     }
 
@@ -164,9 +175,14 @@ impl Failure {
     }
 
     pub(crate) fn silent_handshake(host: &Host, address: SocketAddr, limit: Duration) -> Failure {
-        Failure::new(host, Stage::Tls, "timed_out", format!("{address} did not finish the handshake within {limit:?}"))
-            .because("something listens there that does not answer TLS, or the agent is overloaded")
-            .hint("check that the port is the agent's; --timeout waits longer")
+        Failure::new(
+            host,
+            Stage::Tls,
+            "timed_out",
+            format!("{address} did not finish the handshake within {limit:?}"),
+        )
+        .because("something listens there that does not answer TLS, or the agent is overloaded")
+        .hint("check that the port is the agent's; --timeout waits longer")
     }
 
     pub(crate) fn nameless(host: &Host, address: SocketAddr) -> Failure {
@@ -178,9 +194,14 @@ impl Failure {
         match error.get_ref().and_then(|inner| inner.downcast_ref()).map(tls::explain) {
             Some((Judge::Us, reason)) => Failure::we_refuse(host, address, &reason),
             Some((Judge::Peer, reason)) => Failure::they_refuse(host, own, &reason),
-            None => Failure::new(host, Stage::Tls, "broken", format!("{address} broke off the handshake: {error}"))
-                .because("that port is not an agent's, or the agent is overloaded")
-                .hint("check the port; the agent's log says why it refused a connection"),
+            None => Failure::new(
+                host,
+                Stage::Tls,
+                "broken",
+                format!("{address} broke off the handshake: {error}"),
+            )
+            .because("that port is not an agent's, or the agent is overloaded")
+            .hint("check the port; the agent's log says why it refused a connection"),
         }
     }
 
@@ -201,24 +222,35 @@ impl Failure {
                     .because("another service listens on that port, or an agent of another version")
                     .hint("agents listen on port 5669 unless told otherwise")
             }
-            Reason::UnknownAuthority => identity("unknown_authority", format!("{address} belongs to another authority"))
-                .because("its certificate is not signed by the authority in this home")
-                .hint("name the right home with --home, or issue it an identity of this fleet"),
+            Reason::UnknownAuthority => {
+                identity("unknown_authority", format!("{address} belongs to another authority"))
+                    .because("its certificate is not signed by the authority in this home")
+                    .hint("name the right home with --home, or issue it an identity of this fleet")
+            }
             Reason::WrongName(found) => {
-                let message = format!("{address} is {} `{}`, and not `{}`", found.role, found.name, host.label);
+                let message =
+                    format!("{address} is {} `{}`, and not `{}`", found.role, found.name, host.label);
                 let failure = identity("wrong_name", message);
                 match &host.expected {
-                    Some(_) => failure.hint("correct the address in hosts.toml, or carry the right identity there"),
+                    Some(_) => {
+                        failure.hint("correct the address in hosts.toml, or carry the right identity there")
+                    }
                     None => failure
                         .because("its certificate does not hold the address that was dialled")
-                        .hint(format!("ask for `{}`, or issue it again with --address {}", found.name, host.label)),
+                        .hint(format!(
+                            "ask for `{}`, or issue it again with --address {}",
+                            found.name, host.label
+                        )),
                 }
             }
-            Reason::WrongRole => identity("wrong_role", format!("{address} shows an identity that is not an agent's"))
-                .hint("start that agent with an identity that `controller issue` made"),
+            Reason::WrongRole => {
+                identity("wrong_role", format!("{address} shows an identity that is not an agent's"))
+                    .hint("start that agent with an identity that `controller issue` made")
+            }
             Reason::Expired(at) => {
                 let ago = human::age(Timestamp::now().duration_since(*at));
-                identity("expired", format!("the certificate of {address} ended {ago} ago, at {at}")).hint(reissue)
+                identity("expired", format!("the certificate of {address} ended {ago} ago, at {at}"))
+                    .hint(reissue)
             }
             Reason::NotYetValid(at) => {
                 let ahead = human::age(at.duration_since(Timestamp::now()));
@@ -228,9 +260,12 @@ impl Failure {
                     .because(format!("this machine's clock is at least {ahead} behind that of the authority"))
                     .hint("set this machine's clock")
             }
-            Reason::Revoked => identity("revoked", format!("the certificate of {address} is revoked")).hint(reissue),
+            Reason::Revoked => {
+                identity("revoked", format!("the certificate of {address} is revoked")).hint(reissue)
+            }
             Reason::OutsideDates => {
-                identity("expired", format!("the certificate of {address} is outside of its dates")).hint(reissue)
+                identity("expired", format!("the certificate of {address} is outside of its dates"))
+                    .hint(reissue)
             }
             Reason::Other(what) => tls("failed", format!("the handshake with {address} failed: {what}"))
                 .hint("the agent's log may say more"),
@@ -242,10 +277,11 @@ impl Failure {
         let identity = |kind, message: &str| Failure::new(host, Stage::Identity, kind, message);
         match reason {
             Reason::OutsideDates => Failure::outside_dates(host, own, Timestamp::now()),
-            Reason::UnknownAuthority => {
-                identity("refused_authority", "the agent belongs to another authority and refused this identity")
-                    .hint("name the right home with --home, or issue the agent an identity of this fleet")
-            }
+            Reason::UnknownAuthority => identity(
+                "refused_authority",
+                "the agent belongs to another authority and refused this identity",
+            )
+            .hint("name the right home with --home, or issue the agent an identity of this fleet"),
             Reason::NoCertificate => identity("no_certificate", "the agent demands an identity and got none")
                 .hint("make one with `controller init`"),
             Reason::WrongRole => {
@@ -271,8 +307,11 @@ impl Failure {
         let renew = "ask whoever keeps the authority for a new identity";
         if now > own.not_after {
             let ago = human::age(now.duration_since(own.not_after));
-            return failure("own_expired", format!("your own certificate ended {ago} ago, at {}", own.not_after))
-                .hint(renew);
+            return failure(
+                "own_expired",
+                format!("your own certificate ended {ago} ago, at {}", own.not_after),
+            )
+            .hint(renew);
         }
         if now < own.not_before {
             let ahead = human::age(own.not_before.duration_since(now));
@@ -281,13 +320,16 @@ impl Failure {
                 .hint("set this machine's clock");
         }
         let (behind, ahead) = (now.duration_since(own.not_before), own.not_after.duration_since(now));
-        failure("clock", "the agent's clock is wrong: by it, your certificate is outside of its dates".to_owned())
-            .because(format!(
-                "by this machine's clock it is valid, so the agent's is at least {} behind or {} ahead",
-                human::age(behind),
-                human::age(ahead)
-            ))
-            .hint("set the clock of the machine that is wrong")
+        failure(
+            "clock",
+            "the agent's clock is wrong: by it, your certificate is outside of its dates".to_owned(),
+        )
+        .because(format!(
+            "by this machine's clock it is valid, so the agent's is at least {} behind or {} ahead",
+            human::age(behind),
+            human::age(ahead)
+        ))
+        .hint("set the clock of the machine that is wrong")
     }
 
     pub(crate) fn refused(host: &Host, refusal: &Refusal) -> Failure {
@@ -307,8 +349,13 @@ impl Failure {
     }
 
     pub(crate) fn not_taken(host: &Host, limit: Duration) -> Failure {
-        Failure::new(host, Stage::Request, "timed_out", format!("the agent did not take the request within {limit:?}"))
-            .hint("try again; --timeout waits longer")
+        Failure::new(
+            host,
+            Stage::Request,
+            "timed_out",
+            format!("the agent did not take the request within {limit:?}"),
+        )
+        .hint("try again; --timeout waits longer")
     }
 
     pub(crate) fn ended(host: &Host) -> Failure {
@@ -322,7 +369,8 @@ impl Failure {
         } else {
             "the connection was cut before an answer came"
         };
-        Failure::new(host, Stage::Request, "cut", message).hint("the agent or the network between may have failed; try again")
+        Failure::new(host, Stage::Request, "cut", message)
+            .hint("the agent or the network between may have failed; try again")
     }
 
     pub(crate) fn broken(host: &Host, error: &io::Error) -> Failure {

@@ -20,8 +20,10 @@ impl Home {
     /// The one that was named, or the usual one.
     pub fn locate(named: Option<&Path>) -> Home {
         let usual = || {
-            let absolute = |variable| env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
-            let config = absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")));
+            let absolute =
+                |variable| env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+            let config =
+                absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")));
             config.unwrap_or_else(|| PathBuf::from(".")).join("rollcall")
         };
         Home { path: named.map_or_else(usual, Path::to_owned) }
@@ -80,7 +82,10 @@ impl Home {
     pub fn inventory(&self) -> Result<Inventory, Trouble> {
         let file = self.hosts_file();
         let damaged = |fault: String| {
-            Trouble::Here(format!("{}: {fault}", file.display()), "mend the file; it is plain TOML".to_owned())
+            Trouble::Here(
+                format!("{}: {fault}", file.display()),
+                "mend the file; it is plain TOML".to_owned(),
+            )
         };
         match fs::read_to_string(&file) {
             Ok(text) => Inventory::parse(&text).map_err(damaged),
@@ -104,7 +109,10 @@ impl Home {
     fn trouble(&self, error: certs::Error) -> Trouble {
         if error.is_not_found() && !self.identity_file().exists() {
             let what = format!("there is no identity of yours in {}", self.path.display());
-            return Trouble::Here(what, "make one with `controller init`, or name another home with --home".to_owned());
+            return Trouble::Here(
+                what,
+                "make one with `controller init`, or name another home with --home".to_owned(),
+            );
         }
         error.into()
     }

@@ -44,11 +44,14 @@ impl FromStr for Endpoint {
             },
         };
         let port = match port {
-            Some(port) => port.parse().ok().filter(|port| *port > 0).ok_or("a port is a number from 1 to 65535")?,
+            Some(port) => {
+                port.parse().ok().filter(|port| *port > 0).ok_or("a port is a number from 1 to 65535")?
+            }
             None => DEFAULT_PORT,
         };
         let address = host.parse::<certs::Address>();
-        address.map_err(|_| "a host is a name, an address, NAME:PORT, ADDRESS:PORT or [IPV6]:PORT".to_owned())?;
+        address
+            .map_err(|_| "a host is a name, an address, NAME:PORT, ADDRESS:PORT or [IPV6]:PORT".to_owned())?;
         Ok(Endpoint { host: host.to_owned(), port })
     }
 }
@@ -110,10 +113,13 @@ impl Host {
     /// # Errors
     /// It is neither, or what is known of it is damaged.
     pub fn resolve(text: &str, inventory: &Inventory) -> Result<Host, Trouble> {
-        let usage = |what: &str, fault: String| Trouble::Here(format!("`{}`: {fault}", what.escape_debug()), String::new());
+        let usage = |what: &str, fault: String| {
+            Trouble::Here(format!("`{}`: {fault}", what.escape_debug()), String::new())
+        };
         let endpoint = |text: &str| text.parse::<Endpoint>().map_err(|fault| usage(text, fault));
         if let Some((name, known)) = inventory.hosts.get_key_value(text) {
-            let addresses = if known.addresses.is_empty() { std::slice::from_ref(name) } else { &known.addresses };
+            let addresses =
+                if known.addresses.is_empty() { std::slice::from_ref(name) } else { &known.addresses };
             return Ok(Host {
                 label: text.to_owned(),
                 expected: Some(name.parse()?),
@@ -146,7 +152,18 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Endpoint>().unwrap(), expected);
         }
-        for text in ["", "a b", "web-1:", "web-1:0", "web-1:65536", "web-1:x", "[2001:db8::7", "[::1]7", "a:b:c", "we_b!"] {
+        for text in [
+            "",
+            "a b",
+            "web-1:",
+            "web-1:0",
+            "web-1:65536",
+            "web-1:x",
+            "[2001:db8::7",
+            "[::1]7",
+            "a:b:c",
+            "we_b!",
+        ] {
             assert!(text.parse::<Endpoint>().is_err(), "{text:?} was taken");
         }
     }
@@ -154,7 +171,8 @@ mod tests {
     #[test]
     fn a_known_name_means_that_machine_and_anything_else_an_address() {
         let mut inventory = Inventory::default();
-        inventory.put(&"web-1".parse().unwrap(), &[endpoint("192.0.2.7", 7000), endpoint("2001:db8::7", 5669)]);
+        inventory
+            .put(&"web-1".parse().unwrap(), &[endpoint("192.0.2.7", 7000), endpoint("2001:db8::7", 5669)]);
         inventory.put(&"web-2".parse().unwrap(), &[]);
         let inventory = Inventory::parse(&inventory.to_toml()).unwrap();
         let known = Host::resolve("web-1", &inventory).unwrap();

@@ -58,6 +58,10 @@ impl Call {
     /// # Errors
     /// The refusal to send back, with the id where there is one.
     pub fn decode(frame: Frame) -> Result<Call, BadCall> {
+        if !frame.head.starts_with(b"{") {
+            // The library would also read a list of the fields in their order.
+            return Err(BadCall { id: None, refusal: Refusal::no_request() });
+        }
         let head: CallHead<'_> = serde_json::from_slice(&frame.head)
             .map_err(|error| BadCall { id: None, refusal: Refusal::bad_message(&error) })?;
         match (head.id, head.ask.as_ref(), head.cancel) {

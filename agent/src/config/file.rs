@@ -30,9 +30,8 @@ pub(super) struct File {
 
 /// Reads the file, or says all that is wrong with it.
 pub(super) fn read(path: &Path) -> Result<File, Vec<Fault>> {
-    let whole = |message: String| {
-        vec![Fault { file: path.to_owned(), place: None, key: String::new(), message }]
-    };
+    let whole =
+        |message: String| vec![Fault { file: path.to_owned(), place: None, key: String::new(), message }];
     let size = fs::metadata(path).map_err(|error| whole(format!("cannot be read: {error}")))?.len();
     if size > MAX_BYTES {
         return Err(whole(format!("is {size} bytes long; a configuration has at most {MAX_BYTES}")));
@@ -43,11 +42,15 @@ pub(super) fn read(path: &Path) -> Result<File, Vec<Fault>> {
         let line = 1 + error.as_bytes()[..good].iter().filter(|byte| **byte == b'\n').count();
         whole(format!("line {line} is not UTF-8 text"))
     })?;
-    parse(&text).map_err(|found| {
-        found.into_iter().map(|(at, key, message)| {
-            let place = at.map(|at| place(&text, at.start));
-            Fault { file: path.to_owned(), place, key, message }
-        }).collect()
+    parse(&text).map_err(|mut found| {
+        found.sort_by_key(|(at, ..)| at.as_ref().map(|at| at.start));
+        found
+            .into_iter()
+            .map(|(at, key, message)| {
+                let place = at.map(|at| place(&text, at.start));
+                Fault { file: path.to_owned(), place, key, message }
+            })
+            .collect()
     })
 }
 
@@ -73,8 +76,12 @@ fn limits(table: &mut Table<'_, '_>) -> Limits {
     let usual = Limits::default();
     let counts = 1..=1_000_000;
     Limits {
-        unverified: table.read("unverified", |value| count(value, counts.clone())).unwrap_or(usual.unverified),
-        connections: table.read("connections", |value| count(value, counts.clone())).unwrap_or(usual.connections),
+        unverified: table
+            .read("unverified", |value| count(value, counts.clone()))
+            .unwrap_or(usual.unverified),
+        connections: table
+            .read("connections", |value| count(value, counts.clone()))
+            .unwrap_or(usual.connections),
         connections_per_identity: table
             .read("connections_per_identity", |value| count(value, counts.clone()))
             .unwrap_or(usual.connections_per_identity),
@@ -82,13 +89,19 @@ fn limits(table: &mut Table<'_, '_>) -> Limits {
             .read("requests_in_flight", |value| count(value, 1..=10_000))
             .unwrap_or(usual.requests_in_flight),
         frame_bytes: table.read("frame", |value| size(value, 1024..=64 << 20)).unwrap_or(usual.frame_bytes),
-        handshake: table.read("handshake", |value| duration(value, SECOND / 10..=SECOND * 60)).unwrap_or(usual.handshake),
+        handshake: table
+            .read("handshake", |value| duration(value, SECOND / 10..=SECOND * 60))
+            .unwrap_or(usual.handshake),
         rest_of_frame: table
             .read("rest_of_frame", |value| duration(value, SECOND / 10..=SECOND * 600))
             .unwrap_or(usual.rest_of_frame),
         idle: table.read("idle", |value| duration(value, SECOND..=SECOND * 86_400)).unwrap_or(usual.idle),
-        write: table.read("write", |value| duration(value, SECOND / 10..=SECOND * 600)).unwrap_or(usual.write),
-        drain: table.read("drain", |value| duration(value, Duration::ZERO..=SECOND * 600)).unwrap_or(usual.drain),
+        write: table
+            .read("write", |value| duration(value, SECOND / 10..=SECOND * 600))
+            .unwrap_or(usual.write),
+        drain: table
+            .read("drain", |value| duration(value, Duration::ZERO..=SECOND * 600))
+            .unwrap_or(usual.drain),
     }
 }
 
@@ -110,7 +123,11 @@ impl<'a, 'f> Table<'a, 'f> {
         self.entries.iter().find(|(name, _)| name.get_ref() == key).map(|(_, value)| value)
     }
 
-    fn read<T>(&mut self, key: &'static str, parse: impl FnOnce(&DeValue<'_>) -> Result<T, String>) -> Option<T> {
+    fn read<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl FnOnce(&DeValue<'_>) -> Result<T, String>,
+    ) -> Option<T> {
         let value = self.entry(key)?;
         match parse(value.get_ref()) {
             Ok(read) => Some(read),
@@ -140,7 +157,8 @@ impl<'a, 'f> Table<'a, 'f> {
                 continue;
             }
             let meant = self.known.iter().map(|known| (strsim::jaro_winkler(key, known), known));
-            let meant = meant.filter(|(alike, _)| *alike > ALIKE).max_by(|one, other| one.0.total_cmp(&other.0));
+            let meant =
+                meant.filter(|(alike, _)| *alike > ALIKE).max_by(|one, other| one.0.total_cmp(&other.0));
             let message = match meant {
                 Some((_, known)) => format!("unknown key; did you mean `{known}`?"),
                 None => format!("unknown key; known here are {}", self.known.join(", ")),
@@ -160,7 +178,9 @@ fn string<'a>(value: &'a DeValue<'_>) -> Result<&'a str, String> {
 
 fn listen(value: &DeValue<'_>) -> Result<Vec<SocketAddr>, String> {
     let addresses: Vec<SocketAddr> = match value.as_array() {
-        Some(values) => values.iter().map(|value| parse_listen(string(value.get_ref())?)).collect::<Result<_, _>>()?,
+        Some(values) => {
+            values.iter().map(|value| parse_listen(string(value.get_ref())?)).collect::<Result<_, _>>()?
+        }
         None => vec![parse_listen(string(value)?)?],
     };
     if addresses.is_empty() {
@@ -181,7 +201,8 @@ fn count(value: &DeValue<'_>, range: RangeInclusive<usize>) -> Result<usize, Str
 }
 
 fn size(value: &DeValue<'_>, range: RangeInclusive<usize>) -> Result<usize, String> {
-    let wrong = || format!("this is a size from \"{}KiB\" to \"{}MiB\"", range.start() >> 10, range.end() >> 20);
+    let wrong =
+        || format!("this is a size from \"{}KiB\" to \"{}MiB\"", range.start() >> 10, range.end() >> 20);
     let text = string(value).map_err(|_| wrong())?;
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
     let unit = match unit.trim() {
@@ -195,7 +216,13 @@ fn size(value: &DeValue<'_>, range: RangeInclusive<usize>) -> Result<usize, Stri
 }
 
 fn duration(value: &DeValue<'_>, range: RangeInclusive<Duration>) -> Result<Duration, String> {
-    let wrong = || format!("this is a time from \"{:?}\" to \"{:?}\", with its unit, such as \"5s\"", range.start(), range.end());
+    let wrong = || {
+        format!(
+            "this is a time from \"{:?}\" to \"{:?}\", with its unit, such as \"5s\"",
+            range.start(),
+            range.end()
+        )
+    };
     let text = value.as_str().ok_or_else(wrong)?;
     let duration = text.parse::<SignedDuration>().ok().and_then(|read| Duration::try_from(read).ok());
     duration.filter(|duration| range.contains(duration)).ok_or_else(wrong)

@@ -17,7 +17,10 @@ pub(super) async fn gather(subject: &Subject, sections: &[Section]) -> Result<Ma
     let failed = |error: HostError| Refusal::failed("the machine does not tell what was asked", &error);
     let mut machine = subject.host.gather(sections).await.map_err(failed)?;
     if sections.is_empty() || sections.contains(&Section::Agent) {
-        machine.agent = Some(agent(subject).map_err(failed)?);
+        machine.agent = match agent(subject) {
+            Err(error) if sections == [Section::Agent] => return Err(failed(error)),
+            facts => facts.ok(),
+        };
     }
     Ok(machine)
 }

@@ -11,7 +11,10 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::requests::{Subject, info};
 
-pub(super) fn answer(ask: Watch, subject: Arc<Subject>) -> impl Stream<Item = Result<Machine, Refusal>> + Send + 'static {
+pub(super) fn answer(
+    ask: Watch,
+    subject: Arc<Subject>,
+) -> impl Stream<Item = Result<Machine, Refusal>> + Send + 'static {
     if !(MIN_EVERY_SECONDS..=MAX_EVERY_SECONDS).contains(&ask.every_seconds) {
         let fault = format!("every_seconds is a number from {MIN_EVERY_SECONDS} to {MAX_EVERY_SECONDS}");
         return Either::Left(stream::iter([Err(Refusal::bad_request("watch", &fault))]));

@@ -28,12 +28,14 @@ pub struct Demo {
 }
 
 /// What is asked, as a person would type it.
-const TOUR: [&[&str]; 4] = [&["info", "demo"], &["uptime", "demo"], &["time", "demo"], &["echo", "demo", "hello"]];
+const TOUR: [&[&str]; 4] =
+    [&["info", "demo"], &["uptime", "demo"], &["time", "demo"], &["echo", "demo", "hello"]];
 
 impl Demo {
     /// Sets up, asks, and cleans up, also when it is interrupted.
     pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
-        let folder = TempDir::with_prefix("rollcall-demo-").map_err(|error| here("make a temporary folder", &error))?;
+        let folder = TempDir::with_prefix("rollcall-demo-")
+            .map_err(|error| here("make a temporary folder", &error))?;
         tokio::select! {
             done = self.show(desk, folder.path()) => done,
             interrupted = interrupted() => interrupted.map(|()| Exit::Answered),
@@ -42,7 +44,8 @@ impl Demo {
 
     async fn show(&self, desk: &Desk, folder: &Path) -> Result<Exit, Trouble> {
         let guide = Guide { desk, folder, paste: self.keep };
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(|error| here("listen", &error))?;
+        let listener =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(|error| here("listen", &error))?;
         let address = listener.local_addr().map_err(|error| here("listen", &error))?.to_string();
         let bundle = folder.join("demo.bundle").display().to_string();
 
@@ -52,7 +55,9 @@ impl Demo {
         let credentials = Credentials::load(Path::new(&bundle))?;
         let agent = Agent::on(&credentials, vec![listener], Limits::default());
         let stop = CancellationToken::new();
-        let serving = tokio::spawn(agent.map_err(|error| Trouble::Here(error.to_string(), String::new()))?.serve(stop.clone()));
+        let serving = tokio::spawn(
+            agent.map_err(|error| Trouble::Here(error.to_string(), String::new()))?.serve(stop.clone()),
+        );
 
         for words in TOUR {
             guide.step(words).await?;
@@ -102,7 +107,8 @@ impl Guide<'_> {
         };
         self.desk.print(&format!("$ {shown} {}\n", words.join(" ")))?;
         let line = [&["controller", "--home", &home], words].concat();
-        let cli = Cli::try_parse_from(line).map_err(|error| Trouble::Here(error.to_string(), String::new()))?;
+        let cli =
+            Cli::try_parse_from(line).map_err(|error| Trouble::Here(error.to_string(), String::new()))?;
         Box::pin(commands::run(cli.verb, &self.desk.with_home(&self.home()))).await?;
         self.desk.print("\n")
     }

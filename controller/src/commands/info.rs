@@ -3,9 +3,7 @@
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
-use protocol::requests::info::{
-    self, Agent, Cpu, Disk, Interface, Machine, Memory, Section, System, User,
-};
+use protocol::requests::info::{self, Agent, Cpu, Disk, Interface, Machine, Memory, Section, System, User};
 
 use crate::desk::Desk;
 use crate::error::Trouble;

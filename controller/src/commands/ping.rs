@@ -89,7 +89,8 @@ impl Ping {
         let began = tokio::time::Instant::now();
         let mut sequence = 0;
         while self.count.is_none_or(|count| sequence < count) {
-            sleep_until(began + self.interval.saturating_mul(u32::try_from(sequence).unwrap_or(u32::MAX))).await;
+            sleep_until(began + self.interval.saturating_mul(u32::try_from(sequence).unwrap_or(u32::MAX)))
+                .await;
             sequence += 1;
             let sent = Instant::now();
             match client.ask(Echo { payload: payload.clone() }).await {
@@ -133,9 +134,15 @@ impl Show for Summary {
 
     fn table(&self, host: &str) -> String {
         let lost = self.sent - self.received;
-        let mut text = format!("--- {} ping ---\n{} sent, {} received, {lost} lost\n", plain(host), self.sent, self.received);
+        let mut text = format!(
+            "--- {} ping ---\n{} sent, {} received, {lost} lost\n",
+            plain(host),
+            self.sent,
+            self.received
+        );
         if let Some(times) = &self.times {
-            let shown = [times.min_seconds, times.avg_seconds, times.max_seconds, times.p99_seconds].map(milliseconds);
+            let shown = [times.min_seconds, times.avg_seconds, times.max_seconds, times.p99_seconds]
+                .map(milliseconds);
             text += &format!("min/avg/max/p99 = {}\n", shown.join(" / "));
         }
         text
@@ -150,7 +157,8 @@ mod tests {
     fn the_times_are_those_of_the_sorted_list() {
         let taken: Vec<Duration> = (1..=200).rev().map(Duration::from_millis).collect();
         let times = Times::of(&taken).unwrap();
-        let expected = Times { min_seconds: 0.001, avg_seconds: 0.1005, max_seconds: 0.2, p99_seconds: 0.198 };
+        let expected =
+            Times { min_seconds: 0.001, avg_seconds: 0.1005, max_seconds: 0.2, p99_seconds: 0.198 };
         assert_eq!(times, expected);
         let one = Times::of(&taken[..1]).unwrap();
         assert_eq!((one.min_seconds, one.p99_seconds), (0.2, 0.2));

@@ -108,7 +108,8 @@ impl Bounds {
 
     fn middle(&self) -> Option<OffsetFound> {
         let (low, high) = (self.at_least.as_secs_f64(), self.at_most.as_secs_f64());
-        (low <= high).then_some(OffsetFound { seconds: (low + high) / 2.0, error_seconds: (high - low) / 2.0 })
+        (low <= high)
+            .then_some(OffsetFound { seconds: (low + high) / 2.0, error_seconds: (high - low) / 2.0 })
     }
 }
 
@@ -118,7 +119,8 @@ impl Show for Compared {
     fn table(&self, host: &str) -> String {
         let clock = &self.clock;
         let offset = Offset::from_seconds(clock.utc_offset_seconds).unwrap_or(Offset::UTC);
-        let there = clock.sent.to_zoned(TimeZone::fixed(offset)).strftime("%Y-%m-%dT%H:%M:%S.%3f%:z").to_string();
+        let there =
+            clock.sent.to_zoned(TimeZone::fixed(offset)).strftime("%Y-%m-%dT%H:%M:%S.%3f%:z").to_string();
         let zone = clock.zone.as_deref().map(|zone| format!(" ({})", plain(zone))).unwrap_or_default();
         let kernel = match (clock.synchronised, clock.max_error_seconds) {
             (Some(true), Some(error)) => format!("synchronised, within {}", milliseconds(error)),

@@ -31,7 +31,11 @@ impl Show for Running {
     fn table(&self, _: &str) -> String {
         let offset = Offset::from_seconds(self.utc_offset_seconds).unwrap_or(Offset::UTC);
         let now = self.now.to_zoned(TimeZone::fixed(offset)).strftime("%H:%M:%S").to_string();
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "uptimes are small and positive")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "uptimes are small and positive"
+        )]
         let minutes = (self.uptime_seconds / 60.0) as u64;
         let (days, hours, minutes) = (minutes / 1440, minutes / 60 % 24, minutes % 60);
         let days = match days {

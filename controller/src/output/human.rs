@@ -53,7 +53,11 @@ pub fn ratio(part: u64, whole: u64) -> f64 {
 /// A share as a bar of ten: `[###-------]  31 %`.
 pub fn bar(share: f64) -> String {
     let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 };
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the share is between 0 and 1")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the share is between 0 and 1"
+    )]
     let full = (share * 10.0).round() as usize;
     format!("[{}{}] {:>3.0} %", "#".repeat(full), "-".repeat(10 - full), share * 100.0)
 }
@@ -109,9 +113,13 @@ mod tests {
 
     #[test]
     fn spans_show_their_two_largest_units() {
-        for (seconds, shown) in
-            [(0.34, "340 ms"), (59.0, "59 s"), (302.0, "5 min 2 s"), (10_860.0, "3 h 1 min"), (1e6, "11 d 13 h")]
-        {
+        for (seconds, shown) in [
+            (0.34, "340 ms"),
+            (59.0, "59 s"),
+            (302.0, "5 min 2 s"),
+            (10_860.0, "3 h 1 min"),
+            (1e6, "11 d 13 h"),
+        ] {
             assert_eq!(age_of_seconds(seconds), shown);
         }
         for nonsense in [f64::NAN, f64::INFINITY, 1e300] {

@@ -89,7 +89,11 @@ impl<F: Formatter> Formatter for Plain<F> {
         end_object_value();
     }
 
-    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+    fn write_string_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
         let mut rest = fragment;
         while let Some(at) = rest.find(is_dangerous) {
             let (before, from) = rest.split_at(at);

@@ -1,0 +1,69 @@
+//! Folders of good and bad files: each bad one says in its first lines what must be said of it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use agent::cli::{Cli, Verb};
+use agent::config::{Config, Fault};
+use clap::Parser;
+
+fn files(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/config").join(folder);
+    let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(!files.is_empty());
+    files
+}
+
+fn decide(file: &Path) -> Result<Config, Vec<Fault>> {
+    let cli = Cli::parse_from(["agent", "check-config", "--config", file.to_str().unwrap()]);
+    match cli.verb {
+        Verb::Run(settings) | Verb::CheckConfig(settings) => Config::decide(&settings),
+    }
+}
+
+#[test]
+fn good_files_are_taken() {
+    for file in files("good") {
+        decide(&file).unwrap_or_else(|faults| panic!("{faults:?}"));
+    }
+}
+
+#[test]
+fn every_fault_of_a_bad_file_is_named() {
+    for file in files("bad") {
+        let expected: Vec<String> = fs::read_to_string(&file)
+            .unwrap()
+            .lines()
+            .filter_map(|line| line.strip_prefix("#! "))
+            .map(|fault| format!("{}:{fault}", file.display()))
+            .collect();
+        assert!(!expected.is_empty(), "{} does not say what is wrong with it", file.display());
+        let faults: Vec<String> = decide(&file).unwrap_err().iter().map(ToString::to_string).collect();
+        assert_eq!(faults, expected, "{}", file.display());
+    }
+}
+
+#[test]
+fn a_file_says_every_limit() {
+    let config = decide(&files("good")[0]).unwrap();
+    let shown = format!("{:?}", config.limits);
+    assert_eq!(
+        shown,
+        "Limits { unverified: 1, connections: 2, connections_per_identity: 3, requests_in_flight: 4, \
+         frame_bytes: 5120, handshake: 6s, rest_of_frame: 7s, idle: 8s, write: 9s, drain: 10s }"
+    );
+    assert_eq!(config.listen, ["0.0.0.0:7000".parse().unwrap(), "[::1]:5669".parse().unwrap()]);
+}
+
+#[test]
+fn what_is_no_text_or_far_too_long_or_missing_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("agent.toml");
+    let fault = || decide(&file).unwrap_err()[0].to_string();
+    assert!(fault().contains("cannot be read"), "{}", fault());
+    fs::write(&file, b"log = \"info\"\n\xff").unwrap();
+    assert!(fault().ends_with("line 2 is not UTF-8 text"), "{}", fault());
+    fs::write(&file, vec![b'#'; 2 << 20]).unwrap();
+    assert!(fault().contains("a configuration has at most"), "{}", fault());
+}

@@ -1,0 +1,188 @@
+//! The built program from outside: what it says, how it ends, and what it keeps to itself.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
+
+use certs::store::Existing;
+use certs::{Algorithm, Authority};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::site::agent_credentials;
+
+/// A running agent; ended when dropped.
+struct Running {
+    child: Child,
+    log: BufReader<ChildStderr>,
+    folder: TempDir,
+}
+
+impl Running {
+    fn start(wrap: &[&str], more: &[&str]) -> Running {
+        let folder = tempfile::tempdir().unwrap();
+        let authority = Authority::create(Algorithm::Ed25519).unwrap();
+        let bundle = folder.path().join("web-1.bundle");
+        agent_credentials(&authority, "web-1").save(&bundle, Existing::Keep).unwrap();
+        let words =
+            [wrap, &[env!("CARGO_BIN_EXE_agent"), "run", "--listen", "127.0.0.1:0", "--identity"]].concat();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).arg(&bundle).args(more).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        Running { child, log, folder }
+    }
+
+    /// The next line of the log that holds `text`.
+    fn line(&mut self, text: &str) -> String {
+        let mut line = String::new();
+        loop {
+            line.clear();
+            assert_ne!(self.log.read_line(&mut line).unwrap(), 0, "the agent ended without saying {text:?}");
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    fn address(&mut self) -> String {
+        let line = self.line(" is ready on ");
+        let (_, address) = line.split_once(" is ready on ").unwrap();
+        address.split(';').next().unwrap().to_owned()
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// The rest of the log, and the exit code.
+    fn end(&mut self) -> (String, Option<i32>) {
+        let mut rest = String::new();
+        self.log.read_to_string(&mut rest).unwrap();
+        (rest, self.child.wait().unwrap().code())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn agent(words: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_agent")).args(words).output().unwrap()
+}
+
+fn said(bytes: &[u8], folder: &Path) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap().replace(folder.to_str().unwrap(), "[folder]")
+}
+
+#[test]
+fn it_stops_when_told_and_says_so() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut agent = Running::start(&[], &[]);
+        agent.address();
+        agent.signal(signal);
+        let (rest, code) = agent.end();
+        assert!(rest.contains("stopping: 0 connections are open, waiting at most 5s"), "{rest}");
+        assert!(rest.trim_end().ends_with("stopped"), "{rest}");
+        assert_eq!(code, Some(0));
+    }
+}
+
+#[test]
+fn a_hangup_reads_again_or_keeps_all_of_the_old() {
+    let mut agent = Running::start(&[], &[]);
+    let address = agent.address();
+    agent.signal(Signal::HUP);
+    agent.line("read again: web-1");
+    let bundle = agent.folder.path().join("web-1.bundle");
+    fs::write(&bundle, "rubbish").unwrap();
+    agent.signal(Signal::HUP);
+    let kept = agent.line("kept all of the old settings");
+    assert!(kept.contains("line 1 is neither PEM nor a comment"), "{kept}");
+    TcpStream::connect(address).unwrap();
+}
+
+#[test]
+fn what_a_stranger_sends_is_not_in_the_log() {
+    let mut agent = Running::start(&[], &["--log", "debug"]);
+    let address = agent.address();
+    let mut stranger = TcpStream::connect(&address).unwrap();
+    stranger.write_all(b"GET /canary HTTP/1.1\r\n\x1b[31m\r\n\r\n").unwrap();
+    let _ = stranger.read_to_end(&mut Vec::new());
+    let line = agent.line("refused a connection");
+    assert!(line.contains("it does not speak TLS"), "{line}");
+    agent.signal(Signal::TERM);
+    assert!(!(line + &agent.end().0).contains("canary"));
+}
+
+#[test]
+fn it_goes_on_when_descriptors_run_out() {
+    let mut agent = Running::start(&["prlimit", "--nofile=40:40"], &[]);
+    let address = agent.address();
+    let idle: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(&address).unwrap()).collect();
+    let line = agent.line("cannot take a connection");
+    assert!(line.contains("an unverified one was dropped to make room"), "{line}");
+    drop(idle);
+    // A late stranger is still heard and answered with an alert.
+    let mut late = TcpStream::connect(&address).unwrap();
+    late.write_all(b"hello\r\n\r\n").unwrap();
+    late.read_to_end(&mut Vec::new()).unwrap();
+}
+
+#[test]
+fn without_an_identity_it_says_how_to_get_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().to_str().unwrap();
+    let output = agent(&["run", "--state", state]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        said(&output.stderr, folder.path()),
+        "agent: cannot start: identity: [folder]/identity.bundle: cannot open: No such file or directory (os error 2)\n\
+         agent: this machine has no identity yet. At your desk: controller issue NAME --address ADDRESS\n  \
+         Carry NAME.bundle here, then: agent run --identity NAME.bundle\n"
+    );
+}
+
+#[test]
+fn an_address_in_use_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = folder.path().join("web-1.bundle");
+    let authority = Authority::create(Algorithm::Ed25519).unwrap();
+    agent_credentials(&authority, "web-1").save(&bundle, Existing::Keep).unwrap();
+    let output = agent(&["run", "--identity", bundle.to_str().unwrap(), "--listen", &address]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        said(&output.stderr, folder.path()).replace(&address, "[address]"),
+        "agent: cannot start: cannot listen on [address]: Address already in use (os error 98)\n\
+         agent: another program listens there, perhaps another agent; choose another with --listen\n"
+    );
+}
+
+#[test]
+fn check_config_names_every_fault_and_exits_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("agent.toml");
+    fs::write(&file, "lisen = 1\nlog = \"loud\"\n").unwrap();
+    let output = agent(&["check-config", "--config", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        said(&output.stderr, folder.path()),
+        "agent: [folder]/agent.toml:1:1: lisen: unknown key; did you mean `listen`?\n\
+         agent: [folder]/agent.toml:2:7: log: a log level is one of error, warn, info, debug\n"
+    );
+    fs::write(&file, "listen = \"0.0.0.0\"\n").unwrap();
+    let state = folder.path().to_str().unwrap();
+    let output = agent(&["check-config", "--state", state, "--config", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(
+        said(&output.stdout, folder.path()),
+        "good: listens on 0.0.0.0:5669, no identity yet ([folder]/identity.bundle)\n"
+    );
+}

@@ -1,0 +1,111 @@
+//! A fleet of one machine, made with the product's own commands in a folder that goes away.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use bench::Error;
+use tempfile::TempDir;
+
+use crate::programs::Programs;
+use crate::server::{Server, free_address};
+
+/// What the controller calls the machine.
+const NAME: &str = "bench";
+
+/// Room for every connection that a measurement holds.
+const LIMITS: &str = "[limits]\nconnections = 10000\nconnections_per_identity = 10000\nunverified = 10000\nidle = \"1h\"\n";
+
+/// Identities, and where the agent listens.
+pub(crate) struct Fleet {
+    pub(crate) programs: Programs,
+    folder: TempDir,
+    address: SocketAddr,
+}
+
+impl Fleet {
+    /// Makes the identities.
+    pub(crate) fn make(programs: Programs) -> Result<Fleet, Error> {
+        let folder = TempDir::with_prefix("rollcall-bench-")?;
+        let fleet = Fleet { programs, folder, address: free_address()? };
+        let (address, bundle) = (fleet.address.to_string(), fleet.agent_bundle());
+        run(fleet.controller().args(["--quiet", "init", "--name", "bench"]))?;
+        run(fleet.controller().args(["--quiet", "issue", NAME, "--address", &address, "--out"]).arg(bundle))?;
+        fs::write(fleet.path("agent.toml"), LIMITS)?;
+        Ok(fleet)
+    }
+
+    /// For configuration and logs of what is measured.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Who asks.
+    pub(crate) fn controller_bundle(&self) -> PathBuf {
+        self.path("home/identity.pem")
+    }
+
+    fn agent_bundle(&self) -> PathBuf {
+        self.path("agent.bundle")
+    }
+
+    fn controller(&self) -> Command {
+        let mut command = Command::new(&self.programs.controller);
+        command.arg("--home").arg(self.path("home"));
+        command
+    }
+
+    /// `controller uptime bench`.
+    pub(crate) fn ask_uptime(&self) -> Command {
+        let mut command = self.controller();
+        command.args(["uptime", NAME]);
+        command
+    }
+
+    /// The same question by the floor.
+    pub(crate) fn ask_by_floor(&self) -> Command {
+        let mut command = Command::new(&self.programs.floor_oneshot);
+        command.arg(self.controller_bundle()).arg(self.address.to_string());
+        command
+    }
+
+    /// An agent as it comes.
+    pub(crate) fn agent(&self) -> Result<Server, Error> {
+        self.start_agent(None)
+    }
+
+    /// An agent that takes thousands of connections of one identity.
+    pub(crate) fn roomy_agent(&self) -> Result<Server, Error> {
+        self.start_agent(Some(&self.path("agent.toml")))
+    }
+
+    fn start_agent(&self, config: Option<&Path>) -> Result<Server, Error> {
+        let mut command = Command::new(&self.programs.agent);
+        command.args(["run", "--listen", &self.address.to_string(), "--identity"]).arg(self.agent_bundle());
+        if let Some(config) = config {
+            command.arg("--config").arg(config);
+        }
+        Server::start(&mut command, self.address, &self.path("agent.log"))
+    }
+
+    /// The server that does nothing but echo.
+    pub(crate) fn floor_server(&self) -> Result<Server, Error> {
+        let address = free_address()?;
+        let mut command = Command::new(&self.programs.floor_server);
+        command.arg(self.agent_bundle()).arg(address.to_string());
+        Server::start(&mut command, address, &self.path("floor.log"))
+    }
+}
+
+/// Runs a program that must succeed, and says what it said when it did not.
+pub(crate) fn run(command: &mut Command) -> Result<(), Error> {
+    let program = command.get_program().to_owned();
+    let output = command.output().map_err(|error| format!("{program:?}: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = [&output.stdout[..], &output.stderr].concat();
+    let said = String::from_utf8_lossy(&said).trim().replace('\n', " / ");
+    Err(format!("{program:?} failed ({}): {said}", output.status).into())
+}

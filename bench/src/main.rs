@@ -1,0 +1,149 @@
+//! Measures the product beside floors and peers, all in one run, and prints a report in Markdown.
+//!
+//! A machine's speed drifts by a third within minutes, so an absolute number says little. What is compared runs in
+//! turns, and the ratio is what counts.
+
+mod fleet;
+mod idle;
+mod info;
+mod load;
+mod machine;
+mod memory;
+mod oneshot;
+mod peers;
+mod proc;
+mod programs;
+mod report;
+mod samples;
+mod server;
+mod throughput;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use bench::Error;
+use clap::{Parser, ValueEnum};
+
+use fleet::Fleet;
+use machine::Machine;
+use programs::Programs;
+use report::Report;
+
+/// Measure Rollcall beside the least that the same work could cost, and beside what it replaces.
+#[derive(Debug, Parser)]
+struct Options {
+    /// Few rounds, to see that everything works; its numbers mean little.
+    #[arg(long)]
+    quick: bool,
+    /// Measure only these; may be given more than once.
+    #[arg(long, value_name = "SCENARIO")]
+    only: Vec<Scenario>,
+    /// Measure the programs in this folder as they are, instead of building them.
+    #[arg(long, value_name = "DIR")]
+    programs: Option<PathBuf>,
+}
+
+/// One file each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Scenario {
+    Oneshot,
+    Throughput,
+    Memory,
+    Info,
+    Peers,
+    Idle,
+}
+
+impl Scenario {
+    fn measure(self, fleet: &Fleet, effort: &Effort, report: &mut Report) -> Result<(), Error> {
+        match self {
+            Scenario::Oneshot => oneshot::measure(fleet, effort, report),
+            Scenario::Throughput => throughput::measure(fleet, effort, report),
+            Scenario::Memory => memory::measure(fleet, effort, report),
+            Scenario::Info => info::measure(fleet, effort, report),
+            Scenario::Peers => peers::measure(fleet, effort, report),
+            Scenario::Idle => idle::measure(fleet, effort, report),
+        }
+    }
+}
+
+/// How much to do; bounded in count and time.
+struct Effort {
+    /// Whole processes, one after the other in turns.
+    shots: usize,
+    /// Turns of load on two servers.
+    turns: usize,
+    /// How long each of them lasts.
+    span: Duration,
+    /// Connections held open.
+    held: usize,
+    /// How long an agent must do nothing.
+    idle: Duration,
+}
+
+impl Effort {
+    fn of(options: &Options) -> Effort {
+        if options.quick {
+            Effort {
+                shots: 5,
+                turns: 1,
+                span: Duration::from_millis(300),
+                held: 500,
+                idle: Duration::from_secs(5),
+            }
+        } else {
+            Effort {
+                shots: 60,
+                turns: 5,
+                span: Duration::from_secs(1),
+                held: 5_000,
+                idle: Duration::from_secs(60),
+            }
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("bench: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<(), Error> {
+    if cfg!(debug_assertions) {
+        return Err("this build is not optimised; use `cargo run --release -p bench`".into());
+    }
+    let programs = match &options.programs {
+        Some(folder) => Programs::found_in(folder)?,
+        None => Programs::build()?,
+    };
+    let effort = Effort::of(options);
+    let fleet = Fleet::make(programs)?;
+    let mut report = Report::new(Machine::look()?, options.quick);
+    if !options.quick {
+        machine::wait_for_quiet(&mut report)?;
+    }
+    for scenario in Scenario::value_variants() {
+        if options.only.is_empty() || options.only.contains(scenario) {
+            say(&format!("measuring: {scenario:?}; load {}", machine::load()?));
+            if let Err(error) = scenario.measure(&fleet, &effort, &mut report) {
+                report.not_measured(&format!("{scenario:?}"), &error.to_string());
+            }
+        } else {
+            report.not_measured(&format!("{scenario:?}"), "left out with --only");
+        }
+    }
+    io::stdout().write_all(report.markdown()?.as_bytes())?;
+    Ok(())
+}
+
+/// Progress goes to standard error, so that standard output holds the report and nothing else.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}

@@ -1,0 +1,49 @@
+//! The programs to measure, built as everybody builds them.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use bench::Error;
+
+/// Where each program is.
+#[derive(Debug)]
+pub(crate) struct Programs {
+    pub(crate) agent: PathBuf,
+    pub(crate) controller: PathBuf,
+    pub(crate) floor_oneshot: PathBuf,
+    pub(crate) floor_server: PathBuf,
+}
+
+impl Programs {
+    /// Builds them where this program itself was built to.
+    pub(crate) fn build() -> Result<Programs, Error> {
+        cargo(&["build", "--release", "--bin", "agent", "--bin", "controller"])?;
+        cargo(&["build", "--release", "-p", "bench", "--bin", "floor-oneshot", "--bin", "floor-server"])?;
+        let own = env::current_exe()?;
+        Programs::found_in(own.parent().ok_or("this program has no folder")?)
+    }
+
+    /// Takes them as they are.
+    pub(crate) fn found_in(folder: &Path) -> Result<Programs, Error> {
+        let find = |name: &str| {
+            let path = folder.join(name);
+            if path.is_file() { Ok(path) } else { Err(format!("there is no {}", path.display())) }
+        };
+        Ok(Programs {
+            agent: find("agent")?,
+            controller: find("controller")?,
+            floor_oneshot: find("floor-oneshot")?,
+            floor_server: find("floor-server")?,
+        })
+    }
+}
+
+/// From the workspace's folder: the build settings in `.cargo` are read from where cargo is started.
+fn cargo(arguments: &[&str]) -> Result<(), Error> {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from(env!("CARGO")));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("this package has no workspace")?;
+    let status = Command::new(cargo).args(arguments).current_dir(root).status()?;
+    if status.success() { Ok(()) } else { Err(format!("cargo {} failed", arguments.join(" ")).into()) }
+}
