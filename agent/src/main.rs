@@ -42,6 +42,9 @@ fn run(flags: &Settings) -> Result<(), Lines> {
 
 async fn serve(flags: &Settings, config: &Config) -> Result<(), Lines> {
     let agent = Agent::bind(config).await.map_err(|error| cannot_start(&error))?;
+    let stop = CancellationToken::new();
+    let heed = heed_signals(flags.clone(), config.clone(), agent.reload(), stop.clone());
+    heed.map_err(|error| vec![format!("cannot listen for signals: {error}")])?;
     let own = agent.own();
     let addresses: Vec<String> = agent.addresses().iter().map(ToString::to_string).collect();
     tracing::info!(
@@ -50,9 +53,6 @@ async fn serve(flags: &Settings, config: &Config) -> Result<(), Lines> {
         addresses.join(", "),
         own.not_after
     );
-    let stop = CancellationToken::new();
-    let heed = heed_signals(flags.clone(), config.clone(), agent.reload(), stop.clone());
-    heed.map_err(|error| vec![format!("cannot listen for signals: {error}")])?;
     match agent.serve(stop).await {
         0 => tracing::info!("stopped"),
         cut => tracing::warn!("stopped; {cut} connections did not end in time and were cut"),

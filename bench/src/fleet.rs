@@ -15,7 +15,8 @@ use crate::server::{Server, free_address};
 const NAME: &str = "bench";
 
 /// Room for every connection that a measurement holds.
-const LIMITS: &str = "[limits]\nconnections = 10000\nconnections_per_identity = 10000\nunverified = 10000\nidle = \"1h\"\n";
+const LIMITS: &str =
+    "[limits]\nconnections = 10000\nconnections_per_identity = 10000\nunverified = 10000\nidle = \"1h\"\n";
 
 /// Identities, and where the agent listens.
 pub(crate) struct Fleet {

@@ -93,7 +93,8 @@ impl Report {
         out += "\n\n## What they are made of\n\n";
         out += &self.details.join("\n\n");
         out += "\n\n## What could not be measured\n\n";
-        out += &if self.missing.is_empty() { "Nothing is missing.".to_owned() } else { self.missing.join("\n") };
+        out +=
+            &if self.missing.is_empty() { "Nothing is missing.".to_owned() } else { self.missing.join("\n") };
         out.push('\n');
         Ok(out)
     }

@@ -20,22 +20,24 @@ impl Samples {
 
     /// The number below which this share of all lies.
     pub(crate) fn quantile(&self, share: f64) -> f64 {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index within the numbers")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "an index within the numbers"
+        )]
         let index = ((self.0.len() - 1) as f64 * share).round() as usize;
         self.0[index]
     }
-
-    /// The same with every number changed.
-    pub(crate) fn map(&self, change: impl Fn(f64) -> f64) -> Samples {
-        Samples(self.0.iter().map(|number| change(*number)).collect())
-    }
 }
 
-/// `median (min–max)`, with as many decimals as the format asks for.
+/// `median (min–max)`, or the one number there is, with as many decimals as the format asks for.
 impl fmt::Display for Samples {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let decimals = f.precision().unwrap_or(2);
         let (median, low, high) = (self.median(), self.quantile(0.0), self.quantile(1.0));
+        if self.0.len() == 1 {
+            return write!(f, "{median:.decimals$}");
+        }
         write!(f, "{median:.decimals$} ({low:.decimals$}–{high:.decimals$})")
     }
 }
@@ -48,6 +50,7 @@ mod tests {
     fn the_middle_and_both_ends() {
         let samples = Samples::new(vec![3.0, 1.0, 2.0]).unwrap();
         assert_eq!(format!("{samples:.1}"), "2.0 (1.0–3.0)");
+        assert_eq!(Samples::new(vec![1.0]).unwrap().to_string(), "1.00");
         assert!(Samples::new(Vec::new()).is_none());
     }
 }

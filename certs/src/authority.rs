@@ -4,13 +4,16 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use aws_lc_rs::signature::Ed25519KeyPair;
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ED25519,
-    SanType, SerialNumber, SignatureAlgorithm,
+    SanType, SerialNumber,
 };
-use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer, DnsName, PrivateKeyDer};
+use rustls_pki_types::{
+    CertificateDer, CertificateSigningRequestDer, DnsName, PrivateKeyDer, PrivatePkcs8KeyDer,
+};
 use time::OffsetDateTime;
 
 use crate::{Credentials, Error, Identity, Role};
@@ -28,15 +31,6 @@ pub enum Algorithm {
     Ed25519,
     /// For places that demand a NIST curve.
     P256,
-}
-
-impl Algorithm {
-    fn signature(self) -> &'static SignatureAlgorithm {
-        match self {
-            Algorithm::Ed25519 => &PKCS_ED25519,
-            Algorithm::P256 => &PKCS_ECDSA_P256_SHA256,
-        }
-    }
 }
 
 /// Where an agent can be reached, as it stands in its certificate.
@@ -175,7 +169,20 @@ impl Authority {
 }
 
 fn new_key(algorithm: Algorithm) -> Result<KeyPair, Error> {
-    KeyPair::generate_for(algorithm.signature()).map_err(Error::signing("make a key"))
+    match algorithm {
+        Algorithm::Ed25519 => {
+            // The library's own way writes version 2 of PKCS #8, which OpenSSL and all that is built on it cannot read.
+            let failed = |_| Error::Certificate("no key could be made".to_owned());
+            let key = Ed25519KeyPair::generate().map_err(failed)?;
+            let document = key.to_pkcs8v1().map_err(failed)?;
+            let document = PrivatePkcs8KeyDer::from(document.as_ref());
+            KeyPair::from_pkcs8_der_and_sign_algo(&document, &PKCS_ED25519)
+                .map_err(Error::signing("make a key"))
+        }
+        Algorithm::P256 => {
+            KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(Error::signing("make a key"))
+        }
+    }
 }
 
 fn granted(grant: &Grant<'_>) -> Result<CertificateParams, Error> {

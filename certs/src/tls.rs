@@ -116,7 +116,8 @@ fn demand(credentials: &Credentials, role: Role) -> Result<(), Error> {
     if own.role == role {
         return Ok(());
     }
-    Err(Error::Certificate(format!("this identity is {own}; one of a {role}'s is needed here")))
+    let (found, name) = (own.role, &own.name);
+    Err(Error::Certificate(format!("this is the identity of {found} `{name}`, and not of any {role}")))
 }
 
 fn roots(credentials: &Credentials) -> Result<RootCertStore, Error> {

@@ -345,7 +345,7 @@ impl Failure {
         } else {
             format!("no answer within {limit:?}")
         };
-        Failure::new(host, Stage::Request, "timed_out", message).hint("try again; --timeout waits longer")
+        Failure::new(host, Stage::Request, "timed_out", message).hint("ask again; --timeout waits longer")
     }
 
     pub(crate) fn not_taken(host: &Host, limit: Duration) -> Failure {
@@ -355,7 +355,7 @@ impl Failure {
             "timed_out",
             format!("the agent did not take the request within {limit:?}"),
         )
-        .hint("try again; --timeout waits longer")
+        .hint("ask again; --timeout waits longer")
     }
 
     pub(crate) fn ended(host: &Host) -> Failure {
@@ -370,15 +370,17 @@ impl Failure {
             "the connection was cut before an answer came"
         };
         Failure::new(host, Stage::Request, "cut", message)
-            .hint("the agent or the network between may have failed; try again")
+            .hint("the agent or the network between may have failed; ask again")
     }
 
     pub(crate) fn broken(host: &Host, error: &io::Error) -> Failure {
         Failure::new(host, Stage::Request, "broken", format!("the connection broke: {error}"))
-            .hint("the agent or the network between may have failed; try again")
+            .hint("the agent or the network between may have failed; ask again")
     }
 
     pub(crate) fn nonsense(host: &Host, what: &str) -> Failure {
+        // The library quotes what it found, and that can be megabytes.
+        let what: String = what.chars().take(200).collect();
         Failure::new(host, Stage::Request, "nonsense", format!("what came is no answer: {what}"))
             .because("the agent is of another version, or is not to be trusted")
             .hint("compare `controller --version` with `agent --version` there")

@@ -305,6 +305,21 @@ fn the_words_around_requests() {
 }
 
 #[test]
+fn the_bytes_in_the_description_are_right() {
+    let description = include_str!("../../docs/protocol.md").replace("  ", " ");
+    let shown = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
+    let ask = golden(r#"{"id":1,"ask":"echo"}"#, b"hi");
+    assert_eq!(call(&ask), Ok(Call::Ask { id: 1, ask: Echo { payload: "hi".into() }.into_ask() }));
+    let mut answer = Vec::new();
+    let echoed = Echo::into_answer(Echoed { payload: "hi".into() });
+    put_reply(&mut answer, Some(1), &Outcome::Answer(echoed)).unwrap();
+    assert!(description.contains(&shown(&ask)) && description.contains(&shown(&answer)));
+    for request in NAMES {
+        assert!(description.contains(&format!("### `{request}`")), "`{request}` is not described");
+    }
+}
+
+#[test]
 fn the_largest_echo_fits_into_a_frame_of_the_default_size() {
     let mut bytes = Vec::new();
     put_ask(&mut bytes, u64::MAX, &Echo { payload: vec![0; MAX_PAYLOAD].into() }).unwrap();

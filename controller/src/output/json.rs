@@ -1,4 +1,4 @@
-//! JSON: stable, documented in `docs/json.md`, and the same shape for one host and for many.
+//! JSON: stable, documented in `docs/operations.md`, and the same shape for one host and for many.
 
 use std::io;
 
