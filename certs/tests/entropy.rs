@@ -1,6 +1,8 @@
 //! The one guard against the costly build: AWS-LC's own source of entropy burns about 30 ms of processor time at the
 //! first random number of a process. This file holds one test, so that its first random number is the process's first.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on stops")]
+
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};

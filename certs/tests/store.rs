@@ -1,5 +1,7 @@
 //! Keys on disk: modes, faults by name, and nothing overwritten.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on stops")]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

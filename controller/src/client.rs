@@ -179,11 +179,7 @@ impl Client {
 }
 
 /// Looks up and connects, one address after the other.
-async fn reach<'a>(
-    host: &'a Host,
-    limit: Duration,
-    trace: Trace,
-) -> Result<(TcpStream, &'a Endpoint), Failure> {
+async fn reach(host: &Host, limit: Duration, trace: Trace) -> Result<(TcpStream, &Endpoint), Failure> {
     let mut last = None;
     for endpoint in &host.endpoints {
         match reach_endpoint(host, endpoint, limit, trace).await {

@@ -53,7 +53,7 @@ impl Desk {
     pub async fn connect(&self, host: &str) -> Result<Client, Trouble> {
         let credentials = self.home.credentials()?;
         let host = Host::resolve(host, &self.home.inventory()?)?;
-        Ok(Client::connect(&host, &credentials, self.timeout, self.trace()).await?)
+        Client::connect(&host, &credentials, self.timeout, self.trace()).await
     }
 
     /// Prints an answer.

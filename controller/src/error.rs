@@ -1,12 +1,12 @@
 //! Every failure in words: at which stage, what, why, and what to do next. At most three lines each.
 
+mod handshake;
+
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use certs::tls::{self, Judge, Reason};
-use certs::{Error, Peer};
-use jiff::Timestamp;
+use certs::Error;
 use protocol::Refusal;
 use serde::Serialize;
 
@@ -187,149 +187,6 @@ impl Failure {
 
     pub(crate) fn nameless(host: &Host, address: SocketAddr) -> Failure {
         Failure::new(host, Stage::Identity, "nameless", format!("the certificate of {address} names nobody"))
-    }
-
-    /// A handshake that failed, or a verdict that came with the first bytes after it.
-    pub(crate) fn handshake(host: &Host, address: SocketAddr, own: &Peer, error: &io::Error) -> Failure {
-        match error.get_ref().and_then(|inner| inner.downcast_ref()).map(tls::explain) {
-            Some((Judge::Us, reason)) => Failure::we_refuse(host, address, &reason),
-            Some((Judge::Peer, reason)) => Failure::they_refuse(host, own, &reason),
-            None => Failure::new(
-                host,
-                Stage::Tls,
-                "broken",
-                format!("{address} broke off the handshake: {error}"),
-            )
-            .because("that port is not an agent's, or the agent is overloaded")
-            .hint("check the port; the agent's log says why it refused a connection"),
-        }
-    }
-
-    fn we_refuse(host: &Host, address: SocketAddr, reason: &Reason) -> Failure {
-        let tls = |kind, message| Failure::new(host, Stage::Tls, kind, message);
-        let identity = |kind, message| Failure::new(host, Stage::Identity, kind, message);
-        let reissue = "make a new identity with `controller issue` and carry it there; if its date looks right, check \
-                       this machine's clock";
-        match reason {
-            Reason::NotTls => tls("not_tls", format!("{address} does not speak TLS"))
-                .because("another service listens on that port")
-                .hint("agents listen on port 5669 unless told otherwise"),
-            Reason::OldTls => tls("old_tls", format!("{address} does not speak TLS 1.3"))
-                .because("it is no agent, or something in between ends the TLS connection")
-                .hint("connect to the agent directly"),
-            Reason::NothingShared | Reason::NoCertificate => {
-                tls("wrong_protocol", format!("{address} speaks TLS, but not rollcall/1"))
-                    .because("another service listens on that port, or an agent of another version")
-                    .hint("agents listen on port 5669 unless told otherwise")
-            }
-            Reason::UnknownAuthority => {
-                identity("unknown_authority", format!("{address} belongs to another authority"))
-                    .because("its certificate is not signed by the authority in this home")
-                    .hint("name the right home with --home, or issue it an identity of this fleet")
-            }
-            Reason::WrongName(found) => {
-                let message =
-                    format!("{address} is {} `{}`, and not `{}`", found.role, found.name, host.label);
-                let failure = identity("wrong_name", message);
-                match &host.expected {
-                    Some(_) => {
-                        failure.hint("correct the address in hosts.toml, or carry the right identity there")
-                    }
-                    None => failure
-                        .because("its certificate does not hold the address that was dialled")
-                        .hint(format!(
-                            "ask for `{}`, or issue it again with --address {}",
-                            found.name, host.label
-                        )),
-                }
-            }
-            Reason::WrongRole => {
-                identity("wrong_role", format!("{address} shows an identity that is not an agent's"))
-                    .hint("start that agent with an identity that `controller issue` made")
-            }
-            Reason::Expired(at) => {
-                let ago = human::age(Timestamp::now().duration_since(*at));
-                identity("expired", format!("the certificate of {address} ended {ago} ago, at {at}"))
-                    .hint(reissue)
-            }
-            Reason::NotYetValid(at) => {
-                let ahead = human::age(at.duration_since(Timestamp::now()));
-                let message = format!("the certificate of {address} begins in {ahead}, at {at}");
-                let failure = identity("not_yet_valid", message);
-                failure
-                    .because(format!("this machine's clock is at least {ahead} behind that of the authority"))
-                    .hint("set this machine's clock")
-            }
-            Reason::Revoked => {
-                identity("revoked", format!("the certificate of {address} is revoked")).hint(reissue)
-            }
-            Reason::OutsideDates => {
-                identity("expired", format!("the certificate of {address} is outside of its dates"))
-                    .hint(reissue)
-            }
-            Reason::Other(what) => tls("failed", format!("the handshake with {address} failed: {what}"))
-                .hint("the agent's log may say more"),
-        }
-    }
-
-    fn they_refuse(host: &Host, own: &Peer, reason: &Reason) -> Failure {
-        let tls = |kind, message: &str| Failure::new(host, Stage::Tls, kind, message);
-        let identity = |kind, message: &str| Failure::new(host, Stage::Identity, kind, message);
-        match reason {
-            Reason::OutsideDates => Failure::outside_dates(host, own, Timestamp::now()),
-            Reason::UnknownAuthority => identity(
-                "refused_authority",
-                "the agent belongs to another authority and refused this identity",
-            )
-            .hint("name the right home with --home, or issue the agent an identity of this fleet"),
-            Reason::NoCertificate => identity("no_certificate", "the agent demands an identity and got none")
-                .hint("make one with `controller init`"),
-            Reason::WrongRole => {
-                identity("refused_role", "the agent refused this identity: it is not a controller's")
-                    .hint("use the identity that `controller init` made")
-            }
-            Reason::Revoked => identity("refused_revoked", "the agent refused this identity: it is revoked")
-                .hint("ask whoever keeps the authority for a new one"),
-            Reason::OldTls => tls("old_tls", "the other side does not take TLS 1.3")
-                .because("another service listens on that port")
-                .hint("agents listen on port 5669 unless told otherwise"),
-            Reason::NothingShared => tls("wrong_protocol", "the other side speaks TLS, but not rollcall/1")
-                .because("another service listens on that port, or an agent of another version")
-                .hint("agents listen on port 5669 unless told otherwise"),
-            other => tls("refused", &format!("the agent ended the handshake: {other:?}"))
-                .hint("the agent's log says why it refused a connection"),
-        }
-    }
-
-    /// The agent says only that this side's certificate is outside of its dates. Its own dates tell which clock is off.
-    fn outside_dates(host: &Host, own: &Peer, now: Timestamp) -> Failure {
-        let failure = |kind, message: String| Failure::new(host, Stage::Identity, kind, message);
-        let renew = "ask whoever keeps the authority for a new identity";
-        if now > own.not_after {
-            let ago = human::age(now.duration_since(own.not_after));
-            return failure(
-                "own_expired",
-                format!("your own certificate ended {ago} ago, at {}", own.not_after),
-            )
-            .hint(renew);
-        }
-        if now < own.not_before {
-            let ahead = human::age(own.not_before.duration_since(now));
-            return failure("own_not_yet_valid", format!("your own certificate begins in {ahead}"))
-                .because("this machine's clock is behind")
-                .hint("set this machine's clock");
-        }
-        let (behind, ahead) = (now.duration_since(own.not_before), own.not_after.duration_since(now));
-        failure(
-            "clock",
-            "the agent's clock is wrong: by it, your certificate is outside of its dates".to_owned(),
-        )
-        .because(format!(
-            "by this machine's clock it is valid, so the agent's is at least {} behind or {} ahead",
-            human::age(behind),
-            human::age(ahead)
-        ))
-        .hint("set the clock of the machine that is wrong")
     }
 
     pub(crate) fn refused(host: &Host, refusal: &Refusal) -> Failure {

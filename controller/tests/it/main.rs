@@ -1,5 +1,7 @@
 //! The built controller against real agents, and against everything that only looks like one.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on stops")]
+
 mod demo;
 mod example;
 mod failures;

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-pub use super::info::Machine;
 use super::Message;
+pub use super::info::Machine;
 use super::info::Section;
 
 /// The shortest time between two answers.
