@@ -25,14 +25,14 @@ pub struct Cli {
 pub enum Verb {
     /// Answer requests until told to stop. SIGHUP reads configuration and identity again; SIGTERM ends what is in
     /// flight and stops, a second one stops at once.
-    Run(Settings),
+    Run(Flags),
     /// Read configuration and identity, and say everything that is wrong with them.
-    CheckConfig(Settings),
+    CheckConfig(Flags),
 }
 
 /// Where to find things; flags win over the configuration file.
 #[derive(Debug, Clone, Args)]
-pub struct Settings {
+pub struct Flags {
     /// The configuration file [default: /etc/rollcall/agent.toml, where there is one].
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,

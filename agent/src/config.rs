@@ -10,7 +10,7 @@ use std::time::Duration;
 use protocol::{DEFAULT_PORT, MAX_ASK_FRAME};
 use tracing::level_filters::LevelFilter;
 
-use crate::cli::Settings;
+use crate::cli::Flags;
 
 /// Read when it is there and no other is named.
 const DEFAULT_FILE: &str = "/etc/rollcall/agent.toml";
@@ -101,7 +101,7 @@ impl Config {
     ///
     /// # Errors
     /// Every fault of the file.
-    pub fn decide(flags: &Settings) -> Result<Config, Vec<Fault>> {
+    pub fn decide(flags: &Flags) -> Result<Config, Vec<Fault>> {
         let named = flags.config.as_deref();
         let file = match named.or_else(|| Some(Path::new(DEFAULT_FILE)).filter(|path| path.exists())) {
             Some(path) => file::read(path)?,

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-use agent::cli::{Cli, Settings, Verb};
+use agent::cli::{Cli, Flags, Verb};
 use agent::config::{Config, Fault};
 use agent::{Agent, Error, Reload};
 use certs::Credentials;
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
 /// Every reason that something cannot be done, a line each.
 type Lines = Vec<String>;
 
-fn run(flags: &Settings) -> Result<(), Lines> {
+fn run(flags: &Flags) -> Result<(), Lines> {
     let config = Config::decide(flags).map_err(|faults| lines(&faults))?;
     log_to_stderr(config.log);
     raise_descriptor_limit();
@@ -40,7 +40,7 @@ fn run(flags: &Settings) -> Result<(), Lines> {
     runtime.map_err(|error| vec![format!("cannot start: {error}")])?.block_on(serve(flags, &config))
 }
 
-async fn serve(flags: &Settings, config: &Config) -> Result<(), Lines> {
+async fn serve(flags: &Flags, config: &Config) -> Result<(), Lines> {
     let agent = Agent::bind(config).await.map_err(|error| cannot_start(&error))?;
     let stop = CancellationToken::new();
     let heed = heed_signals(flags.clone(), config.clone(), agent.reload(), stop.clone());
@@ -61,7 +61,7 @@ async fn serve(flags: &Settings, config: &Config) -> Result<(), Lines> {
 }
 
 /// SIGHUP reloads; the first SIGTERM or SIGINT stops, the second does not wait.
-fn heed_signals(flags: Settings, config: Config, reload: Reload, stop: CancellationToken) -> io::Result<()> {
+fn heed_signals(flags: Flags, config: Config, reload: Reload, stop: CancellationToken) -> io::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -85,7 +85,7 @@ fn heed_signals(flags: Settings, config: Config, reload: Reload, stop: Cancellat
     Ok(())
 }
 
-fn read_again(flags: &Settings, running: &Config, reload: &Reload) {
+fn read_again(flags: &Flags, running: &Config, reload: &Reload) {
     let decided = Config::decide(flags).map_err(|faults| lines(&faults));
     let applied = decided.and_then(|config| {
         let own = reload.apply(&config).map_err(|error| vec![error.to_string()])?;
@@ -106,7 +106,7 @@ fn read_again(flags: &Settings, running: &Config, reload: &Reload) {
     }
 }
 
-fn check(flags: &Settings) -> Result<(), Lines> {
+fn check(flags: &Flags) -> Result<(), Lines> {
     let config = Config::decide(flags).map_err(|faults| lines(&faults))?;
     let identity = match Credentials::load(&config.identity) {
         Ok(credentials) => {

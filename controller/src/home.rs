@@ -1,5 +1,6 @@
 //! The controller's home: which file is where, and what to do when one is missing or damaged.
 
+use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -57,6 +58,17 @@ impl Home {
         Ok(store::private_folder(&self.path)?)
     }
 
+    /// Lets no other controller change anything in this home, until what is returned is dropped.
+    ///
+    /// # Errors
+    /// There is no home.
+    pub fn lock(&self) -> Result<File, Trouble> {
+        let locked = File::open(&self.path).and_then(|folder| folder.lock().map(|()| folder));
+        locked.map_err(|source| {
+            self.trouble(certs::Error::Io { path: self.path.clone(), doing: "lock", source })
+        })
+    }
+
     /// Who this controller is.
     ///
     /// # Errors
@@ -88,7 +100,7 @@ impl Home {
             )
         };
         match fs::read_to_string(&file) {
-            Ok(text) => Inventory::parse(&text).map_err(damaged),
+            Ok(text) => Inventory::parse(text).map_err(damaged),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Inventory::default()),
             Err(error) => Err(damaged(format!("cannot be read: {error}"))),
         }
@@ -99,7 +111,7 @@ impl Home {
     /// # Errors
     /// The file cannot be written; then the old one is still there.
     pub fn save_inventory(&self, inventory: &Inventory) -> Result<(), Trouble> {
-        Ok(store::write_secret(&self.hosts_file(), inventory.to_toml().as_bytes(), Existing::Replace)?)
+        Ok(store::write_secret(&self.hosts_file(), inventory.text().as_bytes(), Existing::Replace)?)
     }
 
     fn check(&self) -> Result<(), certs::Error> {

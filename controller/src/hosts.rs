@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use certs::Name;
 use protocol::DEFAULT_PORT;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::error::Trouble;
 
@@ -56,43 +56,54 @@ impl FromStr for Endpoint {
     }
 }
 
-/// The machines that are known by name, as `hosts.toml` keeps them.
-#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The machines that are known by name, as `hosts.toml` keeps them. People write in that file too: what they wrote stays.
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Inventory {
-    #[serde(default)]
+    text: String,
     hosts: BTreeMap<String, Known>,
 }
 
-#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 struct Known {
     #[serde(default)]
     addresses: Vec<String>,
 }
 
+const FIRST_LINE: &str = "# The machines this controller knows by name. `controller issue` adds to it.\n";
+
 impl Inventory {
     /// Reads `hosts.toml`.
-    pub(crate) fn parse(text: &str) -> Result<Inventory, String> {
-        toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())
+    pub(crate) fn parse(text: String) -> Result<Inventory, String> {
+        #[derive(Deserialize)]
+        struct File {
+            #[serde(default)]
+            hosts: BTreeMap<String, Known>,
+        }
+        match toml::from_str::<File>(&text) {
+            Ok(File { hosts }) => Ok(Inventory { text, hosts }),
+            Err(error) => Err(error.to_string().trim_end().to_owned()),
+        }
     }
 
-    pub(crate) fn to_toml(&self) -> String {
-        let entries: String = self
-            .hosts
-            .iter()
-            .map(|(name, known)| format!("\n[hosts.{name}]\naddresses = {:?}\n", known.addresses))
-            .collect();
-        format!("# The machines this controller knows by name. `controller issue` adds to it.\n{entries}")
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
-    /// Whether a machine of this name is known.
-    pub fn knows(&self, name: &Name) -> bool {
-        self.hosts.contains_key(name.as_str())
-    }
-
-    /// Adds a machine, or replaces what was known of it.
-    pub fn put(&mut self, name: &Name, addresses: &[Endpoint]) {
-        let addresses = addresses.iter().map(ToString::to_string).collect();
-        self.hosts.insert(name.to_string(), Known { addresses });
+    /// The same machines and one more.
+    ///
+    /// # Errors
+    /// The machine is known at other addresses, or the file is written in a way that nothing can be added to.
+    pub fn with(&self, name: &Name, addresses: &[Endpoint]) -> Result<Inventory, String> {
+        let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        if let Some(known) = self.hosts.get(name.as_str()) {
+            if addresses.is_empty() || addresses == known.addresses {
+                return Inventory::parse(self.text.clone());
+            }
+            return Err(format!("{name} is already known, at {}", known.addresses.join(", ")));
+        }
+        let before = if self.text.is_empty() { FIRST_LINE } else { self.text.as_str() };
+        let newline = if before.ends_with('\n') { "" } else { "\n" };
+        Inventory::parse(format!("{before}{newline}\n[hosts.{name}]\naddresses = {addresses:?}\n"))
     }
 }
 
@@ -170,16 +181,29 @@ mod tests {
 
     #[test]
     fn a_known_name_means_that_machine_and_anything_else_an_address() {
-        let mut inventory = Inventory::default();
-        inventory
-            .put(&"web-1".parse().unwrap(), &[endpoint("192.0.2.7", 7000), endpoint("2001:db8::7", 5669)]);
-        inventory.put(&"web-2".parse().unwrap(), &[]);
-        let inventory = Inventory::parse(&inventory.to_toml()).unwrap();
+        let web_1 = [endpoint("192.0.2.7", 7000), endpoint("2001:db8::7", 5669)];
+        let inventory = Inventory::default().with(&"web-1".parse().unwrap(), &web_1).unwrap();
+        let inventory = inventory.with(&"web-2".parse().unwrap(), &[]).unwrap();
         let known = Host::resolve("web-1", &inventory).unwrap();
         assert_eq!(known.expected, Some("web-1".parse().unwrap()));
-        assert_eq!(known.endpoints, [endpoint("192.0.2.7", 7000), endpoint("2001:db8::7", 5669)]);
+        assert_eq!(known.endpoints, web_1);
         assert_eq!(Host::resolve("web-2", &inventory).unwrap().endpoints, [endpoint("web-2", 5669)]);
         assert_eq!(Host::resolve("web-3", &inventory).unwrap().expected, None);
+    }
+
+    #[test]
+    fn what_people_wrote_in_the_file_stays() {
+        let text = "# mine\n[hosts.db-1] # the old one\naddresses = [\"192.0.2.1\"]\nlabels = 5";
+        let inventory = Inventory::parse(text.to_owned()).unwrap();
+        let web_1 = "web-1".parse().unwrap();
+        let more = inventory.with(&web_1, &[endpoint("192.0.2.7", 5669)]).unwrap();
+        assert!(more.text().starts_with(text));
+        assert_eq!(more.with(&web_1, &[endpoint("192.0.2.7", 5669)]).unwrap(), more);
+        assert_eq!(more.with(&web_1, &[]).unwrap(), more);
+        let moved = more.with(&web_1, &[endpoint("192.0.2.8", 5669)]).unwrap_err();
+        assert_eq!(moved, "web-1 is already known, at 192.0.2.7:5669");
+        let inline = Inventory::parse("hosts = {}".to_owned()).unwrap();
+        assert!(inline.with(&web_1, &[]).is_err());
     }
 
     proptest! {

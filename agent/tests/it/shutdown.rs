@@ -68,7 +68,7 @@ async fn a_reload_changes_what_comes_and_keeps_what_is_there() {
 
 fn config(flags: &[&str]) -> Config {
     match Cli::parse_from([&["agent", "run"], flags].concat()).verb {
-        Verb::Run(settings) => Config::decide(&settings).unwrap(),
+        Verb::Run(flags) => Config::decide(&flags).unwrap(),
         Verb::CheckConfig(_) => unreachable!("`run` was given"),
     }
 }

@@ -170,8 +170,13 @@ fn disks(part: &[Disk]) -> String {
 }
 
 fn network(part: &[Interface]) -> String {
+    // What is down and was never used is of no interest here; the JSON has it.
+    let used = |interface: &&Interface| {
+        interface.up || interface.received_bytes > 0 || !interface.addresses.is_empty()
+    };
     let rows: Vec<Vec<String>> = part
         .iter()
+        .filter(used)
         .map(|interface| {
             vec![
                 interface.name.clone(),

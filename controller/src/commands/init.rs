@@ -47,6 +47,7 @@ impl Init {
     pub(crate) fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
         let home = &desk.home;
         home.create()?;
+        let _locked = home.lock()?;
         if home.identity_file().exists() {
             let what = format!("{} already holds an identity", home.path().display());
             let hint = "nothing was changed; go on with `controller issue`, or name another home with --home";

@@ -36,7 +36,12 @@ impl Issue {
     /// Signs, writes the bundle, and remembers where the machine is.
     pub(crate) fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
         let authority = desk.home.authority()?;
-        let mut inventory = desk.home.inventory()?;
+        let _locked = desk.home.lock()?;
+        let inventory = desk.home.inventory()?;
+        let inventory = inventory.with(&self.name, &self.address).map_err(|fault| {
+            let hint = "if the machine has moved, correct hosts.toml and leave --address as it stands there";
+            Trouble::Here(fault, format!("{hint}: {}", desk.home.hosts_file().display()))
+        })?;
         let identity = Identity::agent(self.name.clone());
         let addresses: Vec<Address> =
             self.address.iter().map(|endpoint| endpoint.host.parse()).collect::<Result<_, _>>()?;
@@ -46,11 +51,8 @@ impl Issue {
             let what = format!("{} is already there, and a key is never overwritten", bundle.display());
             return Err(Trouble::Here(what, "move it away, or write elsewhere with --out".to_owned()));
         }
+        desk.home.save_inventory(&inventory)?;
         authority.issue(Algorithm::from(self.key), &grant)?.save(&bundle, Existing::Keep)?;
-        if !self.address.is_empty() || !inventory.knows(&self.name) {
-            inventory.put(&self.name, &self.address);
-            desk.home.save_inventory(&inventory)?;
-        }
         let file = bundle.display();
         desk.remark(&format!(
             "{file} holds the identity of {}, good for {} days. Carry it there, keep it secret, and start:\n\
