@@ -218,6 +218,7 @@ fn failed_handshake(error: &io::Error) -> String {
         Reason::NoCertificate => "no certificate".to_owned(),
         Reason::UnknownAuthority => "a certificate of another authority".to_owned(),
         Reason::WrongRole => "a certificate that is not a controller's".to_owned(),
+        Reason::Nameless => "a certificate that does not name one identity".to_owned(),
         Reason::WrongName(_) => "a certificate of another name".to_owned(),
         Reason::Expired(at) => format!("a certificate that ended at {at}"),
         Reason::NotYetValid(at) => format!("a certificate that begins at {at}"),

@@ -267,6 +267,8 @@ pub enum Reason {
     WrongName(Identity),
     /// An agent's certificate where a controller's belongs, or the other way round.
     WrongRole,
+    /// The certificate does not name exactly one identity.
+    Nameless,
     /// The certificate ended, by this machine's clock.
     Expired(Timestamp),
     /// The certificate begins later, by this machine's clock.
@@ -302,6 +304,7 @@ fn of_alert(alert: AlertDescription) -> Reason {
         AlertDescription::CertificateExpired => Reason::OutsideDates,
         AlertDescription::CertificateRevoked => Reason::Revoked,
         AlertDescription::UnsupportedCertificate => Reason::WrongRole,
+        AlertDescription::BadCertificate => Reason::Nameless,
         AlertDescription::ProtocolVersion => Reason::OldTls,
         AlertDescription::NoApplicationProtocol | AlertDescription::HandshakeFailure => Reason::NothingShared,
         other => Reason::Other(format!("TLS alert {other:?}")),
@@ -315,6 +318,7 @@ fn of_certificate(error: &CertificateError) -> Reason {
         CertificateError::ExpiredContext { not_after, .. } => Reason::Expired(at(not_after)),
         CertificateError::NotValidYetContext { not_before, .. } => Reason::NotYetValid(at(not_before)),
         CertificateError::Expired | CertificateError::NotValidYet => Reason::OutsideDates,
+        CertificateError::BadEncoding => Reason::Nameless,
         CertificateError::Revoked => Reason::Revoked,
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
             Reason::WrongRole

@@ -81,6 +81,8 @@ impl Failure {
                 identity("wrong_role", format!("{address} shows an identity that is not an agent's"))
                     .hint("start that agent with an identity that `controller issue` made")
             }
+            Reason::Nameless => identity("nameless", format!("{its} does not name one identity"))
+                .hint("start that agent with an identity that `controller issue` made"),
             Reason::Expired(at) => {
                 let ago = human::age(Timestamp::now().duration_since(*at));
                 identity("expired", format!("{its} ended {ago} ago, at {at}")).hint(REISSUE)
@@ -110,6 +112,10 @@ impl Failure {
                 .hint("make one with `controller init`"),
             Reason::WrongRole => {
                 identity("refused_role", "the agent refused this identity: it is not a controller's")
+                    .hint("use the identity that `controller init` made")
+            }
+            Reason::Nameless => {
+                identity("refused_nameless", "the agent refused this identity: it does not name one")
                     .hint("use the identity that `controller init` made")
             }
             Reason::Revoked => identity("refused_revoked", "the agent refused this identity: it is revoked")
