@@ -66,12 +66,11 @@ impl Host {
 
     /// The sections for which nothing has to be awaited.
     fn at_once(&self, asked: impl Fn(Section) -> bool, failures: &mut Failures) -> Machine {
-        let ask = |section| asked(section).then_some(());
         Machine {
-            system: ask(Section::System).map(|()| self.system()),
-            memory: failures.keep(Section::Memory, ask(Section::Memory).map(|()| memory::read())),
-            network: failures.keep(Section::Network, ask(Section::Network).map(|()| network::list())),
-            users: failures.keep(Section::Users, ask(Section::Users).map(|()| users::list())),
+            system: asked(Section::System).then(|| self.system()),
+            memory: failures.keep(Section::Memory, asked(Section::Memory).then(memory::read)),
+            network: failures.keep(Section::Network, asked(Section::Network).then(network::list)),
+            users: failures.keep(Section::Users, asked(Section::Users).then(users::list)),
             ..Machine::default()
         }
     }
@@ -85,7 +84,7 @@ impl Host {
             now,
             utc_offset_seconds: self.clock.zone(now).1,
             load: load(),
-            users: users::list().map_or(0, |sessions| sessions.len()),
+            users: users::list().ok().map(|sessions| sessions.len()),
         }
     }
 

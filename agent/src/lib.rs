@@ -9,6 +9,7 @@ pub mod cli;
 pub mod config;
 mod host;
 mod requests;
+mod response;
 mod server;
 mod session;
 mod throttle;

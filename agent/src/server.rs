@@ -61,6 +61,7 @@ pub(crate) struct Server {
     pub(crate) halt: CancellationToken,
     admission: Arc<Admission>,
     strangers: Throttle,
+    failed_accepts: Throttle,
 }
 
 impl Server {
@@ -74,6 +75,7 @@ impl Server {
             halt: CancellationToken::new(),
             admission: Arc::default(),
             strangers: Throttle::default(),
+            failed_accepts: Throttle::default(),
         }
     }
 
@@ -102,10 +104,13 @@ impl Server {
     }
 
     async fn accept_failed(&self, error: &io::Error) {
-        if self.admission.evict() {
-            tracing::warn!("cannot take a connection: {error}; an unverified one was dropped to make room");
+        let remedy = if self.admission.evict() {
+            "an unverified one was dropped to make room"
         } else {
-            tracing::warn!("cannot take a connection: {error}; trying again in {ACCEPT_PAUSE:?}");
+            "trying again"
+        };
+        if let Verdict::Write { .. } = self.failed_accepts.judge(Instant::now()) {
+            tracing::warn!("cannot take a connection: {error}; {remedy}");
         }
         tokio::time::sleep(ACCEPT_PAUSE).await;
     }
@@ -150,9 +155,9 @@ impl Server {
         let span = tracing::info_span!("connection", peer = %peer.identity.name, %from);
         let limits = settings.limits.clone();
         let stream = MessageStream::new(stream, limits.frame_bytes);
-        let counted = match self.census.count(&peer.identity.name, &limits) {
-            _ if !spoken => Err(Refusal::wrong_protocol()),
-            counted => counted,
+        let counted = match spoken {
+            true => self.census.count(&peer.identity.name, &limits),
+            false => Err(Refusal::wrong_protocol()),
         };
         match counted {
             Ok(counted) => self.converse(stream, peer, limits, counted).instrument(span).await,
@@ -170,10 +175,10 @@ impl Server {
         let began = Instant::now();
         let session = Session::new(stream, peer, limits, |ask| requests::answer(ask, &self.subject));
         let (tally, ended) = session.serve(self.stop.clone()).await;
-        let (answered, refused, lasted) = (tally.answered, tally.refused, began.elapsed());
+        let (answers, refusals, lasted) = (tally.answers, tally.refusals, began.elapsed());
         match ended {
-            Ok(()) => tracing::info!("{answered} answered, {refused} refused in {lasted:.1?}"),
-            Err(why) => tracing::info!("{answered} answered, {refused} refused in {lasted:.1?}; {why}"),
+            Ok(()) => tracing::info!("answers: {answers}, refusals: {refusals}, in {lasted:.1?}"),
+            Err(why) => tracing::info!("answers: {answers}, refusals: {refusals}, in {lasted:.1?}; {why}"),
         }
     }
 
@@ -224,7 +229,8 @@ fn failed_handshake(error: &io::Error) -> String {
         Reason::NotYetValid(at) => format!("a certificate that begins at {at}"),
         Reason::OutsideDates => "a certificate outside of its dates".to_owned(),
         Reason::Revoked => "a revoked certificate".to_owned(),
-        Reason::Other(what) => what,
+        // In the library's words there may be the stranger's bytes.
+        Reason::Other(_) => "a handshake or a certificate that cannot be used".to_owned(),
     };
     match judge {
         Judge::Us => reason,

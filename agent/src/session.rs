@@ -1,77 +1,81 @@
 //! A verified peer and a stream of messages: asked, answered, and again. Knows neither sockets nor TLS, so every way to
 //! reach an agent ends here.
 
-use std::future::Future;
+use std::collections::BTreeSet;
 use std::io;
 use std::pin::pin;
 use std::time::Duration;
 
 use certs::Peer;
-use futures_util::stream::{BoxStream, StreamExt, once};
+use futures_util::stream::StreamExt;
 use jiff::Timestamp;
 use protocol::frame::Frame;
 use protocol::message::{BadCall, Call, Outcome, put_reply};
-use protocol::{Answer, Ask, MessageStream, Refusal, Request};
+use protocol::{Answer, Ask, MessageStream, Refusal};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_stream::StreamMap;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Limits;
-
-/// How a request gets answered.
-pub(crate) enum Response {
-    /// Here it is: for what takes microseconds.
-    Now(Result<Answer, Refusal>),
-    /// In a while, or again and again. The last step is an answer, an end or a refusal.
-    Later(BoxStream<'static, Outcome<Answer>>),
-}
-
-impl Response {
-    /// An answer that is ready.
-    pub(crate) fn now<R: Request>(result: Result<R::Answer, Refusal>) -> Response {
-        Response::Now(result.map(R::into_answer))
-    }
-
-    /// An answer that somebody must wait for.
-    pub(crate) fn later<R: Request>(
-        answer: impl Future<Output = Result<R::Answer, Refusal>> + Send + 'static,
-    ) -> Response {
-        let step = async {
-            answer.await.map_or_else(Outcome::Refusal, |answer| Outcome::Answer(R::into_answer(answer)))
-        };
-        Response::Later(once(step).boxed())
-    }
-
-    /// An answer that is a stream.
-    pub(crate) fn stream<R: Request>(
-        items: impl futures_util::Stream<Item = Result<R::Answer, Refusal>> + Send + 'static,
-    ) -> Response {
-        let step = |item: Result<R::Answer, Refusal>| {
-            item.map_or_else(Outcome::Refusal, |item| Outcome::Item(R::into_answer(item)))
-        };
-        Response::Later(items.map(step).chain(once(async { Outcome::End })).boxed())
-    }
-}
+use crate::response::{Response, Steps};
 
 /// What a connection did, for the log.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
-    pub(crate) answered: u64,
-    pub(crate) refused: u64,
+    pub(crate) answers: u64,
+    pub(crate) refusals: u64,
 }
 
 /// Why a connection ended before its peer ended it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Ended {
-    #[error("the connection broke: {0}")]
+    #[error("the peer went away: {}", .0.kind())]
     Broken(#[from] io::Error),
     #[error("the peer did not take its answers within {0:?}")]
     NotReading(Duration),
-    #[error("nothing happened for {0:?}")]
-    Idle(Duration),
     #[error("the connection was ended: {}", .0.message)]
     Refused(Refusal),
+}
+
+/// What a session waits for next.
+#[derive(Debug, Clone, Copy)]
+enum Due {
+    RestOfFrame,
+    Activity,
+    Certificate,
+}
+
+/// When things happened, and when the next must have.
+struct Clock {
+    quiet_since: Instant,
+    frame_began: Option<Instant>,
+    certificate_ends: Instant,
+}
+
+impl Clock {
+    fn new(peer: &Peer) -> Clock {
+        let now = Instant::now();
+        let left = Duration::try_from(peer.not_after.duration_since(Timestamp::now())).unwrap_or_default();
+        Clock { quiet_since: now, frame_began: None, certificate_ends: now + left }
+    }
+
+    /// The wall clock may have been set since: what it says counts for every step of a connection.
+    fn check_certificate(&self, peer: &Peer) -> Result<(), Ended> {
+        if Timestamp::now() > peer.not_after {
+            return Err(Ended::Refused(Refusal::certificate_ended(peer.not_after)));
+        }
+        Ok(())
+    }
+
+    fn deadline(&self, limits: &Limits, is_busy: bool) -> (Instant, Due) {
+        let (at, due) = match self.frame_began {
+            Some(began) => (began + limits.rest_of_frame, Due::RestOfFrame),
+            None if is_busy => (self.certificate_ends, Due::Certificate),
+            None => (self.quiet_since + limits.idle, Due::Activity),
+        };
+        if at < self.certificate_ends { (at, due) } else { (self.certificate_ends, Due::Certificate) }
+    }
 }
 
 /// Serves one connection until its peer, a limit or `stop` ends it.
@@ -80,8 +84,12 @@ pub(crate) struct Session<S, A> {
     peer: Peer,
     limits: Limits,
     answer: A,
-    in_flight: StreamMap<u64, BoxStream<'static, Outcome<Answer>>>,
+    in_flight: StreamMap<u64, Steps>,
+    /// Those in flight that are streams.
+    streams: BTreeSet<u64>,
     tally: Tally,
+    /// No more requests are taken.
+    stopping: bool,
 }
 
 impl<S, A> Session<S, A>
@@ -91,7 +99,16 @@ where
 {
     /// Prepares a session in which `answer` answers.
     pub(crate) fn new(stream: MessageStream<S>, peer: Peer, limits: Limits, answer: A) -> Session<S, A> {
-        Session { stream, peer, limits, answer, in_flight: StreamMap::new(), tally: Tally::default() }
+        Session {
+            stream,
+            peer,
+            limits,
+            answer,
+            in_flight: StreamMap::new(),
+            streams: BTreeSet::new(),
+            tally: Tally::default(),
+            stopping: false,
+        }
     }
 
     /// Serves; what happened is told in any case.
@@ -108,20 +125,22 @@ where
 
     async fn exchange(&mut self, stop: &CancellationToken) -> Result<(), Ended> {
         let mut open = true;
-        let mut stopping = false;
         let mut stopped = pin!(stop.cancelled());
-        let mut quiet_since = Instant::now();
-        let mut frame_began = None;
-        let mut alarm = pin!(sleep_until(quiet_since + self.limits.idle));
+        let mut clock = Clock::new(&self.peer);
+        let mut alarm = pin!(sleep_until(clock.quiet_since + self.limits.idle));
         loop {
-            self.take_what_came(stopping)?;
+            clock.check_certificate(&self.peer)?;
+            let taken = self.take_what_came()?;
             self.flush().await?;
-            self.stream.rest();
-            if self.in_flight.is_empty() && (stopping || !open) {
+            if self.in_flight.is_empty() && (self.stopping || !open) {
                 return Ok(());
             }
-            frame_began = self.stream.is_inside_frame().then(|| frame_began.unwrap_or_else(Instant::now));
-            let deadline = self.deadline(quiet_since, frame_began);
+            clock.frame_began = match self.stream.is_inside_frame() {
+                false => None,
+                true if taken == 0 => clock.frame_began.or_else(|| Some(Instant::now())),
+                true => Some(Instant::now()),
+            };
+            let (deadline, due) = clock.deadline(&self.limits, !self.in_flight.is_empty());
             // Moving an alarm further away can wait until it rings; most connections never get that far.
             if deadline < alarm.deadline() || alarm.is_elapsed() {
                 alarm.as_mut().reset(deadline);
@@ -130,7 +149,7 @@ where
                 more = self.stream.fill(), if open => match more {
                     Ok(more) => {
                         open = more;
-                        quiet_since = Instant::now();
+                        clock.quiet_since = Instant::now();
                     }
                     // A program that has its answer and exits without a word of TLS has lost nothing.
                     Err(_) if self.is_at_rest() => return Ok(()),
@@ -138,21 +157,13 @@ where
                 },
                 Some((id, step)) = self.in_flight.next(), if !self.in_flight.is_empty() => {
                     self.reply(id, &step)?;
-                    quiet_since = Instant::now();
+                    clock.quiet_since = Instant::now();
                 }
                 () = alarm.as_mut() => if Instant::now() >= deadline {
-                    return Err(self.too_late());
+                    return Err(self.too_late(due));
                 },
-                () = &mut stopped, if !stopping => stopping = true,
+                () = &mut stopped, if !self.stopping => self.stop()?,
             }
-        }
-    }
-
-    fn deadline(&self, quiet_since: Instant, frame_began: Option<Instant>) -> Instant {
-        match frame_began {
-            Some(began) => began + self.limits.rest_of_frame,
-            None if self.in_flight.is_empty() => quiet_since + self.limits.idle,
-            None => Instant::now() + self.limits.idle,
         }
     }
 
@@ -160,32 +171,32 @@ where
         self.in_flight.is_empty() && !self.stream.is_inside_frame()
     }
 
-    fn too_late(&self) -> Ended {
-        if self.stream.is_inside_frame() {
-            Ended::Refused(Refusal::half_a_frame(self.limits.rest_of_frame))
-        } else {
-            Ended::Idle(self.limits.idle)
+    fn too_late(&self, due: Due) -> Ended {
+        match due {
+            Due::RestOfFrame => Ended::Refused(Refusal::half_a_frame(self.limits.rest_of_frame)),
+            Due::Activity => Ended::Refused(Refusal::idle(self.limits.idle)),
+            Due::Certificate => Ended::Refused(Refusal::certificate_ended(self.peer.not_after)),
         }
     }
 
-    fn take_what_came(&mut self, stopping: bool) -> Result<(), Ended> {
+    /// Answers the frames that are here, and says how many there were.
+    fn take_what_came(&mut self) -> Result<usize, Ended> {
+        let mut taken = 0;
         while let Some(frame) =
             self.stream.next_ready().map_err(|error| Ended::Refused(Refusal::bad_frame(&error)))?
         {
-            if Timestamp::now() > self.peer.not_after {
-                return Err(Ended::Refused(Refusal::certificate_ended(self.peer.not_after)));
-            }
-            self.take(frame, stopping)?;
+            self.take(frame)?;
+            taken += 1;
         }
-        Ok(())
+        Ok(taken)
     }
 
-    fn take(&mut self, frame: Frame, stopping: bool) -> Result<(), Ended> {
+    fn take(&mut self, frame: Frame) -> Result<(), Ended> {
         match Call::decode(frame) {
             Ok(Call::Ask { id, .. }) if self.in_flight.contains_key(&id) => {
                 Err(Ended::Refused(Refusal::id_in_use(id)))
             }
-            Ok(Call::Ask { id, .. }) if stopping => {
+            Ok(Call::Ask { id, .. }) if self.stopping => {
                 self.reply(id, &Outcome::Refusal(Refusal::shutting_down()))
             }
             Ok(Call::Ask { id, ask }) => self.start(id, ask),
@@ -201,9 +212,10 @@ where
     fn start(&mut self, id: u64, ask: Ask) -> Result<(), Ended> {
         tracing::debug!(request = ask.name(), id, "asked");
         match (self.answer)(ask) {
-            Response::Now(Ok(answer)) => self.reply(id, &Outcome::Answer(answer)),
-            Response::Now(Err(refusal)) => self.reply(id, &Outcome::Refusal(refusal)),
-            Response::Later(_) if self.in_flight.len() >= self.limits.requests_in_flight => {
+            Response::Now(answer) => self.reply(id, &Outcome::Answer(answer)),
+            Response::Later(_) | Response::Stream(_)
+                if self.in_flight.len() >= self.limits.requests_in_flight =>
+            {
                 let refusal = Refusal::too_many_requests(self.limits.requests_in_flight);
                 self.reply(id, &Outcome::Refusal(refusal))
             }
@@ -211,20 +223,35 @@ where
                 self.in_flight.insert(id, steps);
                 Ok(())
             }
+            Response::Stream(steps) => {
+                self.in_flight.insert(id, steps);
+                self.streams.insert(id);
+                Ok(())
+            }
         }
+    }
+
+    /// One answer is waited for; a stream would go on, so it ends now.
+    fn stop(&mut self) -> Result<(), Ended> {
+        self.stopping = true;
+        for id in std::mem::take(&mut self.streams) {
+            self.reply(id, &Outcome::Refusal(Refusal::shutting_down()))?;
+        }
+        Ok(())
     }
 
     fn reply(&mut self, id: u64, outcome: &Outcome<Answer>) -> Result<(), Ended> {
         match outcome {
-            Outcome::Item(_) => {}
-            Outcome::Answer(_) | Outcome::End => self.tally.answered += 1,
+            Outcome::End => {}
+            Outcome::Answer(_) | Outcome::Item(_) => self.tally.answers += 1,
             Outcome::Refusal(refusal) => {
                 tracing::debug!(id, kind = ?refusal.kind, "refused");
-                self.tally.refused += 1;
+                self.tally.refusals += 1;
             }
         }
         if !matches!(outcome, Outcome::Item(_)) {
             self.in_flight.remove(&id);
+            self.streams.remove(&id);
         }
         Ok(put_reply(self.stream.outbox(), Some(id), outcome)?)
     }
@@ -238,6 +265,7 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
     use std::sync::Arc;
 
     use certs::Identity;
@@ -257,23 +285,34 @@ mod tests {
         Peer { identity, not_before: now - SignedDuration::from_hours(1), not_after: now + valid_for }
     }
 
+    /// Echoes, at once or never or not at all, as the payload says.
     fn echo(ask: Ask) -> Response {
-        match ask {
-            Ask::Echo(Echo { payload }) if payload == "panic" => panic!("as this test wants it"),
-            Ask::Echo(Echo { payload }) => Response::now::<Echo>(Ok(Echoed { payload })),
-            _ => Response::now::<Echo>(Err(Refusal::cancelled())),
+        let Ask::Echo(ask) = ask else { panic!("only echoes are asked here") };
+        match &ask.payload[..] {
+            b"panic" => panic!("as this test wants it"),
+            b"never" => Response::later(ask, |_| pending()),
+            _ => Response::now(ask, |Echo { payload }| Echoed { payload }),
         }
     }
 
     /// Two ends: one that asks, and a session in a task of its own, counted as the server counts it.
     fn start(peer: Peer, census: &Arc<Census>, tasks: &TaskTracker) -> MessageStream<DuplexStream> {
+        start_answering(peer, census, tasks, (echo, CancellationToken::new()))
+    }
+
+    fn start_answering(
+        peer: Peer,
+        census: &Arc<Census>,
+        tasks: &TaskTracker,
+        (answer, stop): (impl Fn(Ask) -> Response + Send + 'static, CancellationToken),
+    ) -> MessageStream<DuplexStream> {
         let (near, far) = duplex(1 << 16);
         let counted = census.count(&peer.identity.name, &Limits::default()).unwrap();
         let stream = MessageStream::new(far, 1 << 16);
-        let session = Session::new(stream, peer, Limits::default(), echo);
+        let session = Session::new(stream, peer, Limits::default(), answer);
         tasks.spawn(async move {
             let _counted = counted;
-            let _ = session.serve(CancellationToken::new()).await;
+            let _ = session.serve(stop).await;
         });
         MessageStream::new(near, MAX_REPLY_FRAME)
     }
@@ -296,15 +335,85 @@ mod tests {
         assert_eq!(census.total(), 1);
     }
 
-    #[tokio::test]
-    async fn a_certificate_that_ends_ends_its_open_connection() {
-        let (census, tasks) = (Arc::new(Census::default()), TaskTracker::new());
-        let mut wire = start(peer(SignedDuration::from_secs(-1)), &census, &tasks);
-        let reply = ask(&mut wire, "hello").await.unwrap();
+    async fn ended_by_certificate(wire: &mut MessageStream<DuplexStream>) {
+        let reply = Reply::decode(wire.receive().await.unwrap().unwrap()).unwrap();
         match reply.outcome {
             Outcome::Refusal(refusal) => assert_eq!((reply.id, refusal.kind), (None, Kind::CertificateEnded)),
             other => panic!("{other:?}"),
         }
         assert!(wire.receive().await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_certificate_that_ends_ends_its_open_connection() {
+        let (census, tasks) = (Arc::new(Census::default()), TaskTracker::new());
+        let moment = SignedDuration::from_millis(100);
+        let mut idle = start(peer(moment), &census, &tasks);
+        let mut busy = start(peer(moment), &census, &tasks);
+        put_ask(busy.outbox(), 1, &Echo { payload: "never".into() }).unwrap();
+        busy.flush().await.unwrap();
+        ended_by_certificate(&mut idle).await;
+        ended_by_certificate(&mut busy).await;
+        let mut late = start(peer(-moment), &census, &tasks);
+        ended_by_certificate(&mut late).await;
+    }
+
+    #[tokio::test]
+    async fn a_quick_answer_overtakes_a_slow_one_and_the_slow_one_is_waited_for() {
+        let (census, tasks) = (Arc::new(Census::default()), TaskTracker::new());
+        let (stop, released) = (CancellationToken::new(), CancellationToken::new());
+        let release = released.clone();
+        let answer = move |ask| match ask {
+            Ask::Echo(ask) if ask.payload == "slow" => {
+                let released = released.clone();
+                Response::later(ask, |Echo { payload }| async move {
+                    released.cancelled().await;
+                    Ok(Echoed { payload })
+                })
+            }
+            ask => echo(ask),
+        };
+        let answering = (answer, stop.clone());
+        let mut wire = start_answering(peer(SignedDuration::from_hours(1)), &census, &tasks, answering);
+        for (id, payload) in [(1, "slow"), (2, "quick")] {
+            put_ask(wire.outbox(), id, &Echo { payload: payload.into() }).unwrap();
+        }
+        wire.flush().await.unwrap();
+        let next = async |wire: &mut MessageStream<DuplexStream>| {
+            Reply::decode(wire.receive().await.unwrap().unwrap()).unwrap()
+        };
+        assert_eq!(next(&mut wire).await.id, Some(2));
+
+        stop.cancel();
+        tokio::task::yield_now().await;
+        put_ask(wire.outbox(), 3, &Echo { payload: "late".into() }).unwrap();
+        wire.flush().await.unwrap();
+        let late = next(&mut wire).await;
+        assert!(
+            matches!(late.outcome, Outcome::Refusal(Refusal { kind: Kind::ShuttingDown, .. })),
+            "{late:?}"
+        );
+        release.cancel();
+        assert!(matches!(next(&mut wire).await, Reply { id: Some(1), outcome: Outcome::Answer(_) }));
+        assert!(wire.receive().await.unwrap().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_steady_stream_of_frames_is_no_half_frame() {
+        let (census, tasks) = (Arc::new(Census::default()), TaskTracker::new());
+        let mut wire = start(peer(SignedDuration::from_hours(1)), &census, &tasks);
+        let mut bytes = Vec::new();
+        put_ask(&mut bytes, 1, &Echo { payload: "hello".into() }).unwrap();
+        let (first, rest) = bytes.split_at(3);
+        wire.outbox().extend_from_slice(first);
+        // Every write ends inside the next frame, for far longer than one frame may take.
+        for _ in 0..30 {
+            wire.outbox().extend_from_slice(rest);
+            wire.outbox().extend_from_slice(first);
+            wire.flush().await.unwrap();
+            let reply = Reply::decode(wire.receive().await.unwrap().unwrap()).unwrap();
+            assert!(matches!(reply.outcome, Outcome::Answer(_)), "{reply:?}");
+            tokio::time::sleep(Limits::default().rest_of_frame / 3).await;
+        }
     }
 }

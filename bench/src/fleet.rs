@@ -27,8 +27,9 @@ pub(crate) struct Fleet {
 
 impl Fleet {
     /// Makes the identities.
-    pub(crate) fn make(programs: Programs) -> Result<Fleet, Error> {
+    pub(crate) fn make(built: &Programs) -> Result<Fleet, Error> {
         let folder = TempDir::with_prefix("rollcall-bench-")?;
+        let programs = built.copied_to(&folder.path().join("bin"))?;
         let fleet = Fleet { programs, folder, address: free_address()? };
         let (address, bundle) = (fleet.address.to_string(), fleet.agent_bundle());
         run(fleet.controller().args(["--quiet", "init", "--name", "bench"]))?;

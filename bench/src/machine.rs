@@ -13,6 +13,8 @@ use crate::say;
 
 /// Above this, other work is in the numbers.
 const QUIET: f64 = 1.0;
+/// What a machine uses that does nothing in particular, as a share of its processors.
+pub(crate) const UNDISTURBED: f64 = 0.1;
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A machine in a few words.
@@ -58,10 +60,39 @@ pub(crate) fn wait_for_quiet(report: &mut Report) -> Result<(), Error> {
         say(&format!("waiting for a quiet machine; load {}", load()?));
         sleep(Duration::from_secs(10));
     }
-    let load = load()?;
-    report.remark(&format!("Load when measuring began: {load}."));
-    if load > QUIET {
-        report.remark("**The machine did not become quiet: other work is in these numbers.**");
-    }
+    report.remark(&format!("Load when measuring began: {}.", load()?));
     Ok(())
+}
+
+/// The share of all processors that others use while this program and its servers do nothing. The load average cannot
+/// tell that between two scenarios: most of it is then our own.
+pub(crate) fn others_busy() -> Result<f64, Error> {
+    let before = busy_and_all()?;
+    sleep(Duration::from_secs(1));
+    let after = busy_and_all()?;
+    Ok((after.0 - before.0) as f64 / (after.1 - before.1).max(1) as f64)
+}
+
+/// Waits until others leave the processors alone, and tells how much they use when measuring begins all the same.
+pub(crate) fn wait_for_others() -> Result<f64, Error> {
+    let began = Instant::now();
+    loop {
+        let busy = others_busy()?;
+        if busy <= UNDISTURBED || began.elapsed() > PATIENCE {
+            return Ok(busy);
+        }
+        say(&format!("waiting for others, who use {:.0} % of the processors", busy * 100.0));
+        sleep(Duration::from_secs(5));
+    }
+}
+
+/// Ticks since boot: busy, and all. Stolen ones count as busy.
+fn busy_and_all() -> Result<(u64, u64), Error> {
+    let text = fs::read_to_string("/proc/stat")?;
+    let line =
+        text.lines().next().and_then(|line| line.strip_prefix("cpu ")).ok_or("/proc/stat has no cpu line")?;
+    let ticks: Vec<u64> = line.split_ascii_whitespace().take(8).map(str::parse).collect::<Result<_, _>>()?;
+    let all = ticks.iter().sum();
+    let idle: u64 = ticks.iter().skip(3).take(2).sum();
+    Ok((all - idle, all))
 }

@@ -124,22 +124,36 @@ fn run(options: &Options) -> Result<(), Error> {
         None => Programs::build()?,
     };
     let effort = Effort::of(options);
-    let fleet = Fleet::make(programs)?;
+    let fleet = Fleet::make(&programs)?;
     let mut report = Report::new(Machine::look()?, options.quick);
     if !options.quick {
         machine::wait_for_quiet(&mut report)?;
     }
     for scenario in Scenario::value_variants() {
         if options.only.is_empty() || options.only.contains(scenario) {
-            say(&format!("measuring: {scenario:?}; load {}", machine::load()?));
-            if let Err(error) = scenario.measure(&fleet, &effort, &mut report) {
-                report.not_measured(&format!("{scenario:?}"), &error.to_string());
-            }
+            take(*scenario, &fleet, &effort, &mut report)?;
         } else {
             report.not_measured(&format!("{scenario:?}"), "left out with --only");
         }
     }
     io::stdout().write_all(report.markdown()?.as_bytes())?;
+    Ok(())
+}
+
+/// Measures one scenario, and tells whether others worked on the machine right before or after it.
+fn take(scenario: Scenario, fleet: &Fleet, effort: &Effort, report: &mut Report) -> Result<(), Error> {
+    let before = machine::wait_for_others()?;
+    say(&format!("measuring: {scenario:?}"));
+    if let Err(error) = scenario.measure(fleet, effort, report) {
+        report.not_measured(&format!("{scenario:?}"), &error.to_string());
+    }
+    let busy = before.max(machine::others_busy()?);
+    let what = if busy > machine::UNDISTURBED {
+        "**others worked meanwhile: do not trust it**"
+    } else {
+        "undisturbed"
+    };
+    report.remark(&format!("{scenario:?}: {what} (others used at most {:.0} %).", busy * 100.0));
     Ok(())
 }
 

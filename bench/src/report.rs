@@ -83,11 +83,11 @@ impl Report {
         if self.quick {
             out += "**A quick run: it shows that everything works, and its numbers mean little.**\n\n";
         }
-        writeln!(out, "Median (min–max). On {}. Loopback only.", self.machine.words)?;
+        writeln!(out, "Median (min–max). On {}. Loopback only.\n", self.machine.words)?;
         for remark in &self.remarks {
-            writeln!(out, "{remark}")?;
+            writeln!(out, "- {remark}")?;
         }
-        writeln!(out, "Load when measuring ended: {}.\n", machine::load()?)?;
+        writeln!(out, "- Load when measuring ended: {}.\n", machine::load()?)?;
         out += "## Ratios\n\n| what | aim | measured | verdict |\n|---|---|---|---|\n";
         out += &self.ratios.join("\n");
         out += "\n\n## What they are made of\n\n";

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::frame::{self, Frame};
-use crate::requests::Message;
+use crate::requests::{Message, object};
 use crate::{Answer, Ask, Refusal, Request};
 
 /// What a controller says.
@@ -58,11 +58,7 @@ impl Call {
     /// # Errors
     /// The refusal to send back, with the id where there is one.
     pub fn decode(frame: Frame) -> Result<Call, BadCall> {
-        if !frame.head.starts_with(b"{") {
-            // The library would also read a list of the fields in their order.
-            return Err(BadCall { id: None, refusal: Refusal::no_request() });
-        }
-        let head: CallHead<'_> = serde_json::from_slice(&frame.head)
+        let head: CallHead<'_> = object(&frame.head)
             .map_err(|error| BadCall { id: None, refusal: Refusal::bad_message(&error) })?;
         match (head.id, head.ask.as_ref(), head.cancel) {
             (_, "", Some(id)) => Ok(Call::Cancel { id }),
@@ -192,7 +188,7 @@ impl Reply {
     /// # Errors
     /// When the head is not JSON of the envelope's form, or has not exactly one outcome.
     pub fn decode(frame: Frame) -> serde_json::Result<Reply> {
-        let head: ReplyHead = serde_json::from_slice(&frame.head)?;
+        let head: ReplyHead = object(&frame.head)?;
         let tail = frame.tail;
         let outcome = match (head.answer, head.item, head.end, head.refusal) {
             (Some(json), None, None, None) => Outcome::Answer(Untyped { json, tail }),

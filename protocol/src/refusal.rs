@@ -145,6 +145,12 @@ impl Refusal {
         Refusal::new(Kind::TimedOut, message, "send whole frames; see docs/protocol.md")
     }
 
+    /// Nothing happened for too long.
+    pub fn idle(waited: std::time::Duration) -> Refusal {
+        let message = format!("nothing was asked for {waited:?}");
+        Refusal::new(Kind::TimedOut, message, "connect again, or let the agent's owner raise `limits.idle`")
+    }
+
     /// The peer's certificate ended while its connection was open.
     pub fn certificate_ended(at: jiff::Timestamp) -> Refusal {
         let message = format!("your certificate ended at {at}");

@@ -2,8 +2,8 @@
 //! that is all a request is.
 
 use bytes::Bytes;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::Refusal;
 
@@ -19,10 +19,18 @@ pub trait Message: Serialize + DeserializeOwned {
 
     /// Reads the JSON and takes the tail.
     fn decode(json: &str, tail: Bytes) -> serde_json::Result<Self> {
-        let mut message: Self = serde_json::from_str(json)?;
+        let mut message: Self = object(json.as_bytes())?;
         message.attach(tail);
         Ok(message)
     }
+}
+
+/// Reads a JSON object. The library would also take a list of the fields in their order, which nobody means.
+pub(crate) fn object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> serde_json::Result<T> {
+    if json.first() != Some(&b'{') {
+        return Err(serde::de::Error::custom("a JSON object is expected"));
+    }
+    serde_json::from_slice(json)
 }
 
 /// A request knows its name and the type of its answer, so a wrong answer is an error and never a surprise.

@@ -97,15 +97,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> MessageStream<S> {
             return Ok(());
         }
         self.io.write_all(&self.outbox).await?;
-        self.outbox.clear();
+        self.outbox = Vec::new();
         self.io.flush().await
-    }
-
-    /// Gives back memory that only a busy stream needs.
-    pub fn rest(&mut self) {
-        if self.outbox.is_empty() && self.outbox.capacity() > 0 {
-            self.outbox = Vec::new();
-        }
     }
 
     /// Ends this side of the stream.

@@ -96,7 +96,7 @@ fn every_request_of_the_list() {
         now: at(1),
         utc_offset_seconds: 0,
         load: [1.0, 2.0, 3.0],
-        users: 2,
+        users: Some(2),
     };
     let running_json = concat!(
         r#"{"uptime_seconds":1.5,"booted":"1970-01-01T00:00:00Z","now":"1970-01-01T00:00:01Z","#,
@@ -161,8 +161,10 @@ fn unknown_fields<R: Request + Clone>(head: &str, with: &str, request: &R) {
 }
 
 fn wrong_words<R: Request>() {
-    let refused = call_of(&format!(r#"{{"id":7,"ask":"{}","with":7}}"#, R::NAME)).unwrap_err();
-    assert_eq!((refused.id, refused.refusal.kind), (Some(7), Kind::BadRequest));
+    for with in ["7", "[]", r#"[["cpu"]]"#, "\"\""] {
+        let refused = call_of(&format!(r#"{{"id":7,"ask":"{}","with":{with}}}"#, R::NAME)).unwrap_err();
+        assert_eq!((refused.id, refused.refusal.kind), (Some(7), Kind::BadRequest));
+    }
 }
 
 #[test]

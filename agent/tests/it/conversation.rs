@@ -52,18 +52,6 @@ async fn only_what_is_asked_is_gathered() {
 }
 
 #[tokio::test]
-async fn a_quick_answer_overtakes_a_slow_one() {
-    let site = Site::new(Limits::default()).await;
-    let mut wire = site.connect("alice").await;
-    // The agent has just started: how busy its processors are takes it a moment to find out.
-    put_ask(wire.outbox(), 1, &Info { sections: vec![Section::Cpu] }).unwrap();
-    put_ask(wire.outbox(), 2, &Uptime {}).unwrap();
-    wire.flush().await.unwrap();
-    assert_eq!(receive(&mut wire).await.unwrap().0, Some(2));
-    assert_eq!(receive(&mut wire).await.unwrap().0, Some(1));
-}
-
-#[tokio::test]
 async fn a_stream_goes_on_until_it_is_cancelled() {
     let site = Site::new(Limits::default()).await;
     let mut wire = site.connect("alice").await;

@@ -47,7 +47,7 @@ async fn idle_sockets_of_a_thousand_sources_lock_nobody_out() {
 }
 
 #[tokio::test]
-async fn dripping_sockets_lock_nobody_out() {
+async fn sockets_that_begin_a_handshake_lock_nobody_out() {
     served_beside((0..1500).map(|n| format!("127.8.{}.1", n % 200)), b"\x16\x03\x01").await;
 }
 
@@ -66,7 +66,7 @@ async fn what_is_no_tls_gets_an_alert_and_nothing_else() {
     let mut said = Vec::new();
     socket.read_to_end(&mut said).await.unwrap();
     // An alert record is 7 bytes; its first says so.
-    assert!(said.is_empty() || (said.len() == 7 && said[0] == 0x15), "{said:?}");
+    assert!(said.len() == 7 && said[0] == 0x15, "{said:?}");
 }
 
 #[tokio::test]
@@ -131,6 +131,8 @@ async fn an_idle_connection_is_ended_and_a_busy_one_is_not() {
     receive(&mut busy).await.unwrap();
     let mut idle = site.connect("bob").await;
     ask(&mut idle, 1, Uptime {}).await;
+    let (id, refused) = refusal(&mut idle).await;
+    assert_eq!((id, refused.kind), (None, Kind::TimedOut));
     assert!(receive(&mut idle).await.is_none());
     ask(&mut busy, 2, Uptime {}).await;
 }

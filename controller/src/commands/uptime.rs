@@ -44,7 +44,11 @@ impl Show for Running {
             days => format!("{days} days, "),
         };
         let clock = if hours == 0 { format!("{minutes} min") } else { format!("{hours}:{minutes:02}") };
-        let users = if self.users == 1 { "1 user".to_owned() } else { format!("{} users", self.users) };
+        let users = match self.users {
+            None => "users unknown".to_owned(),
+            Some(1) => "1 user".to_owned(),
+            Some(users) => format!("{users} users"),
+        };
         let [one, five, fifteen] = self.load;
         format!(" {now} up {days}{clock},  {users},  load average: {one:.2}, {five:.2}, {fifteen:.2}\n")
     }
@@ -63,12 +67,15 @@ mod tests {
             now,
             utc_offset_seconds: 3600,
             load: [0.0, 1.255, 10.0],
-            users: 1,
+            users: Some(1),
         };
         let expected = " 23:30:05 up 14 days, 3:02,  1 user,  load average: 0.00, 1.25, 10.00\n";
         assert_eq!(running.table(""), expected);
         running.uptime_seconds = 59.0 * 60.0;
-        running.users = 0;
-        assert_eq!(running.table(""), " 23:30:05 up 59 min,  0 users,  load average: 0.00, 1.25, 10.00\n");
+        running.users = None;
+        assert_eq!(
+            running.table(""),
+            " 23:30:05 up 59 min,  users unknown,  load average: 0.00, 1.25, 10.00\n"
+        );
     }
 }

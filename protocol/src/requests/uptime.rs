@@ -22,8 +22,8 @@ pub struct Running {
     pub utc_offset_seconds: i32,
     /// Runnable and waiting tasks, averaged over 1, 5 and 15 minutes.
     pub load: [f64; 3],
-    /// Sessions of users logged in.
-    pub users: usize,
+    /// Sessions of users logged in, where the machine keeps a list of them.
+    pub users: Option<usize>,
 }
 
 impl Message for Uptime {}

@@ -1,0 +1,52 @@
+//! The three shapes of an answer: a value that is ready, a value that somebody must wait for, and a stream.
+
+use std::future::Future;
+
+use futures_util::stream::{BoxStream, Stream, StreamExt, once};
+use protocol::message::Outcome;
+use protocol::{Answer, Refusal, Request};
+
+/// The steps in which a request is answered.
+pub(crate) type Steps = BoxStream<'static, Outcome<Answer>>;
+
+/// How a request gets answered.
+pub(crate) enum Response {
+    /// Here it is: for what takes microseconds.
+    Now(Answer),
+    /// In a while; the one step is an answer or a refusal.
+    Later(Steps),
+    /// Again and again; the last step is an end or a refusal.
+    Stream(Steps),
+}
+
+impl Response {
+    /// An answer that is ready.
+    pub(crate) fn now<R: Request>(ask: R, answer: impl FnOnce(R) -> R::Answer) -> Response {
+        Response::Now(R::into_answer(answer(ask)))
+    }
+
+    /// An answer that somebody must wait for.
+    pub(crate) fn later<R, F>(ask: R, answer: impl FnOnce(R) -> F) -> Response
+    where
+        R: Request,
+        F: Future<Output = Result<R::Answer, Refusal>> + Send + 'static,
+    {
+        let answer = answer(ask);
+        let step = async {
+            answer.await.map_or_else(Outcome::Refusal, |answer| Outcome::Answer(R::into_answer(answer)))
+        };
+        Response::Later(once(step).boxed())
+    }
+
+    /// An answer that is a stream.
+    pub(crate) fn stream<R, S>(ask: R, answer: impl FnOnce(R) -> S) -> Response
+    where
+        R: Request,
+        S: Stream<Item = Result<R::Answer, Refusal>> + Send + 'static,
+    {
+        let step = |item: Result<R::Answer, Refusal>| {
+            item.map_or_else(Outcome::Refusal, |item| Outcome::Item(R::into_answer(item)))
+        };
+        Response::Stream(answer(ask).map(step).chain(once(async { Outcome::End })).boxed())
+    }
+}
