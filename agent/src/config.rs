@@ -18,6 +18,8 @@ const DEFAULT_FILE: &str = "/etc/rollcall/agent.toml";
 /// All that an agent needs to know before it starts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
+    /// The file that was read, if there was one.
+    pub file: Option<PathBuf>,
     /// Where to listen.
     pub listen: Vec<SocketAddr>,
     /// The identity bundle.
@@ -103,12 +105,11 @@ impl Config {
     /// Every fault of the file.
     pub fn decide(flags: &Flags) -> Result<Config, Vec<Fault>> {
         let named = flags.config.as_deref();
-        let file = match named.or_else(|| Some(Path::new(DEFAULT_FILE)).filter(|path| path.exists())) {
-            Some(path) => file::read(path)?,
-            None => file::File::default(),
-        };
+        let path = named.or_else(|| Some(Path::new(DEFAULT_FILE)).filter(|path| path.exists()));
+        let file = path.map(file::read).transpose()?.unwrap_or_default();
         let listen = if flags.listen.is_empty() { file.listen } else { Some(flags.listen.clone()) };
         Ok(Config {
+            file: path.map(Path::to_owned),
             listen: listen
                 .unwrap_or_else(|| vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_PORT)]),
             identity: flags

@@ -6,12 +6,16 @@ use std::process::ExitCode;
 use agent::cli::{Cli, Flags, Verb};
 use agent::config::{Config, Fault};
 use agent::{Agent, Error, Reload};
-use certs::Credentials;
+use certs::{Credentials, Peer};
 use clap::Parser;
+use jiff::{SignedDuration, Timestamp};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::level_filters::LevelFilter;
+
+/// Carrying a new bundle to a machine takes people a while.
+const WARN_BEFORE_END: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 fn main() -> ExitCode {
     let done = match Cli::parse().verb {
@@ -53,6 +57,7 @@ async fn serve(flags: &Flags, config: &Config) -> Result<(), Lines> {
         addresses.join(", "),
         own.not_after
     );
+    tell_dates(&own);
     match agent.serve(stop).await {
         0 => tracing::info!("stopped"),
         cut => tracing::warn!("stopped; {cut} connections did not end in time and were cut"),
@@ -94,6 +99,7 @@ fn read_again(flags: &Flags, running: &Config, reload: &Reload) {
     match applied {
         Ok((config, own)) => {
             tracing::info!("read again: {} until {}", own.identity.name, own.not_after);
+            tell_dates(&own);
             if config.listen != running.listen || config.log != running.log {
                 tracing::warn!("`listen` and `log` change with the next start only");
             }
@@ -108,17 +114,41 @@ fn read_again(flags: &Flags, running: &Config, reload: &Reload) {
 
 fn check(flags: &Flags) -> Result<(), Lines> {
     let config = Config::decide(flags).map_err(|faults| lines(&faults))?;
-    let identity = match Credentials::load(&config.identity) {
-        Ok(credentials) => {
-            let own = credentials.own();
-            format!("identity {} until {}", own.identity.name, own.not_after)
-        }
-        Err(error) if error.is_not_found() => format!("no identity yet ({})", config.identity.display()),
-        Err(error) => return Err(vec![error.to_string()]),
-    };
+    let credentials =
+        Credentials::load(&config.identity).map_err(|error| cannot_start(&Error::Identity(error)))?;
+    let own = credentials.own();
+    if let Some(fault) = outside_dates(own) {
+        return Err(vec![format!("{}: {fault}", config.identity.display())]);
+    }
+    let file =
+        config.file.map_or_else(|| "no file, all defaults".to_owned(), |file| file.display().to_string());
     let listen: Vec<String> = config.listen.iter().map(ToString::to_string).collect();
-    let text = format!("good: listens on {}, {identity}\n", listen.join(", "));
+    let (name, until) = (&own.identity.name, own.not_after);
+    let text = format!("good ({file}): listens on {}, identity {name} until {until}\n", listen.join(", "));
     io::stdout().write_all(text.as_bytes()).map_err(|error| vec![error.to_string()])
+}
+
+/// What is wrong with the dates of this agent's own certificate: every controller would refuse it.
+fn outside_dates(own: &Peer) -> Option<String> {
+    let now = Timestamp::now();
+    if now > own.not_after {
+        return Some(format!(
+            "the certificate ended at {}; issue a new one, or mend this machine's clock",
+            own.not_after
+        ));
+    }
+    (now < own.not_before)
+        .then(|| format!("the certificate begins at {}; mend this machine's clock", own.not_before))
+}
+
+fn tell_dates(own: &Peer) {
+    match outside_dates(own) {
+        Some(fault) => tracing::error!("nobody will believe this agent: {fault}"),
+        None if own.not_after.duration_since(Timestamp::now()) < WARN_BEFORE_END => {
+            tracing::warn!("the certificate ends soon, at {}; issue a new one", own.not_after);
+        }
+        None => {}
+    }
 }
 
 fn lines(faults: &[Fault]) -> Lines {
@@ -132,7 +162,7 @@ fn cannot_start(error: &Error) -> Lines {
              Carry NAME.bundle here, then: agent run --identity NAME.bundle"
                 .to_owned()
         }
-        Error::Identity(_) => "mend the file, or issue a new one with `controller issue`".to_owned(),
+        Error::Identity(_) => "mend that, or issue a new one with `controller issue`".to_owned(),
         Error::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
             "another program listens there, perhaps another agent; choose another with --listen".to_owned()
         }
@@ -151,6 +181,7 @@ fn log_to_stderr(level: LevelFilter) {
     // A panic ends one connection and not the agent: its owner should read it among the other lines.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        // The message may hold what a peer sent; the place is enough to find the fault.
         tracing::error!(place, "a fault in the agent itself ended a connection; please report it");
     }));
 }

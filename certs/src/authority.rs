@@ -16,10 +16,11 @@ use rustls_pki_types::{
 };
 use time::OffsetDateTime;
 
+use crate::identity::not_after;
 use crate::{Credentials, Error, Identity, Role};
 
 /// Clocks differ. A certificate is valid from this long before it was signed.
-pub const BACKDATED: SignedDuration = SignedDuration::from_hours(1);
+const BACKDATED: SignedDuration = SignedDuration::from_hours(1);
 
 const AUTHORITY_DAYS: u32 = 3650;
 
@@ -96,6 +97,7 @@ pub struct Grant<'a> {
 /// The fleet's certificate authority. Its key never leaves the machine it was made on.
 pub struct Authority {
     certificate: CertificateDer<'static>,
+    not_after: Timestamp,
     issuer: Issuer<'static, KeyPair>,
 }
 
@@ -127,7 +129,7 @@ impl Authority {
     pub(crate) fn new(certificate: CertificateDer<'static>, key: KeyPair) -> Result<Authority, Error> {
         let issuer =
             Issuer::from_ca_cert_der(&certificate, key).map_err(Error::signing("use the authority"))?;
-        Ok(Authority { certificate, issuer })
+        Ok(Authority { not_after: not_after(&certificate)?, certificate, issuer })
     }
 
     /// The certificate that everybody who trusts this authority holds.
@@ -139,16 +141,26 @@ impl Authority {
         self.issuer.key().serialize_pem()
     }
 
+    /// Until when it can sign, and is believed.
+    pub fn not_after(&self) -> Timestamp {
+        self.not_after
+    }
+
     /// Signs a request. What the request asks for is thrown away but for its key: a request may ask to be an authority,
     /// or to be somebody else, and the library would sign that as it stands.
     ///
     /// # Errors
-    /// The request is not signed by its own key, or signing failed.
+    /// The request is not signed by its own key, the authority has ended, or signing failed.
     pub fn sign(&self, request: &[u8], grant: &Grant<'_>) -> Result<CertificateDer<'static>, Error> {
         let request = CertificateSigningRequestDer::from(request);
         let mut request = CertificateSigningRequestParams::from_der(&request)
             .map_err(Error::signing("read the request"))?;
+        if self.not_after < Timestamp::now() {
+            return Err(Error::Certificate(format!("the authority itself ended at {}", self.not_after)));
+        }
         request.params = granted(grant)?;
+        // Nobody would believe it for longer.
+        request.params.not_after = date(grant.validity.not_after.min(self.not_after));
         let certificate = request.signed_by(&self.issuer).map_err(Error::signing("sign the certificate"))?;
         Ok(certificate.der().clone())
     }
@@ -263,6 +275,18 @@ mod tests {
         assert!(usage.server_auth && !usage.client_auth);
         assert!(!parsed.key_usage().unwrap().unwrap().value.key_cert_sign());
         assert!(!certificate.windows(4).any(|bytes| bytes == b"evil"));
+    }
+
+    #[test]
+    fn nothing_outlives_its_authority() {
+        let authority = Authority::create(Algorithm::Ed25519).unwrap();
+        let identity = Identity::agent("web-1".parse().unwrap());
+        let grant = Grant { identity: &identity, addresses: &[], validity: Validity::days(100_000) };
+        let credentials = authority.issue(Algorithm::Ed25519, &grant).unwrap();
+        assert_eq!(credentials.own().not_after, authority.not_after());
+        let ended = Authority { not_after: Timestamp::now() - SignedDuration::from_secs(1), ..authority };
+        let said = ended.issue(Algorithm::Ed25519, &grant).unwrap_err().to_string();
+        assert!(said.starts_with("the authority itself ended at "), "{said}");
     }
 
     #[test]

@@ -60,7 +60,12 @@ impl Credentials {
 
     /// The form in which TLS takes them.
     pub(crate) fn certified_key(&self) -> Result<CertifiedKey, Error> {
-        let mismatch = |_| Error::Certificate("the key does not belong to the certificate".to_owned());
+        let mismatch = |error| match error {
+            rustls::Error::InconsistentKeys(_) => {
+                Error::Certificate("the key does not belong to the certificate".to_owned())
+            }
+            other => Error::Tls(other),
+        };
         let chain = vec![self.certificate.clone()];
         CertifiedKey::from_der(chain, self.key.clone_key(), &tls::provider()).map_err(mismatch)
     }

@@ -160,6 +160,11 @@ pub(crate) fn is_authority(certificate: &CertificateDer<'_>) -> Result<bool, Err
     Ok(parse(certificate)?.is_ca())
 }
 
+/// Until when a certificate holds.
+pub(crate) fn not_after(certificate: &CertificateDer<'_>) -> Result<Timestamp, Error> {
+    timestamp(parse(certificate)?.validity().not_after.timestamp())
+}
+
 fn parse<'a>(certificate: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, Error> {
     match X509Certificate::from_der(certificate) {
         Ok(([], parsed)) => Ok(parsed),

@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 
 use pem::{EncodeConfig, LineEnding, Pem};
-use rcgen::KeyPair;
+use rcgen::{KeyPair, PublicKeyData};
 use rustls_pki_types::pem::{PemObject, SectionKind};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tempfile::NamedTempFile;
@@ -32,6 +32,7 @@ pub enum Existing {
 /// The system refused a step, or the file exists and is to be kept.
 pub fn write_secret(path: &Path, bytes: &[u8], existing: Existing) -> Result<(), Error> {
     let folder = folder_of(path);
+    fs::metadata(folder).map_err(Error::io(folder, "find the folder"))?;
     let mut file = NamedTempFile::new_in(folder).map_err(Error::io(folder, "create a file"))?;
     file.write_all(bytes).map_err(Error::io(path, "write"))?;
     file.as_file().sync_all().map_err(Error::io(path, "write to the disk"))?;
@@ -97,8 +98,11 @@ fn check_owner(path: &Path, metadata: &fs::Metadata) -> Result<(), Error> {
     if metadata.uid() == me || metadata.uid() == 0 {
         return Ok(());
     }
-    let fault = format!("this belongs to user {} and not to you; mend it with: chown {me}", metadata.uid());
-    Err(Error::file(path, format!("{fault} {}", path.display())))
+    let fault = format!("this belongs to user {}, and the program runs as user {me}", metadata.uid());
+    Err(Error::file(
+        path,
+        format!("{fault}; run it as that user, or mend it with: chown {me} {}", path.display()),
+    ))
 }
 
 fn mend(fault: &str, mode: &str, path: &Path) -> String {
@@ -152,13 +156,13 @@ impl Authority {
         let [certificate] = <[_; 1]>::try_from(parts.certificates).map_err(|found| {
             Error::file(path, format!("it holds {} certificates instead of one", found.len()))
         })?;
-        if !is_authority(&certificate)? {
+        let nameless = |fault: Error| Error::file(path, fault.to_string());
+        if !is_authority(&certificate).map_err(nameless)? {
             return Err(Error::file(path, "the certificate in it is not an authority's"));
         }
         let unusable = |error| Error::file(path, format!("the key in it cannot be used: {error}"));
         let key = KeyPair::try_from(&parts.key).map_err(unusable)?;
-        let matches = x509_public_key(&certificate)?.ends_with(key.public_key_raw());
-        if !matches {
+        if x509_public_key(&certificate)? != key.subject_public_key_info() {
             return Err(Error::file(path, "the key does not belong to the certificate"));
         }
         Authority::new(certificate, key)

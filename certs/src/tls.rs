@@ -19,6 +19,7 @@ use rustls::{
     OtherError, RootCertStore, ServerConfig, SignatureScheme,
 };
 
+use crate::identity::is_authority;
 use crate::{Credentials, Error, Identity, Name, Peer, Role};
 
 /// The cryptography of both sides, named and not left to a process-wide default.
@@ -188,6 +189,10 @@ impl ServerCertVerifier for AgentsOnly {
         _ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
+        // What signs itself is no identity of ours, and the library has a stranger word for it.
+        if is_authority(certificate).unwrap_or(false) {
+            return Err(CertificateError::UnknownIssuer.into());
+        }
         let parsed = ParsedCertificate::try_from(certificate)?;
         let algorithms = self.algorithms.all;
         verify_server_cert_signed_by_trust_anchor(&parsed, &self.roots, intermediates, now, algorithms)?;

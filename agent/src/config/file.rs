@@ -141,7 +141,11 @@ impl<'a, 'f> Table<'a, 'f> {
     fn table<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Table<'_, '_>) -> T) -> Option<T> {
         let value = self.entry(key)?;
         let Some(entries) = value.get_ref().as_table() else {
-            self.found.push((Some(value.span()), self.full(key), format!("this is a table: write [{key}]")));
+            self.found.push((
+                Some(value.span()),
+                self.full(key),
+                format!("this must be a table: write [{key}]"),
+            ));
             return None;
         };
         let mut table = Table::new(entries, key, self.found);
@@ -173,7 +177,7 @@ impl<'a, 'f> Table<'a, 'f> {
 }
 
 fn string<'a>(value: &'a DeValue<'_>) -> Result<&'a str, String> {
-    value.as_str().ok_or_else(|| format!("this is a string in quotes, not {}", kind(value)))
+    value.as_str().ok_or_else(|| format!("this must be a string in quotes, and is {}", kind(value)))
 }
 
 fn listen(value: &DeValue<'_>) -> Result<Vec<SocketAddr>, String> {
@@ -183,6 +187,10 @@ fn listen(value: &DeValue<'_>) -> Result<Vec<SocketAddr>, String> {
         }
         None => vec![parse_listen(string(value)?)?],
     };
+    if let Some(twice) = addresses.iter().enumerate().find(|(at, address)| addresses[..*at].contains(address))
+    {
+        return Err(format!("{} stands here twice", twice.1));
+    }
     if addresses.is_empty() {
         return Err("an agent that listens nowhere is of no use: name one address at least".to_owned());
     }
@@ -195,14 +203,19 @@ fn integer(value: &DeValue<'_>) -> Option<i64> {
 }
 
 fn count(value: &DeValue<'_>, range: RangeInclusive<usize>) -> Result<usize, String> {
-    let wrong = || format!("this is a whole number from {} to {}", range.start(), range.end());
+    let wrong = || format!("this must be a whole number from {} to {}", range.start(), range.end());
     let count = integer(value).and_then(|count| usize::try_from(count).ok()).ok_or_else(wrong)?;
     if range.contains(&count) { Ok(count) } else { Err(wrong()) }
 }
 
 fn size(value: &DeValue<'_>, range: RangeInclusive<usize>) -> Result<usize, String> {
-    let wrong =
-        || format!("this is a size from \"{}KiB\" to \"{}MiB\"", range.start() >> 10, range.end() >> 20);
+    let wrong = || {
+        format!(
+            "this must be a size with its unit, from \"{}KiB\" to \"{}MiB\"",
+            range.start() >> 10,
+            range.end() >> 20
+        )
+    };
     let text = string(value).map_err(|_| wrong())?;
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
     let unit = match unit.trim() {
@@ -218,7 +231,7 @@ fn size(value: &DeValue<'_>, range: RangeInclusive<usize>) -> Result<usize, Stri
 fn duration(value: &DeValue<'_>, range: RangeInclusive<Duration>) -> Result<Duration, String> {
     let wrong = || {
         format!(
-            "this is a time from \"{:?}\" to \"{:?}\", with its unit, such as \"5s\"",
+            "this must be a time with its unit, from \"{:?}\" to \"{:?}\", such as \"5s\"",
             range.start(),
             range.end()
         )

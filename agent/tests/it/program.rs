@@ -7,7 +7,8 @@ use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
 use certs::store::Existing;
-use certs::{Algorithm, Authority};
+use certs::{Algorithm, Authority, Grant, Identity, Validity};
+use jiff::{SignedDuration, Timestamp};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -177,12 +178,35 @@ fn check_config_names_every_fault_and_exits_1() {
         "agent: [folder]/agent.toml:1:1: lisen: unknown key; did you mean `listen`?\n\
          agent: [folder]/agent.toml:2:7: log: a log level is one of error, warn, info, debug\n"
     );
+
     fs::write(&file, "listen = \"0.0.0.0\"\n").unwrap();
-    let state = folder.path().to_str().unwrap();
-    let output = agent(&["check-config", "--state", state, "--config", file.to_str().unwrap()]);
+    let words =
+        ["check-config", "--state", folder.path().to_str().unwrap(), "--config", file.to_str().unwrap()];
+    let output = agent(&words);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output.stderr, folder.path()).contains("this machine has no identity yet"));
+
+    let authority = Authority::create(Algorithm::Ed25519).unwrap();
+    let credentials = agent_credentials(&authority, "web-1");
+    credentials.save(&folder.path().join("identity.bundle"), Existing::Keep).unwrap();
+    let output = agent(&words);
     assert_eq!(output.status.code(), Some(0));
-    assert_eq!(
-        said(&output.stdout, folder.path()),
-        "good: listens on 0.0.0.0:5669, no identity yet ([folder]/identity.bundle)\n"
-    );
+    let until = credentials.own().not_after;
+    let good = format!("good ([folder]/agent.toml): listens on 0.0.0.0:5669, identity web-1 until {until}\n");
+    assert_eq!(said(&output.stdout, folder.path()), good);
+}
+
+#[test]
+fn a_certificate_that_has_ended_is_said_before_anybody_asks() {
+    let folder = tempfile::tempdir().unwrap();
+    let identity = Identity::agent("web-1".parse().unwrap());
+    let second = SignedDuration::from_secs(1);
+    let validity = Validity { not_before: Timestamp::UNIX_EPOCH, not_after: Timestamp::UNIX_EPOCH + second };
+    let grant = Grant { identity: &identity, addresses: &[], validity };
+    let credentials =
+        Authority::create(Algorithm::Ed25519).unwrap().issue(Algorithm::Ed25519, &grant).unwrap();
+    credentials.save(&folder.path().join("identity.bundle"), Existing::Keep).unwrap();
+    let output = agent(&["check-config", "--state", folder.path().to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output.stderr, folder.path()).contains("the certificate ended at 1970-01-01T00:00:01Z"));
 }
