@@ -60,7 +60,7 @@ impl Host {
         machine.disks = disks;
         match failures.first {
             Some(failure) if machine == Machine::default() && !asked(Section::Agent) => Err(failure),
-            _ => Ok(machine),
+            _ => Ok(Machine { at: Timestamp::now(), ..machine }),
         }
     }
 

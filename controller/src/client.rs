@@ -1,12 +1,13 @@
 //! One host: looks it up, connects, shakes hands, asks. Every stage has its own limit and its own words when it fails.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use certs::tls::{self, ClientSide};
-use certs::{Credentials, Peer};
+use certs::{Address, Credentials, Peer};
+use jiff::Timestamp;
 use protocol::frame::FrameError;
 use protocol::message::{Outcome, Reply, Untyped, put_ask, put_cancel};
 use protocol::{ALPN, MAX_REPLY_FRAME, MessageStream, Request};
@@ -47,11 +48,12 @@ impl Client {
     ) -> Result<Client, Trouble> {
         let side = ClientSide::new(credentials, ALPN)?;
         let own = credentials.own().clone();
-        let (socket, endpoint) = reach(host, limit, trace).await?;
-        let reached = socket.peer_addr().map_err(|error| Failure::broken(host, &error))?;
+        let (socket, reached, endpoint) = reach(host, limit, trace).await?;
         let config = Arc::new(side.config(host.expected.clone())?);
-        let dialled = ServerName::try_from(endpoint.host.clone())
-            .map_err(|_| Failure::lookup(host, &endpoint.host, "this is no DNS name"))?;
+        let dialled = match &endpoint.address {
+            Address::Ip(ip) => ServerName::from(*ip),
+            Address::Dns(name) => ServerName::DnsName(name.clone()),
+        };
         let shaken = timeout(limit, TlsConnector::from(config).connect(dialled, socket)).await;
         let stream = shaken
             .map_err(|_| Failure::silent_handshake(host, reached, limit))?
@@ -68,19 +70,9 @@ impl Client {
         Ok(Client { stream, host, own, peer, reached, timeout: limit, trace, last_id: 0, judged: false })
     }
 
-    /// Who answers.
-    pub fn peer(&self) -> &Peer {
-        &self.peer
-    }
-
     /// Where it answers.
     pub fn reached(&self) -> SocketAddr {
         self.reached
-    }
-
-    /// What the person called it.
-    pub fn label(&self) -> &str {
-        &self.host.label
     }
 
     /// Asks and waits for the one answer.
@@ -96,7 +88,7 @@ impl Client {
         }
     }
 
-    /// Asks for a stream of answers; [`Client::next`] takes them.
+    /// Sends a request; if it is answered by a stream, [`Client::next`] takes the answers.
     ///
     /// # Errors
     /// The request could not be sent.
@@ -146,6 +138,9 @@ impl Client {
             .map_err(|error| self.broken(&error))?
             .ok_or_else(|| Failure::ended(&self.host))?;
         self.judged = true;
+        if Timestamp::now() > self.peer.not_after {
+            return Err(Failure::ended_meanwhile(&self.host, &self.peer));
+        }
         self.trace.say(|| format!("answered with {} bytes", frame.head.len() + frame.tail.len()));
         let reply = Reply::decode(frame).map_err(|error| self.nonsense(&error.to_string()))?;
         match reply.id {
@@ -179,11 +174,15 @@ impl Client {
 }
 
 /// Looks up and connects, one address after the other.
-async fn reach(host: &Host, limit: Duration, trace: Trace) -> Result<(TcpStream, &Endpoint), Failure> {
+async fn reach(
+    host: &Host,
+    limit: Duration,
+    trace: Trace,
+) -> Result<(TcpStream, SocketAddr, &Endpoint), Failure> {
     let mut last = None;
     for endpoint in &host.endpoints {
         match reach_endpoint(host, endpoint, limit, trace).await {
-            Ok(socket) => return Ok((socket, endpoint)),
+            Ok((socket, reached)) => return Ok((socket, reached, endpoint)),
             Err(failure) => last = Some(failure),
         }
     }
@@ -195,13 +194,13 @@ async fn reach_endpoint(
     endpoint: &Endpoint,
     limit: Duration,
     trace: Trace,
-) -> Result<TcpStream, Failure> {
+) -> Result<(TcpStream, SocketAddr), Failure> {
     let addresses = look_up(host, endpoint, limit).await?;
     trace.say(|| {
         let found: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
-        format!("looked up {}: {}", endpoint.host, found.join(", "))
+        format!("{} is at {}", host.label, found.join(", "))
     });
-    let mut failure = Failure::lookup(host, &endpoint.host, "it has no address");
+    let mut failure = Failure::lookup(host, &endpoint.address.to_string(), "it has no address");
     for address in addresses {
         let began = Instant::now();
         match timeout(limit, TcpStream::connect(address)).await {
@@ -209,7 +208,7 @@ async fn reach_endpoint(
                 trace.say(|| format!("connected to {address} in {:.1?}", began.elapsed()));
                 // A request is small and must not wait for the acknowledgement of the one before.
                 let _ = socket.set_nodelay(true);
-                return Ok(socket);
+                return Ok((socket, address));
             }
             Ok(Err(error)) => failure = Failure::connect(host, address, &error),
             Err(_) => failure = Failure::connect_timed_out(host, address, limit),
@@ -219,12 +218,13 @@ async fn reach_endpoint(
 }
 
 async fn look_up(host: &Host, endpoint: &Endpoint, limit: Duration) -> Result<Vec<SocketAddr>, Failure> {
-    if let Ok(ip) = endpoint.host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(ip, endpoint.port)]);
-    }
-    match timeout(limit, lookup_host((endpoint.host.as_str(), endpoint.port))).await {
+    let name = match &endpoint.address {
+        Address::Ip(ip) => return Ok(vec![SocketAddr::new(*ip, endpoint.port)]),
+        Address::Dns(name) => name.as_ref().to_owned(),
+    };
+    match timeout(limit, lookup_host((name.as_str(), endpoint.port))).await {
         Ok(Ok(found)) => Ok(found.collect()),
-        Ok(Err(error)) => Err(Failure::lookup(host, &endpoint.host, &error.to_string())),
-        Err(_) => Err(Failure::lookup(host, &endpoint.host, &format!("no answer within {limit:?}"))),
+        Ok(Err(error)) => Err(Failure::lookup(host, &name, &error.to_string())),
+        Err(_) => Err(Failure::lookup_unanswered(host, &name, &format!("no answer within {limit:?}"))),
     }
 }

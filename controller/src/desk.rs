@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::cli::{Format, Shared};
 use crate::client::Client;
-use crate::error::Trouble;
+use crate::error::{Failure, Trouble};
 use crate::exit::Exit;
 use crate::home::Home;
 use crate::hosts::Host;
@@ -41,6 +41,11 @@ impl Desk {
         Desk { home: Home::locate(Some(home)), quiet: true, ..*self }
     }
 
+    /// Whether answers are one JSON document, which a stream of them cannot be.
+    pub fn is_one_document(&self) -> bool {
+        self.format == Format::Json
+    }
+
     /// Whether answers are for eyes.
     pub fn is_table(&self) -> bool {
         self.format == Format::Table
@@ -52,7 +57,8 @@ impl Desk {
     /// The home is broken, or the host was not reached or not trusted.
     pub async fn connect(&self, host: &str) -> Result<Client, Trouble> {
         let credentials = self.home.credentials()?;
-        let host = Host::resolve(host, &self.home.inventory()?)?;
+        let host = Host::resolve(host, &self.home.inventory()?);
+        let host = host.map_err(|fault| Trouble::Here(fault, String::new()))?;
         Client::connect(&host, &credentials, self.timeout, self.trace()).await
     }
 
@@ -67,6 +73,26 @@ impl Desk {
             Format::Jsonl => output::json::line(T::SCHEMA, &output::json::Entry::answer(host, answer)),
         };
         self.print(&text)
+    }
+
+    /// Prints an answer that a failure cut short, and the failure with it.
+    ///
+    /// # Errors
+    /// Standard output cannot be written.
+    pub fn show_cut_short<T: Show>(&self, host: &str, answer: &T, failure: Failure) -> Result<Exit, Trouble> {
+        let entry = output::json::Entry::cut_short(host, answer, &failure);
+        let text = match self.format {
+            Format::Table => answer.table(host),
+            Format::Json => output::json::document(T::SCHEMA, &entry),
+            Format::Jsonl => output::json::line(T::SCHEMA, &entry),
+        };
+        self.print(&text)?;
+        Ok(tell(&Trouble::Host(failure)))
+    }
+
+    /// Whether only what was asked for is printed.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
     }
 
     /// Prints what is neither an answer nor a failure, such as what to do next.
@@ -90,24 +116,29 @@ impl Desk {
         match trouble {
             // Whoever closed the pipe has seen enough.
             Trouble::Stdout(error) if error.kind() == io::ErrorKind::BrokenPipe => return Exit::Answered,
-            Trouble::Host(failure) if self.format != Format::Table => {
+            Trouble::Host(failure) => {
                 let entry = output::json::Entry::<()>::failure(failure);
                 let schema = output::json::FAILURE_SCHEMA;
                 let text = match self.format {
+                    Format::Table => String::new(),
                     Format::Json => output::json::document(schema, &entry),
-                    _ => output::json::line(schema, &entry),
+                    Format::Jsonl => output::json::line(schema, &entry),
                 };
                 let _ = self.print(&text);
             }
             _ => {}
         }
-        let _ = write!(io::stderr(), "{}", trouble.text());
-        trouble.exit()
+        tell(trouble)
     }
 
     fn trace(&self) -> Trace {
         Trace { since: self.verbose.then(Instant::now) }
     }
+}
+
+fn tell(trouble: &Trouble) -> Exit {
+    let _ = write!(io::stderr(), "{}", trouble.text());
+    trouble.exit()
 }
 
 /// Says each stage as it passes, when asked to.
@@ -117,11 +148,6 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// Says nothing.
-    pub fn silent() -> Trace {
-        Trace { since: None }
-    }
-
     /// One stage has passed.
     pub fn say(&self, what: impl FnOnce() -> String) {
         if let Some(since) = self.since {

@@ -111,9 +111,11 @@ pub struct Failure {
     pub kind: String,
     /// What failed.
     pub message: String,
-    /// The likely reason.
+    /// The likely reason, where there is one.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub why: String,
     /// What to do next.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub hint: String,
 }
 
@@ -142,13 +144,26 @@ impl Failure {
 
     pub(crate) fn lookup(host: &Host, name: &str, fault: &str) -> Failure {
         let fault = fault.trim_start_matches("failed to lookup address information: ");
-        let hint = if fault.starts_with("Temporary") {
-            "the name server did not answer; check /etc/resolv.conf, or use an address"
-        } else {
-            "check the spelling, or give the machine's address in place of the name"
-        };
-        Failure::new(host, Stage::Lookup, "name_not_found", format!("no address for `{name}`: {fault}"))
-            .hint(hint)
+        if fault.starts_with("Temporary") {
+            return Failure::lookup_unanswered(host, name, fault);
+        }
+        let failure =
+            Failure::new(host, Stage::Lookup, "name_not_found", format!("no address for `{name}`: {fault}"))
+                .hint("check the spelling, or give the machine's address in place of the name");
+        match host.expected {
+            Some(_) => failure,
+            None => failure.because("neither hosts.toml nor the name service knows it"),
+        }
+    }
+
+    pub(crate) fn lookup_unanswered(host: &Host, name: &str, fault: &str) -> Failure {
+        Failure::new(
+            host,
+            Stage::Lookup,
+            "timed_out",
+            format!("the name service did not tell of `{name}`: {fault}"),
+        )
+        .hint("check /etc/resolv.conf, or give the machine's address in place of the name")
     }
 
     pub(crate) fn connect(host: &Host, address: SocketAddr, error: &io::Error) -> Failure {

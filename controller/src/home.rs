@@ -55,7 +55,16 @@ impl Home {
     /// # Errors
     /// It cannot be made, or others could write into it.
     pub fn create(&self) -> Result<(), Trouble> {
+        self.demand_path()?;
         Ok(store::private_folder(&self.path)?)
+    }
+
+    fn demand_path(&self) -> Result<(), Trouble> {
+        if self.path.as_os_str().is_empty() {
+            let what = "neither HOME nor XDG_CONFIG_HOME says where your files are".to_owned();
+            return Err(Trouble::Here(what, "name a home with --home".to_owned()));
+        }
+        Ok(())
     }
 
     /// Lets no other controller change anything in this home, until what is returned is dropped.
@@ -119,6 +128,9 @@ impl Home {
     }
 
     fn trouble(&self, error: certs::Error) -> Trouble {
+        if let Err(nowhere) = self.demand_path() {
+            return nowhere;
+        }
         if error.is_not_found() && !self.identity_file().exists() {
             let what = format!("there is no identity of yours in {}", self.path.display());
             return Trouble::Here(

@@ -5,27 +5,25 @@ use std::fmt;
 use std::net::Ipv6Addr;
 use std::str::FromStr;
 
-use certs::Name;
+use certs::{Address, Name};
 use protocol::DEFAULT_PORT;
 use serde::Deserialize;
 
-use crate::error::Trouble;
-
-/// Somewhere to connect to: a DNS name or an IP address, and a port.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Somewhere to connect to.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Endpoint {
-    /// DNS name or IP address, without brackets.
-    pub host: String,
+    /// DNS name or IP address.
+    pub address: Address,
     /// TCP port.
     pub port: u16,
 }
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
+        match self.address {
+            Address::Ip(ip) if ip.is_ipv6() => write!(f, "[{ip}]:{}", self.port),
+            _ => write!(f, "{}:{}", self.address, self.port),
         }
     }
 }
@@ -34,12 +32,17 @@ impl FromStr for Endpoint {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Endpoint, String> {
-        let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-            Some((host, "")) => (host, None),
-            Some((host, port)) => (host, Some(port.strip_prefix(':').ok_or("after ] comes : and a port")?)),
+        if text.contains("://") {
+            return Err("a host is a name or an address, and no URL".to_owned());
+        }
+        let (address, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((address, "")) => (address, None),
+            Some((address, port)) => {
+                (address, Some(port.strip_prefix(':').ok_or("after ] comes : and a port")?))
+            }
             None if text.parse::<Ipv6Addr>().is_ok() => (text, None),
             None => match text.split_once(':') {
-                Some((host, port)) => (host, Some(port)),
+                Some((address, port)) => (address, Some(port)),
                 None => (text, None),
             },
         };
@@ -49,40 +52,56 @@ impl FromStr for Endpoint {
             }
             None => DEFAULT_PORT,
         };
-        let address = host.parse::<certs::Address>();
-        address
+        let address = address.parse();
+        let address = address
             .map_err(|_| "a host is a name, an address, NAME:PORT, ADDRESS:PORT or [IPV6]:PORT".to_owned())?;
-        Ok(Endpoint { host: host.to_owned(), port })
+        Ok(Endpoint { address, port })
+    }
+}
+
+impl TryFrom<String> for Endpoint {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Endpoint, String> {
+        text.parse().map_err(|fault| format!("`{}`: {fault}", text.escape_debug()))
     }
 }
 
 /// The machines that are known by name, as `hosts.toml` keeps them. People write in that file too: what they wrote stays.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Inventory {
     text: String,
-    hosts: BTreeMap<String, Known>,
-}
-
-#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
-struct Known {
-    #[serde(default)]
-    addresses: Vec<String>,
+    hosts: BTreeMap<Name, Vec<Endpoint>>,
 }
 
 const FIRST_LINE: &str = "# The machines this controller knows by name. `controller issue` adds to it.\n";
 
 impl Inventory {
-    /// Reads `hosts.toml`.
+    /// Reads `hosts.toml`; what it does not know in there is an error, for a slip would look like a machine that is gone.
     pub(crate) fn parse(text: String) -> Result<Inventory, String> {
         #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
         struct File {
             #[serde(default)]
             hosts: BTreeMap<String, Known>,
         }
-        match toml::from_str::<File>(&text) {
-            Ok(File { hosts }) => Ok(Inventory { text, hosts }),
-            Err(error) => Err(error.to_string().trim_end().to_owned()),
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Known {
+            #[serde(default)]
+            addresses: Vec<Endpoint>,
         }
+        let file: File = toml::from_str(&text).map_err(|error| {
+            let line = error.span().map(|span| text[..span.start].matches('\n').count() + 1);
+            let message = error.message().lines().next().unwrap_or_default();
+            format!("line {}: {message}", line.unwrap_or(1))
+        })?;
+        let mut hosts = BTreeMap::new();
+        for (name, known) in file.hosts {
+            let name = name.parse::<Name>().map_err(|error| format!("hosts.{name}: {error}"))?;
+            hosts.insert(name, known.addresses);
+        }
+        Ok(Inventory { text, hosts })
     }
 
     pub(crate) fn text(&self) -> &str {
@@ -94,15 +113,17 @@ impl Inventory {
     /// # Errors
     /// The machine is known at other addresses, or the file is written in a way that nothing can be added to.
     pub fn with(&self, name: &Name, addresses: &[Endpoint]) -> Result<Inventory, String> {
-        let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-        if let Some(known) = self.hosts.get(name.as_str()) {
-            if addresses.is_empty() || addresses == known.addresses {
-                return Inventory::parse(self.text.clone());
+        let addresses_as_text =
+            |addresses: &[Endpoint]| addresses.iter().map(ToString::to_string).collect::<Vec<_>>();
+        if let Some(known) = self.hosts.get(name) {
+            if addresses.is_empty() || addresses == known {
+                return Ok(self.clone());
             }
-            return Err(format!("{name} is already known, at {}", known.addresses.join(", ")));
+            return Err(format!("{name} is already known, at {}", addresses_as_text(known).join(", ")));
         }
         let before = if self.text.is_empty() { FIRST_LINE } else { self.text.as_str() };
         let newline = if before.ends_with('\n') { "" } else { "\n" };
+        let addresses = addresses_as_text(addresses);
         Inventory::parse(format!("{before}{newline}\n[hosts.{name}]\naddresses = {addresses:?}\n"))
     }
 }
@@ -119,25 +140,29 @@ pub struct Host {
 }
 
 impl Host {
-    /// A known name means that very machine; anything else is an address.
+    /// A known name means that very machine, with a port in place of the known one if one is given; anything else is an
+    /// address.
     ///
     /// # Errors
-    /// It is neither, or what is known of it is damaged.
-    pub fn resolve(text: &str, inventory: &Inventory) -> Result<Host, Trouble> {
-        let usage = |what: &str, fault: String| {
-            Trouble::Here(format!("`{}`: {fault}", what.escape_debug()), String::new())
+    /// It is neither.
+    pub fn resolve(text: &str, inventory: &Inventory) -> Result<Host, String> {
+        let label = text.to_owned();
+        let (name, port) = match text.split_once(':') {
+            Some((name, port)) => (name, port.parse::<u16>().ok()),
+            None => (text, None),
         };
-        let endpoint = |text: &str| text.parse::<Endpoint>().map_err(|fault| usage(text, fault));
-        if let Some((name, known)) = inventory.hosts.get_key_value(text) {
-            let addresses =
-                if known.addresses.is_empty() { std::slice::from_ref(name) } else { &known.addresses };
-            return Ok(Host {
-                label: text.to_owned(),
-                expected: Some(name.parse()?),
-                endpoints: addresses.iter().map(|address| endpoint(address)).collect::<Result<_, _>>()?,
-            });
+        let known = name.parse::<Name>().ok().and_then(|name| inventory.hosts.get_key_value(&name));
+        let Some((name, addresses)) = known else {
+            return Ok(Host { label, expected: None, endpoints: vec![Endpoint::try_from(text.to_owned())?] });
+        };
+        let mut endpoints = match addresses.is_empty() {
+            true => vec![Endpoint::try_from(name.to_string())?],
+            false => addresses.clone(),
+        };
+        if let Some(port) = port {
+            endpoints.iter_mut().for_each(|endpoint| endpoint.port = port);
         }
-        Ok(Host { label: text.to_owned(), expected: None, endpoints: vec![endpoint(text)?] })
+        Ok(Host { label, expected: Some(name.clone()), endpoints })
     }
 }
 
@@ -147,7 +172,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn endpoint(host: &str, port: u16) -> Endpoint {
-        Endpoint { host: host.to_owned(), port }
+        Endpoint { address: host.parse().unwrap(), port }
     }
 
     #[test]
@@ -188,12 +213,31 @@ mod tests {
         assert_eq!(known.expected, Some("web-1".parse().unwrap()));
         assert_eq!(known.endpoints, web_1);
         assert_eq!(Host::resolve("web-2", &inventory).unwrap().endpoints, [endpoint("web-2", 5669)]);
+        let elsewhere = Host::resolve("web-1:9", &inventory).unwrap();
+        assert_eq!(elsewhere.expected, Some("web-1".parse().unwrap()));
+        assert_eq!(elsewhere.endpoints, [endpoint("192.0.2.7", 9), endpoint("2001:db8::7", 9)]);
         assert_eq!(Host::resolve("web-3", &inventory).unwrap().expected, None);
     }
 
     #[test]
+    fn a_slip_in_the_file_is_named_by_line() {
+        for (text, fault) in [
+            ("[hosts\n", "line 1: unclosed table, expected `]`"),
+            ("[hosts.web-1]\naddress = []\n", "line 2: unknown field `address`, expected `addresses`"),
+            ("\n[web-1]\n", "line 2: unknown field `web-1`, expected `hosts`"),
+            (
+                "[hosts.web-1]\naddresses = [\"web-1:0\"]",
+                "line 2: `web-1:0`: a port is a number from 1 to 65535",
+            ),
+            ("[hosts.Web-1]", "hosts.Web-1: `Web-1` cannot be a name: a name has only a-z, 0-9 and -"),
+        ] {
+            assert_eq!(Inventory::parse(text.to_owned()).unwrap_err(), fault);
+        }
+    }
+
+    #[test]
     fn what_people_wrote_in_the_file_stays() {
-        let text = "# mine\n[hosts.db-1] # the old one\naddresses = [\"192.0.2.1\"]\nlabels = 5";
+        let text = "# mine\n[hosts.db-1] # the old one\naddresses = [\"192.0.2.1\"]";
         let inventory = Inventory::parse(text.to_owned()).unwrap();
         let web_1 = "web-1".parse().unwrap();
         let more = inventory.with(&web_1, &[endpoint("192.0.2.7", 5669)]).unwrap();

@@ -26,7 +26,7 @@ fn machine() -> Machine {
 }
 
 const MACHINE: &str = concat!(
-    r#"{"system":{"host_name":"web-1","os":"Debian GNU/Linux 12 (bookworm)","os_id":"debian","os_version":"12","#,
+    r#"{"at":"2023-11-14T22:14:20.5Z","system":{"host_name":"web-1","os":"Debian GNU/Linux 12 (bookworm)","os_id":"debian","os_version":"12","#,
     r#""kernel":"6.1.0","architecture":"x86_64","virtualisation":"kvm","hardware":null,"#,
     r#""booted":"2023-11-14T22:13:20Z","uptime_seconds":60.5,"time_zone":"Europe/Berlin","utc_offset_seconds":3600},"#,
     r#""cpu":{"model":null,"physical_cores":2,"logical_cores":4,"used_ratio":0.25,"used_over_seconds":2.0,"#,

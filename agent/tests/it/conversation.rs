@@ -47,7 +47,7 @@ async fn every_request_of_the_list_is_answered() {
 async fn only_what_is_asked_is_gathered() {
     let site = Site::new(Limits::default()).await;
     let machine = ask(&mut site.connect("alice").await, 1, Info { sections: vec![Section::Memory] }).await;
-    assert_eq!(machine, Machine { memory: machine.memory, ..Machine::default() });
+    assert_eq!(machine, Machine { at: machine.at, memory: machine.memory, ..Machine::default() });
     assert!(machine.memory.is_some());
 }
 

@@ -65,7 +65,7 @@ impl Demo {
         if self.keep {
             desk.print(&format!(
                 "The agent is still running, and its home is {}.\n\
-                 Try the commands above in another terminal; Ctrl-C here ends the agent and removes the home.\n",
+                 Try the last four commands in another terminal; Ctrl-C here ends the agent and removes the home.\n",
                 guide.home().display()
             ))?;
             std::future::pending::<()>().await;

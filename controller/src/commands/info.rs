@@ -2,14 +2,13 @@
 
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
-use jiff::tz::{Offset, TimeZone};
 use protocol::requests::info::{self, Agent, Cpu, Disk, Interface, Machine, Memory, Section, System, User};
 
 use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::exit::Exit;
 use crate::output::Show;
-use crate::output::human::{age, age_of_seconds, bar, bytes, plain, ratio};
+use crate::output::human::{age, age_of_seconds, at_offset, bar, bytes, plain, ratio};
 use crate::output::table::columns;
 
 /// What a machine is and how it is doing.
@@ -64,7 +63,8 @@ impl Show for Machine {
     const SCHEMA: &'static str = "rollcall.info/1";
 
     fn table(&self, host: &str) -> String {
-        let mut text = format!("{}\n", plain(host));
+        let offset = self.system.as_ref().map_or(0, |system| system.utc_offset_seconds);
+        let mut text = format!("{}  {}\n", plain(host), clock(self.at, offset));
         let mut facts = Vec::new();
         self.system.iter().for_each(|part| system(part, &mut facts));
         self.cpu.iter().for_each(|part| cpu(part, &mut facts));
@@ -206,8 +206,11 @@ fn users(part: &[User]) -> String {
     columns(Some(&["user", "terminal", "from", "since"]), &rows, &[])
 }
 
-/// A moment as people on that machine write it.
+/// A moment, by the clock on that machine's wall.
 fn local(moment: Timestamp, utc_offset_seconds: i32) -> String {
-    let offset = Offset::from_seconds(utc_offset_seconds).unwrap_or(Offset::UTC);
-    moment.to_zoned(TimeZone::fixed(offset)).strftime("%Y-%m-%d %H:%M %:z").to_string()
+    at_offset(moment, utc_offset_seconds, "%Y-%m-%d %H:%M %:z")
+}
+
+fn clock(moment: Timestamp, utc_offset_seconds: i32) -> String {
+    at_offset(moment, utc_offset_seconds, "%Y-%m-%d %H:%M:%S %:z")
 }

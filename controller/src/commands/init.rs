@@ -50,34 +50,39 @@ impl Init {
         let _locked = home.lock()?;
         if home.identity_file().exists() {
             let what = format!("{} already holds an identity", home.path().display());
-            let hint = "nothing was changed; go on with `controller issue`, or name another home with --home";
+            let hint = "nothing was changed; go on with `controller issue`, or, to renew it, move identity.pem away first";
             return Err(Trouble::Here(what, hint.to_owned()));
         }
         let algorithm = self.key.into();
-        // An earlier init that was cut off has left an authority: it is as good as a new one.
-        let authority = if home.authority_file().exists() {
-            home.authority()?
+        // Renewing one's own identity, or going on after an init that was cut off: the authority stays.
+        let (authority, which) = if home.authority_file().exists() {
+            (home.authority()?, "the authority that was there")
         } else {
             let authority = Authority::create(algorithm)?;
             authority.save(&home.authority_file())?;
-            authority
+            (authority, "a new authority")
         };
-        let identity = Identity::controller(self.name.clone().unwrap_or_else(own_name));
+        let name = self.name.clone().map_or_else(own_name, Ok)?;
+        let identity = Identity::controller(name);
         let grant = Grant { identity: &identity, addresses: &[], validity: Validity::days(self.days) };
-        authority.issue(algorithm, &grant)?.save(&home.identity_file(), Existing::Keep)?;
+        let credentials = authority.issue(algorithm, &grant)?;
+        credentials.save(&home.identity_file(), Existing::Keep)?;
         desk.remark(&format!(
-            "{} now holds a new authority and the identity of {}, good for {} days.\n\
+            "{} holds {which}, good until {}, and a new identity of {}, good until {}.\n\
              Next: controller issue NAME --address ADDRESS",
             home.path().display(),
+            authority.not_after(),
             identity.name,
-            self.days
+            credentials.own().not_after
         ));
         Ok(Exit::Answered)
     }
 }
 
-/// The user's name as far as it can be a name here.
-fn own_name() -> Name {
-    let user = env::var("USER").or_else(|_| env::var("LOGNAME")).unwrap_or_default().to_lowercase();
-    user.parse().or_else(|_| "operator".parse()).unwrap_or_else(|_| unreachable!("`operator` is a name"))
+/// The user's name, where it can be a name here.
+fn own_name() -> Result<Name, Trouble> {
+    let user = env::var("USER").or_else(|_| env::var("LOGNAME")).unwrap_or_else(|_| "operator".to_owned());
+    user.parse().map_err(|fault| {
+        Trouble::Here(format!("your user name: {fault}"), "choose one with --name".to_owned())
+    })
 }

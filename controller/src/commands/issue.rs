@@ -1,10 +1,13 @@
 //! `controller issue`: the identity of a machine, in one file to carry there.
 
-use std::path::PathBuf;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 
 use certs::store::Existing;
 use certs::{Address, Algorithm, Grant, Identity, Name, Validity};
 use clap::Args;
+use jiff::Timestamp;
+use protocol::DEFAULT_PORT;
 
 use crate::commands::init::Key;
 use crate::desk::Desk;
@@ -21,7 +24,7 @@ pub struct Issue {
     /// once [default: the name itself].
     #[arg(long, value_name = "ADDRESS")]
     pub address: Vec<Endpoint>,
-    /// The file to write [default: NAME.bundle].
+    /// The file to write, or the folder to write it into [default: NAME.bundle].
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// How long it holds.
@@ -43,23 +46,38 @@ impl Issue {
             Trouble::Here(fault, format!("{hint}: {}", desk.home.hosts_file().display()))
         })?;
         let identity = Identity::agent(self.name.clone());
-        let addresses: Vec<Address> =
-            self.address.iter().map(|endpoint| endpoint.host.parse()).collect::<Result<_, _>>()?;
+        let addresses: Vec<Address> = self.address.iter().map(|endpoint| endpoint.address.clone()).collect();
         let grant = Grant { identity: &identity, addresses: &addresses, validity: Validity::days(self.days) };
-        let bundle = self.out.clone().unwrap_or_else(|| PathBuf::from(format!("{}.bundle", self.name)));
+        let file = PathBuf::from(format!("{}.bundle", self.name));
+        let bundle = match &self.out {
+            Some(folder) if folder.is_dir() => folder.join(file),
+            Some(file) => file.clone(),
+            None => file,
+        };
         if bundle.exists() {
             let what = format!("{} is already there, and a key is never overwritten", bundle.display());
             return Err(Trouble::Here(what, "move it away, or write elsewhere with --out".to_owned()));
         }
         desk.home.save_inventory(&inventory)?;
-        authority.issue(Algorithm::from(self.key), &grant)?.save(&bundle, Existing::Keep)?;
-        let file = bundle.display();
-        desk.remark(&format!(
-            "{file} holds the identity of {}, good for {} days. Carry it there, keep it secret, and start:\n\
-             \x20 agent run --identity {file} --listen 0.0.0.0:5669\n\
-             Then ask from here: controller info {}",
-            self.name, self.days, self.name
-        ));
+        let credentials = authority.issue(Algorithm::from(self.key), &grant)?;
+        credentials.save(&bundle, Existing::Keep)?;
+        self.say_what_is_next(desk, &bundle, credentials.own().not_after);
         Ok(Exit::Answered)
+    }
+
+    fn say_what_is_next(&self, desk: &Desk, bundle: &Path, until: Timestamp) {
+        let port = self.address.first().map_or(DEFAULT_PORT, |endpoint| endpoint.port);
+        let is_ipv6 =
+            self.address.iter().any(|endpoint| matches!(endpoint.address, Address::Ip(IpAddr::V6(_))));
+        let listen = if is_ipv6 { format!("[::]:{port}") } else { format!("0.0.0.0:{port}") };
+        let file = bundle.file_name().unwrap_or(bundle.as_os_str()).display();
+        let name = &self.name;
+        let looked_up = if self.address.is_empty() { "\n(It will be looked up by that name.)" } else { "" };
+        desk.remark(&format!(
+            "{} holds the identity of {name}, good until {until}. Carry it there, keep it secret, and start:\n\
+             \x20 agent run --identity {file} --listen {listen}\n\
+             Then ask from here: controller info {name}{looked_up}",
+            bundle.display()
+        ));
     }
 }

@@ -23,7 +23,7 @@ pub struct Ping {
     /// A name, an address, or either with :PORT.
     pub host: String,
     /// How many echoes; without it, until Ctrl-C.
-    #[arg(long, short)]
+    #[arg(long, short, value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
     /// Time between two echoes.
     #[arg(long, short, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
@@ -43,6 +43,7 @@ fn parse_size(text: &str) -> Result<usize, String> {
 struct Summary {
     sent: u64,
     received: u64,
+    lost: u64,
     bytes: usize,
     #[serde(flatten)]
     times: Option<Times>,
@@ -56,26 +57,32 @@ struct Times {
     p99_seconds: f64,
 }
 
+/// What has happened so far; it counts also when an interrupt ends the rest.
+#[derive(Default)]
+struct Tally {
+    sent: u64,
+    taken: Vec<Duration>,
+}
+
 impl Ping {
     /// Measures until the count, a failure or Ctrl-C ends it, and sums up in any case.
     pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
         let mut client = desk.connect(&self.host).await?;
-        if desk.is_table() {
+        if self.says_each(desk) {
             let (name, at) = (plain(&self.host), client.reached());
             desk.print(&format!("PING {name} ({at}) over TLS: {} bytes of data\n", self.size))?;
         }
-        let mut taken = Vec::new();
-        let (sent, failure) = tokio::select! {
-            ended = self.exchange(desk, &mut client, &mut taken) => ended?,
-            _ = ctrl_c() => (None, None),
+        let mut tally = Tally::default();
+        let failure = tokio::select! {
+            failure = self.exchange(desk, &mut client, &mut tally) => failure?,
+            _ = ctrl_c() => None,
         };
-        let received = taken.len() as u64;
-        let sent = sent.unwrap_or(received);
-        let summary = Summary { sent, received, bytes: self.size, times: Times::of(&taken) };
-        desk.show(&self.host, &summary)?;
+        let (sent, received) = (tally.sent, tally.taken.len() as u64);
+        let times = Times::of(&tally.taken);
+        let summary = Summary { sent, received, lost: sent - received, bytes: self.size, times };
         match failure {
-            Some(failure) => Err(failure.into()),
-            None => Ok(Exit::Answered),
+            Some(failure) => desk.show_cut_short(&self.host, &summary, failure),
+            None => desk.show(&self.host, &summary).map(|()| Exit::Answered),
         }
     }
 
@@ -83,31 +90,35 @@ impl Ping {
         &self,
         desk: &Desk,
         client: &mut Client,
-        taken: &mut Vec<Duration>,
-    ) -> Result<(Option<u64>, Option<Failure>), Trouble> {
+        tally: &mut Tally,
+    ) -> Result<Option<Failure>, Trouble> {
         let payload: Bytes = (0..=u8::MAX).cycle().take(self.size).collect();
         let began = tokio::time::Instant::now();
-        let mut sequence = 0;
-        while self.count.is_none_or(|count| sequence < count) {
-            sleep_until(began + self.interval.saturating_mul(u32::try_from(sequence).unwrap_or(u32::MAX)))
-                .await;
-            sequence += 1;
+        while self.count.is_none_or(|count| tally.sent < count) {
+            let due = self.interval.saturating_mul(u32::try_from(tally.sent).unwrap_or(u32::MAX));
+            sleep_until(began + due).await;
+            tally.sent += 1;
             let sent = Instant::now();
-            match client.ask(Echo { payload: payload.clone() }).await {
-                Ok(echoed) if echoed.payload == payload => taken.push(sent.elapsed()),
-                Ok(echoed) => {
-                    let failure = Failure::changed_echo(&self.host, self.size, echoed.payload.len());
-                    return Ok((Some(sequence), Some(failure)));
-                }
-                Err(failure) => return Ok((Some(sequence), Some(failure))),
+            let echoed = match client.ask(Echo { payload: payload.clone() }).await {
+                Ok(echoed) => echoed.payload,
+                Err(failure) => return Ok(Some(failure)),
+            };
+            let taken = sent.elapsed();
+            if echoed != payload {
+                return Ok(Some(Failure::changed_echo(&self.host, self.size, echoed.len())));
             }
-            if desk.is_table() {
-                let time = milliseconds(sent.elapsed().as_secs_f64());
-                let host = plain(&self.host);
+            tally.taken.push(taken);
+            if self.says_each(desk) {
+                let (host, sequence, time) =
+                    (plain(&self.host), tally.sent, milliseconds(taken.as_secs_f64()));
                 desk.print(&format!("{} bytes from {host}: seq={sequence} time={time}\n", self.size))?;
             }
         }
-        Ok((Some(sequence), None))
+        Ok(None)
+    }
+
+    fn says_each(&self, desk: &Desk) -> bool {
+        desk.is_table() && !desk.is_quiet()
     }
 }
 
@@ -133,7 +144,7 @@ impl Show for Summary {
     const SCHEMA: &'static str = "rollcall.ping/1";
 
     fn table(&self, host: &str) -> String {
-        let lost = self.sent - self.received;
+        let lost = self.lost;
         let mut text = format!(
             "--- {} ping ---\n{} sent, {} received, {lost} lost\n",
             plain(host),

@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use clap::Args;
-use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 use protocol::requests::time::{self, Clock};
 use serde::Serialize;
@@ -13,7 +12,7 @@ use crate::desk::Desk;
 use crate::error::{Failure, Trouble};
 use crate::exit::Exit;
 use crate::output::Show;
-use crate::output::human::{milliseconds, plain};
+use crate::output::human::{at_offset, milliseconds, plain};
 
 /// A machine's clock, compared with this one.
 #[derive(Debug, Args)]
@@ -118,9 +117,7 @@ impl Show for Compared {
 
     fn table(&self, host: &str) -> String {
         let clock = &self.clock;
-        let offset = Offset::from_seconds(clock.utc_offset_seconds).unwrap_or(Offset::UTC);
-        let there =
-            clock.sent.to_zoned(TimeZone::fixed(offset)).strftime("%Y-%m-%dT%H:%M:%S.%3f%:z").to_string();
+        let there = at_offset(clock.sent, clock.utc_offset_seconds, "%Y-%m-%dT%H:%M:%S.%3f%:z");
         let zone = clock.zone.as_deref().map(|zone| format!(" ({})", plain(zone))).unwrap_or_default();
         let kernel = match (clock.synchronised, clock.max_error_seconds) {
             (Some(true), Some(error)) => format!("synchronised, within {}", milliseconds(error)),
@@ -135,7 +132,7 @@ impl Show for Compared {
             }
             None => "a clock was set while it was measured; measure again".to_owned(),
         };
-        format!(" {}  {there}{zone}  {compared}; {kernel}\n", plain(host))
+        format!("{}  {there}{zone}  {compared}; {kernel}\n", plain(host))
     }
 }
 

@@ -1,13 +1,13 @@
 //! `controller uptime`: one line like the classic command's.
 
 use clap::Args;
-use jiff::tz::{Offset, TimeZone};
 use protocol::requests::uptime::{self, Running};
 
 use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::exit::Exit;
 use crate::output::Show;
+use crate::output::human::at_offset;
 
 /// How long a machine has been up, and how busy it is.
 #[derive(Debug, Args)]
@@ -29,8 +29,7 @@ impl Show for Running {
     const SCHEMA: &'static str = "rollcall.uptime/1";
 
     fn table(&self, _: &str) -> String {
-        let offset = Offset::from_seconds(self.utc_offset_seconds).unwrap_or(Offset::UTC);
-        let now = self.now.to_zoned(TimeZone::fixed(offset)).strftime("%H:%M:%S").to_string();
+        let now = at_offset(self.now, self.utc_offset_seconds, "%H:%M:%S");
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,

@@ -26,7 +26,7 @@ pub struct Watch {
     #[arg(long, short, value_name = "TIME", default_value = "2s", value_parser = parse_every)]
     pub interval: Duration,
     /// How many answers; without it, until Ctrl-C.
-    #[arg(long, short)]
+    #[arg(long, short, value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
     /// Only these parts, separated by commas [default: all].
     #[arg(long, value_name = "PARTS", value_delimiter = ',')]
@@ -42,6 +42,10 @@ fn parse_every(text: &str) -> Result<Duration, String> {
 impl Watch {
     /// Shows each answer as it comes; Ctrl-C tells the agent to stop.
     pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
+        if desk.is_one_document() {
+            let what = "watch prints one answer after the other, which is no one JSON document".to_owned();
+            return Err(Trouble::Here(what, "use --output jsonl: one object a line".to_owned()));
+        }
         let mut client = desk.connect(&self.host).await?;
         let ask = watch::Watch {
             every_seconds: self.interval.as_secs_f64(),

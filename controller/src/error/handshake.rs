@@ -131,10 +131,17 @@ impl Failure {
         }
     }
 
+    /// An open connection is worth no more than the certificate it began with.
+    pub(crate) fn ended_meanwhile(host: &Host, peer: &Peer) -> Failure {
+        let message =
+            format!("the agent's certificate ended at {}, while the connection was open", peer.not_after);
+        Failure::new(host, Stage::Identity, "expired", message).hint(REISSUE)
+    }
+
     /// The agent says only that this side's certificate is outside of its dates. Its own dates tell which clock is off.
     fn outside_dates(host: &Host, own: &Peer, now: Timestamp) -> Failure {
         let failure = |kind, message: String| Failure::new(host, Stage::Identity, kind, message);
-        let renew = "ask whoever keeps the authority for a new identity";
+        let renew = "where the authority is kept, move identity.pem away and run `controller init` again";
         if now > own.not_after {
             let ago = human::age(now.duration_since(own.not_after));
             return failure(

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::tz::{Offset, TimeZone};
+use jiff::{SignedDuration, Timestamp};
 
 /// Whether a terminal might obey this character, or show something else than what is there.
 pub fn is_dangerous(character: char) -> bool {
@@ -88,6 +89,12 @@ pub fn age(span: SignedDuration) -> String {
 /// A time span as [`age`] shows it, from seconds that a host sent.
 pub fn age_of_seconds(seconds: f64) -> String {
     age(SignedDuration::try_from_secs_f64(seconds).unwrap_or_default())
+}
+
+/// A moment in the time of a place that is so far from UTC.
+pub fn at_offset(moment: Timestamp, utc_offset_seconds: i32, format: &str) -> String {
+    let offset = Offset::from_seconds(utc_offset_seconds).unwrap_or(Offset::UTC);
+    moment.to_zoned(TimeZone::fixed(offset)).strftime(format).to_string()
 }
 
 /// Milliseconds with as many digits as mean something.

@@ -27,6 +27,11 @@ impl<'a, T> Entry<'a, T> {
         Entry { host, answer: Some(answer), failure: None }
     }
 
+    /// What it said before it failed.
+    pub fn cut_short(host: &'a str, answer: &'a T, failure: &'a Failure) -> Entry<'a, T> {
+        Entry { host, answer: Some(answer), failure: Some(failure) }
+    }
+
     /// Why it said nothing.
     pub fn failure(failure: &'a Failure) -> Entry<'a, T> {
         Entry { host: &failure.host, answer: None, failure: Some(failure) }

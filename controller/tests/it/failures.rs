@@ -253,7 +253,7 @@ fn asking(seen: &mut Seen) {
     let credentials = site.issue("web-1", "127.0.0.1");
     let config = Arc::new(tls::server_config(&credentials, ALPN).unwrap());
     let deep = format!(r#"{{"id":1,"answer":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
-    let huge = format!(r#"{{"id":1,"answer":"{}"}}"#, "x".repeat(3_000_000));
+    let huge = format!(r#"{{"id":1,"answer":{{"cpu":"{}"}}}}"#, "x".repeat(3_000_000));
     let hostile = "\\u001b]0;owned\\u0007\\u202e";
     let refused =
         format!(r#"{{"id":1,"refusal":{{"kind":"newer","message":"{hostile}no","hint":"{hostile}yes"}}}}"#);

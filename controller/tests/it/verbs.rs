@@ -83,7 +83,7 @@ fn info_shows_what_was_asked_and_nothing_else() {
     assert!(labels == ["memory"] || labels == ["memory", "swap"], "{part}");
     let answer = site.answer(&["info", "web-1", "--section", "users,network"]);
     let parts: Vec<&String> = answer.as_object().unwrap().keys().collect();
-    assert!(parts.iter().all(|part| ["network", "users"].contains(&part.as_str())), "{parts:?}");
+    assert!(parts.iter().all(|part| ["at", "network", "users"].contains(&part.as_str())), "{parts:?}");
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn verbose_says_each_stage_as_it_passes() {
     let output = site.run(&["-v", "uptime", "web-1"]);
     let said = text(&output.stderr);
     let stages = [
-        "looked up 127.0.0.1: 127.0.0.1".to_owned(),
+        "web-1 is at 127.0.0.1".to_owned(),
         format!("connected to {address}"),
         "TLS 1.3 agreed with X25519MLKEM768".to_owned(),
         "it is rollcall://agent/web-1 until ".to_owned(),
@@ -190,6 +190,8 @@ fn wrong_usage_exits_with_2_and_asks_nothing() {
         &["watch", "web-1", "-i", "1ms"],
         &["--timeout", "0", "info", "web-1"],
         &["reboot", "web-1"],
+        &["watch", "web-1", "--output", "json"],
+        &["ping", "web-1", "-c", "0"],
     ] {
         let output = site.run(words);
         assert_eq!(output.status.code(), Some(2), "{words:?}");

@@ -73,6 +73,8 @@ impl fmt::Display for Section {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Machine {
+    /// When the facts were gathered, by the machine's clock.
+    pub at: Timestamp,
     /// See [`Section::System`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub system: Option<System>,
