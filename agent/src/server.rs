@@ -35,6 +35,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: u64 = 64 * 1024;
 
+/// Boxed, because each function that takes it on its way would otherwise keep room for all of it.
+type Connection = Box<TlsStream<TcpStream>>;
+
 /// What a reload replaces, as one.
 pub(crate) struct Settings {
     pub(crate) limits: Limits,
@@ -132,7 +135,7 @@ impl Server {
         };
         match accepted {
             // A second, smaller task: the handshake's memory goes back before the session begins.
-            Ok(Ok(stream)) => self.spawn(Arc::clone(&self).verified(stream, from, settings)),
+            Ok(Ok(stream)) => self.spawn(Arc::clone(&self).verified(Box::new(stream), from, settings)),
             Ok(Err((error, socket))) => {
                 self.stranger(from, &failed_handshake(&error));
                 let _ = timeout(LINGER, linger(socket)).await;
@@ -141,12 +144,7 @@ impl Server {
         }
     }
 
-    async fn verified(
-        self: Arc<Server>,
-        stream: TlsStream<TcpStream>,
-        from: SocketAddr,
-        settings: Arc<Settings>,
-    ) {
+    async fn verified(self: Arc<Server>, stream: Connection, from: SocketAddr, settings: Arc<Settings>) {
         let connection = stream.get_ref().1;
         let spoken = connection.alpn_protocol() == Some(ALPN);
         let Some(peer) = tls::peer(connection) else {
@@ -167,7 +165,7 @@ impl Server {
 
     async fn converse(
         &self,
-        stream: MessageStream<TlsStream<TcpStream>>,
+        stream: MessageStream<Connection>,
         peer: Peer,
         limits: Limits,
         _counted: Counted,
@@ -195,7 +193,7 @@ impl Server {
     }
 }
 
-async fn refuse(mut stream: MessageStream<TlsStream<TcpStream>>, refusal: Refusal, limit: Duration) {
+async fn refuse(mut stream: MessageStream<Connection>, refusal: Refusal, limit: Duration) {
     tracing::info!("refused: {}", refusal.message);
     let _ = put_reply(stream.outbox(), None, &Outcome::Refusal(refusal));
     let _ = timeout(limit, async {

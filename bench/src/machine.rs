@@ -64,26 +64,49 @@ pub(crate) fn wait_for_quiet(report: &mut Report) -> Result<(), Error> {
     Ok(())
 }
 
-/// The share of all processors that others use while this program and its servers do nothing. The load average cannot
-/// tell that between two scenarios: most of it is then our own.
-pub(crate) fn others_busy() -> Result<f64, Error> {
-    let before = busy_and_all()?;
-    sleep(Duration::from_secs(1));
-    let after = busy_and_all()?;
-    Ok((after.0 - before.0) as f64 / (after.1 - before.1).max(1) as f64)
+/// From here on, how much of the processors others use. The load average cannot tell that: most of it is our own.
+pub(crate) struct Watch {
+    busy: u64,
+    all: u64,
+    own: u64,
 }
 
-/// Waits until others leave the processors alone, and tells how much they use when measuring begins all the same.
-pub(crate) fn wait_for_others() -> Result<f64, Error> {
+impl Watch {
+    pub(crate) fn begin() -> Result<Watch, Error> {
+        let (busy, all) = busy_and_all()?;
+        Ok(Watch { busy, all, own: own_ticks()? })
+    }
+
+    /// The share of all processors that others used since then. Servers of ours that still run count as others.
+    pub(crate) fn others(&self) -> Result<f64, Error> {
+        let now = Watch::begin()?;
+        let others = (now.busy - self.busy).saturating_sub(now.own - self.own);
+        Ok(others as f64 / (now.all - self.all).max(1) as f64)
+    }
+}
+
+/// Waits until others leave the processors alone, with patience but not for ever.
+pub(crate) fn wait_for_others() -> Result<(), Error> {
     let began = Instant::now();
-    loop {
-        let busy = others_busy()?;
-        if busy <= UNDISTURBED || began.elapsed() > PATIENCE {
-            return Ok(busy);
+    while began.elapsed() < PATIENCE {
+        let watch = Watch::begin()?;
+        sleep(Duration::from_secs(1));
+        let busy = watch.others()?;
+        if busy <= UNDISTURBED {
+            break;
         }
         say(&format!("waiting for others, who use {:.0} % of the processors", busy * 100.0));
         sleep(Duration::from_secs(5));
     }
+    Ok(())
+}
+
+/// What this program and all its children that have ended have used.
+fn own_ticks() -> Result<u64, Error> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+    let times = fields.split_ascii_whitespace().skip(11).take(4);
+    Ok(times.map(str::parse::<u64>).sum::<Result<u64, _>>()?)
 }
 
 /// Ticks since boot: busy, and all. Stolen ones count as busy.

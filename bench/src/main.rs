@@ -27,7 +27,7 @@ use bench::Error;
 use clap::{Parser, ValueEnum};
 
 use fleet::Fleet;
-use machine::Machine;
+use machine::{Machine, UNDISTURBED, Watch};
 use programs::Programs;
 use report::Report;
 
@@ -140,20 +140,18 @@ fn run(options: &Options) -> Result<(), Error> {
     Ok(())
 }
 
-/// Measures one scenario, and tells whether others worked on the machine right before or after it.
+/// Measures one scenario, and tells whether others worked on the machine meanwhile.
 fn take(scenario: Scenario, fleet: &Fleet, effort: &Effort, report: &mut Report) -> Result<(), Error> {
-    let before = machine::wait_for_others()?;
+    machine::wait_for_others()?;
     say(&format!("measuring: {scenario:?}"));
+    let watch = Watch::begin()?;
     if let Err(error) = scenario.measure(fleet, effort, report) {
         report.not_measured(&format!("{scenario:?}"), &error.to_string());
     }
-    let busy = before.max(machine::others_busy()?);
-    let what = if busy > machine::UNDISTURBED {
-        "**others worked meanwhile: do not trust it**"
-    } else {
-        "undisturbed"
-    };
-    report.remark(&format!("{scenario:?}: {what} (others used at most {:.0} %).", busy * 100.0));
+    let others = watch.others()?;
+    let what =
+        if others > UNDISTURBED { "**others worked meanwhile: do not trust it**" } else { "undisturbed" };
+    report.remark(&format!("{scenario:?}: {what} (others used {:.0} % of the processors).", others * 100.0));
     Ok(())
 }
 
