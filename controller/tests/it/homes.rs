@@ -73,7 +73,12 @@ fn a_damaged_file_is_named_with_its_fault_and_kept() {
         ("identity.pem", &["init"], "rubbish", "already holds an identity"),
         ("authority.pem", &["issue", "web-1"], "rubbish", "line 1 is neither PEM nor a comment"),
         ("hosts.toml", &["info", "web-1"], "[hosts\n", "hosts.toml: line 1: unclosed table, expected `]`\n"),
-        ("hosts.toml", &["issue", "web-1"], "[hosts.web-1]\naddresses = 5\n", "hosts.toml: line 2: invalid type: integer `5`"),
+        (
+            "hosts.toml",
+            &["issue", "web-1"],
+            "[hosts.web-1]\naddresses = 5\n",
+            "hosts.toml: line 2: invalid type: integer `5`",
+        ),
     ] {
         let path = site.home().join(file);
         let good = fs::read(&path).ok();
