@@ -31,7 +31,7 @@ pub struct Config {
 }
 
 /// What peers may use up. The agent's owner decides; these defaults suit a machine that does something else for a living.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
     /// Connections whose peer is not verified yet; past it the oldest of the busiest source is dropped.
     pub unverified: usize,

@@ -21,9 +21,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use certs::{Credentials, Peer};
 use tokio::net::TcpListener;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, Limits};
 use crate::host::Host;
@@ -70,7 +68,7 @@ impl Agent {
             let listener = TcpListener::bind(address).await;
             listeners.push(listener.map_err(|source| Error::Listen { address, source })?);
         }
-        Agent::on(&credentials, listeners, config.limits.clone())
+        Agent::on(&credentials, listeners, config.limits)
     }
 
     /// Takes listeners that somebody else has opened.
@@ -94,7 +92,7 @@ impl Agent {
 
     /// Whose identity it has.
     pub fn own(&self) -> Peer {
-        Peer::clone(&self.server.subject.own.load())
+        self.server.own()
     }
 
     /// For new settings while it serves.
@@ -105,26 +103,7 @@ impl Agent {
     /// Serves until `stop`; then takes no more connections, answers what is in flight for as long as the limits say, and
     /// returns how many connections it had to cut.
     pub async fn serve(self, stop: CancellationToken) -> usize {
-        let server = self.server;
-        let accepting = TaskTracker::new();
-        for listener in self.listeners {
-            accepting.spawn(Arc::clone(&server).accept(listener));
-        }
-        stop.cancelled().await;
-        server.stop.cancel();
-        accepting.close();
-        accepting.wait().await;
-        let open = server.census.total();
-        let grace = server.settings.load().limits.drain;
-        tracing::info!("stopping: {open} connections are open, waiting at most {grace:?} for their requests");
-        server.tasks.close();
-        let cut = match timeout(grace, server.tasks.wait()).await {
-            Ok(()) => 0,
-            Err(_) => server.census.total(),
-        };
-        server.halt.cancel();
-        server.tasks.wait().await;
-        cut
+        self.server.serve(self.listeners, stop).await
     }
 }
 
@@ -135,9 +114,9 @@ impl Reload {
     /// The identity is no good; then nothing has changed.
     pub fn apply(&self, config: &Config) -> Result<Peer, Error> {
         let credentials = Credentials::load(&config.identity)?;
-        let settings = Settings::new(&credentials, config.limits.clone())?;
-        self.server.subject.own.store(Arc::new(credentials.own().clone()));
-        self.server.settings.store(Arc::new(settings));
-        Ok(credentials.own().clone())
+        let settings = Settings::new(&credentials, config.limits)?;
+        let own = credentials.own().clone();
+        self.server.take(settings, own.clone());
+        Ok(own)
     }
 }

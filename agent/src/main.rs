@@ -60,7 +60,7 @@ async fn serve(flags: &Flags, config: &Config) -> Result<(), Lines> {
     tell_dates(&own);
     match agent.serve(stop).await {
         0 => tracing::info!("stopped"),
-        cut => tracing::warn!("stopped; {cut} connections did not end in time and were cut"),
+        cut => tracing::warn!("stopped; connections that did not end in time and were cut: {cut}"),
     }
     Ok(())
 }

@@ -40,7 +40,7 @@ type Connection = Box<TlsStream<TcpStream>>;
 
 /// What a reload replaces, as one.
 pub(crate) struct Settings {
-    pub(crate) limits: Limits,
+    limits: Limits,
     tls: Arc<ServerConfig>,
 }
 
@@ -53,15 +53,15 @@ impl Settings {
 
 /// What all connections share.
 pub(crate) struct Server {
-    pub(crate) settings: ArcSwap<Settings>,
-    pub(crate) subject: Arc<Subject>,
-    pub(crate) census: Arc<Census>,
+    settings: ArcSwap<Settings>,
+    subject: Arc<Subject>,
+    census: Arc<Census>,
     /// Every connection's task.
-    pub(crate) tasks: TaskTracker,
+    tasks: TaskTracker,
     /// Ends connections once they have answered what they were asked.
-    pub(crate) stop: CancellationToken,
+    stop: CancellationToken,
     /// Ends them at once.
-    pub(crate) halt: CancellationToken,
+    halt: CancellationToken,
     admission: Arc<Admission>,
     strangers: Throttle,
     failed_accepts: Throttle,
@@ -82,8 +82,48 @@ impl Server {
         }
     }
 
+    /// Whose identity it shows.
+    pub(crate) fn own(&self) -> Peer {
+        Peer::clone(&self.subject.own.load())
+    }
+
+    /// Takes new settings for connections to come.
+    pub(crate) fn take(&self, settings: Settings, own: Peer) {
+        self.subject.own.store(Arc::new(own));
+        self.settings.store(Arc::new(settings));
+    }
+
+    /// Serves until `stop`, then drains; returns how many connections had to be cut.
+    pub(crate) async fn serve(
+        self: Arc<Server>,
+        listeners: Vec<TcpListener>,
+        stop: CancellationToken,
+    ) -> usize {
+        let accepting = TaskTracker::new();
+        for listener in listeners {
+            accepting.spawn(Arc::clone(&self).accept(listener));
+        }
+        stop.cancelled().await;
+        self.stop.cancel();
+        accepting.close();
+        accepting.wait().await;
+        let grace = self.settings.load().limits.drain;
+        tracing::info!(
+            "stopping: open connections: {}, waiting at most {grace:?} for them",
+            self.census.total()
+        );
+        self.tasks.close();
+        let cut = match timeout(grace, self.tasks.wait()).await {
+            Ok(()) => 0,
+            Err(_) => self.census.total(),
+        };
+        self.halt.cancel();
+        self.tasks.wait().await;
+        cut
+    }
+
     /// Takes connections until told to stop. Never waits for a peer.
-    pub(crate) async fn accept(self: Arc<Server>, listener: TcpListener) {
+    async fn accept(self: Arc<Server>, listener: TcpListener) {
         while let Some(accepted) = self.stop.run_until_cancelled(listener.accept()).await {
             match accepted {
                 Ok((socket, from)) => self.welcome(socket, from),
@@ -151,7 +191,7 @@ impl Server {
             return self.stranger(from, "its certificate names nobody");
         };
         let span = tracing::info_span!("connection", peer = %peer.identity.name, %from);
-        let limits = settings.limits.clone();
+        let limits = settings.limits;
         let stream = MessageStream::new(stream, limits.frame_bytes);
         let counted = match spoken {
             true => self.census.count(&peer.identity.name, &limits),

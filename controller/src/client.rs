@@ -17,9 +17,9 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use crate::desk::Trace;
 use crate::error::{Failure, Trouble};
 use crate::hosts::{Endpoint, Host};
+use crate::trace::Trace;
 
 /// A connection to an agent that proved who it is.
 pub struct Client {

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::cli::{Format, Shared};
 use crate::client::Client;
@@ -11,6 +11,7 @@ use crate::exit::Exit;
 use crate::home::Home;
 use crate::hosts::Host;
 use crate::output::{self, Show};
+use crate::trace::Trace;
 
 /// What a verb needs to know of its surroundings.
 #[derive(Debug)]
@@ -132,26 +133,11 @@ impl Desk {
     }
 
     fn trace(&self) -> Trace {
-        Trace { since: self.verbose.then(Instant::now) }
+        Trace::new(self.verbose)
     }
 }
 
 fn tell(trouble: &Trouble) -> Exit {
     let _ = write!(io::stderr(), "{}", trouble.text());
     trouble.exit()
-}
-
-/// Says each stage as it passes, when asked to.
-#[derive(Debug, Clone, Copy)]
-pub struct Trace {
-    since: Option<Instant>,
-}
-
-impl Trace {
-    /// One stage has passed.
-    pub fn say(&self, what: impl FnOnce() -> String) {
-        if let Some(since) = self.since {
-            let _ = writeln!(io::stderr(), "{:>9.3} ms  {}", since.elapsed().as_secs_f64() * 1e3, what());
-        }
-    }
 }

@@ -12,3 +12,4 @@ pub mod exit;
 pub mod home;
 pub mod hosts;
 pub mod output;
+pub mod trace;

@@ -88,7 +88,7 @@ fn it_stops_when_told_and_says_so() {
         agent.address();
         agent.signal(signal);
         let (rest, code) = agent.end();
-        assert!(rest.contains("stopping: 0 connections are open, waiting at most 5s"), "{rest}");
+        assert!(rest.contains("stopping: open connections: 0, waiting at most 5s"), "{rest}");
         assert!(rest.trim_end().ends_with("stopped"), "{rest}");
         assert_eq!(code, Some(0));
     }

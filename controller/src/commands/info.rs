@@ -1,6 +1,7 @@
 //! `controller info`: what a machine is and how it is doing, on about one screen.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::Timestamp;
 use protocol::requests::info::{self, Agent, Cpu, Disk, Interface, Machine, Memory, Section, System, User};
 
@@ -17,42 +18,22 @@ pub struct Info {
     /// A name, an address, or either with :PORT.
     pub host: String,
     /// Only these parts, separated by commas [default: all]. What is not asked for is not gathered.
-    #[arg(long, value_name = "PARTS", value_delimiter = ',')]
-    pub section: Vec<Part>,
+    #[arg(long, value_name = "PARTS", value_delimiter = ',', value_parser = section_parser())]
+    pub section: Vec<Section>,
 }
 
-/// A part of the facts, as it is typed.
-#[derive(Debug, Clone, Copy)]
-pub struct Part(Section);
-
-impl ValueEnum for Part {
-    fn value_variants<'a>() -> &'a [Part] {
-        const ALL: [Part; 7] = [
-            Part(Section::System),
-            Part(Section::Cpu),
-            Part(Section::Memory),
-            Part(Section::Disks),
-            Part(Section::Network),
-            Part(Section::Users),
-            Part(Section::Agent),
-        ];
-        &ALL
-    }
-
-    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
-        Some(clap::builder::PossibleValue::new(self.0.name()))
-    }
-}
-
-/// The parts as they are asked for.
-pub(crate) fn sections(parts: &[Part]) -> Vec<Section> {
-    parts.iter().map(|part| part.0).collect()
+/// Reads the name of a section, and knows them all for the help.
+pub(crate) fn section_parser() -> impl TypedValueParser<Value = Section> {
+    PossibleValuesParser::new(Section::ALL.map(Section::name)).map(|name| {
+        // The parser lets only these names through.
+        Section::ALL.into_iter().find(|section| section.name() == name).unwrap_or(Section::System)
+    })
 }
 
 impl Info {
     /// Asks and shows.
     pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
-        let ask = info::Info { sections: sections(&self.section) };
+        let ask = info::Info { sections: self.section.clone() };
         let machine = desk.connect(&self.host).await?.ask(ask).await?;
         desk.show(&self.host, &machine)?;
         Ok(Exit::Answered)

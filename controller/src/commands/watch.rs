@@ -4,12 +4,13 @@ use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use clap::Args;
+use protocol::requests::info::Section;
 use protocol::requests::watch::{self, MAX_EVERY_SECONDS, MIN_EVERY_SECONDS};
 use tokio::signal::ctrl_c;
 
 use crate::cli::parse_duration;
 use crate::client::Client;
-use crate::commands::info::{self, Part};
+use crate::commands::info::section_parser;
 use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::exit::Exit;
@@ -29,8 +30,8 @@ pub struct Watch {
     #[arg(long, short, value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
     /// Only these parts, separated by commas [default: all].
-    #[arg(long, value_name = "PARTS", value_delimiter = ',')]
-    pub section: Vec<Part>,
+    #[arg(long, value_name = "PARTS", value_delimiter = ',', value_parser = section_parser())]
+    pub section: Vec<Section>,
 }
 
 fn parse_every(text: &str) -> Result<Duration, String> {
@@ -50,7 +51,7 @@ impl Watch {
         let ask = watch::Watch {
             every_seconds: self.interval.as_secs_f64(),
             count: self.count,
-            sections: info::sections(&self.section),
+            sections: self.section.clone(),
         };
         let id = client.start(&ask).await?;
         let interrupted = tokio::select! {
