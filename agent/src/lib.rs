@@ -8,6 +8,7 @@ mod census;
 pub mod cli;
 pub mod config;
 mod host;
+pub mod log;
 mod requests;
 mod response;
 mod server;
@@ -20,13 +21,16 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use certs::{Credentials, Peer};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Limits};
 use crate::host::Host;
 use crate::requests::Subject;
 use crate::server::{Server, Settings};
+
+/// With the usual 128, a burst of strangers makes the kernel drop good peers' first packets, which costs them a second.
+const BACKLOG: u32 = 4096;
 
 /// Why an agent cannot start, or cannot take new settings.
 #[derive(Debug, thiserror::Error)]
@@ -61,12 +65,11 @@ impl Agent {
     ///
     /// # Errors
     /// The identity is no good, or an address is not to be had.
-    pub async fn bind(config: &Config) -> Result<Agent, Error> {
+    pub fn bind(config: &Config) -> Result<Agent, Error> {
         let credentials = Credentials::load(&config.identity)?;
         let mut listeners = Vec::new();
         for &address in &config.listen {
-            let listener = TcpListener::bind(address).await;
-            listeners.push(listener.map_err(|source| Error::Listen { address, source })?);
+            listeners.push(listen(address).map_err(|source| Error::Listen { address, source })?);
         }
         Agent::on(&credentials, listeners, config.limits)
     }
@@ -105,6 +108,13 @@ impl Agent {
     pub async fn serve(self, stop: CancellationToken) -> usize {
         self.server.serve(self.listeners, stop).await
     }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 impl Reload {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use agent::cli::{Cli, Flags, Verb};
 use agent::config::{Config, Fault};
+use agent::log::{self, Lines, Written};
 use agent::{Agent, Error, Reload};
 use certs::{Credentials, Peer};
 use clap::Parser;
@@ -34,18 +35,22 @@ fn main() -> ExitCode {
 }
 
 /// Every reason that something cannot be done, a line each.
-type Lines = Vec<String>;
+type Faults = Vec<String>;
 
-fn run(flags: &Flags) -> Result<(), Lines> {
+fn run(flags: &Flags) -> Result<(), Faults> {
     let config = Config::decide(flags).map_err(|faults| lines(&faults))?;
-    log_to_stderr(config.log);
+    let (log, written) = log_to_stderr(config.log)?;
     raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| vec![format!("cannot start: {error}")])?.block_on(serve(flags, &config))
+    let served =
+        runtime.map_err(|error| vec![format!("cannot start: {error}")])?.block_on(serve(flags, &config));
+    log.end();
+    written.wait();
+    served
 }
 
-async fn serve(flags: &Flags, config: &Config) -> Result<(), Lines> {
-    let agent = Agent::bind(config).await.map_err(|error| cannot_start(&error))?;
+async fn serve(flags: &Flags, config: &Config) -> Result<(), Faults> {
+    let agent = Agent::bind(config).map_err(|error| cannot_start(&error))?;
     let stop = CancellationToken::new();
     let heed = heed_signals(flags.clone(), config.clone(), agent.reload(), stop.clone());
     heed.map_err(|error| vec![format!("cannot listen for signals: {error}")])?;
@@ -112,7 +117,7 @@ fn read_again(flags: &Flags, running: &Config, reload: &Reload) {
     }
 }
 
-fn check(flags: &Flags) -> Result<(), Lines> {
+fn check(flags: &Flags) -> Result<(), Faults> {
     let config = Config::decide(flags).map_err(|faults| lines(&faults))?;
     let credentials =
         Credentials::load(&config.identity).map_err(|error| cannot_start(&Error::Identity(error)))?;
@@ -151,11 +156,11 @@ fn tell_dates(own: &Peer) {
     }
 }
 
-fn lines(faults: &[Fault]) -> Lines {
+fn lines(faults: &[Fault]) -> Faults {
     faults.iter().map(ToString::to_string).collect()
 }
 
-fn cannot_start(error: &Error) -> Lines {
+fn cannot_start(error: &Error) -> Faults {
     let hint = match error {
         Error::Identity(error) if error.is_not_found() => {
             "this machine has no identity yet. At your desk: controller issue NAME --address ADDRESS\n  \
@@ -171,12 +176,16 @@ fn cannot_start(error: &Error) -> Lines {
     vec![format!("cannot start: {error}"), hint]
 }
 
-fn log_to_stderr(level: LevelFilter) {
+fn log_to_stderr(level: LevelFilter) -> Result<(Lines, Written), Faults> {
+    let (lines, written) =
+        log::start(io::stderr()).map_err(|error| vec![format!("cannot start: {error}")])?;
+    let writer = lines.clone();
     tracing_subscriber::fmt()
-        .with_writer(io::stderr)
+        .with_writer(move || writer.clone())
         .with_ansi(io::stderr().is_terminal())
         .with_target(false)
         .with_max_level(level)
+        .log_internal_errors(false)
         .init();
     // A panic ends one connection and not the agent: its owner should read it among the other lines.
     std::panic::set_hook(Box::new(|panic| {
@@ -184,6 +193,7 @@ fn log_to_stderr(level: LevelFilter) {
         // The message may hold what a peer sent; the place is enough to find the fault.
         tracing::error!(place, "a fault in the agent itself ended a connection; please report it");
     }));
+    Ok((lines, written))
 }
 
 /// Every connection is a descriptor; the system's soft limit is for programs that use select(2).

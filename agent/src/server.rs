@@ -10,6 +10,7 @@ use certs::tls::{self, Judge, Reason};
 use certs::{Credentials, Peer};
 use protocol::message::{Outcome, put_reply};
 use protocol::{ALPN, MessageStream, Refusal};
+use rustix::net::sockopt::{set_socket_keepalive, set_tcp_keepidle};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -29,6 +30,9 @@ use crate::throttle::{Throttle, Verdict};
 
 /// After a failed accept: long enough not to spin, short enough that nobody notices.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long a connection may be silent before the kernel asks whether the peer is still there.
+const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// A refused peer may still be sending. Closing on it would reset the connection, and the reset would overtake the alert
 /// that says why.
@@ -147,15 +151,17 @@ impl Server {
     }
 
     async fn accept_failed(&self, error: &io::Error) {
-        let remedy = if self.admission.evict() {
-            "an unverified one was dropped to make room"
-        } else {
-            "trying again"
-        };
+        let evicted = self.admission.evict();
+        let remedy = if evicted { "an unverified one was dropped to make room" } else { "trying again" };
         if let Verdict::Write { .. } = self.failed_accepts.judge(Instant::now()) {
             tracing::warn!("cannot take a connection: {error}; {remedy}");
         }
-        tokio::time::sleep(ACCEPT_PAUSE).await;
+        if evicted {
+            // The evicted task closes its socket as soon as it runs.
+            tokio::task::yield_now().await;
+        } else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+        }
     }
 
     async fn shake_hands(
@@ -168,17 +174,25 @@ impl Server {
         let limit = settings.limits.handshake;
         // Small answers must not wait for the peer's acknowledgement of the one before.
         let _ = socket.set_nodelay(true);
+        // A peer that vanished without a word must not keep its place for ever.
+        let _ = set_socket_keepalive(&socket, true);
+        let _ = set_tcp_keepidle(&socket, KEEPALIVE);
         let accepting = TlsAcceptor::from(Arc::clone(&settings.tls)).accept(socket).into_fallible();
         let accepted = tokio::select! {
             accepted = timeout(limit, accepting) => accepted,
             () = place.lost() => return self.stranger(from, "dropped: too many are waiting for a handshake"),
+            () = self.stop.cancelled() => return,
         };
         match accepted {
             // A second, smaller task: the handshake's memory goes back before the session begins.
             Ok(Ok(stream)) => self.spawn(Arc::clone(&self).verified(Box::new(stream), from, settings)),
             Ok(Err((error, socket))) => {
                 self.stranger(from, &failed_handshake(&error));
-                let _ = timeout(LINGER, linger(socket)).await;
+                tokio::select! {
+                    _ = timeout(LINGER, linger(socket)) => {}
+                    () = place.lost() => {}
+                    () = self.stop.cancelled() => {}
+                }
             }
             Err(_) => self.stranger(from, &format!("no handshake within {limit:?}")),
         }
@@ -199,7 +213,10 @@ impl Server {
         };
         match counted {
             Ok(counted) => self.converse(stream, peer, limits, counted).instrument(span).await,
-            Err(refusal) => refuse(stream, refusal, limits.write).instrument(span).await,
+            Err(refusal) => {
+                self.stranger(from, &refusal.message);
+                refuse(stream, refusal, limits.write).instrument(span).await;
+            }
         }
     }
 
@@ -234,7 +251,6 @@ impl Server {
 }
 
 async fn refuse(mut stream: MessageStream<Connection>, refusal: Refusal, limit: Duration) {
-    tracing::info!("refused: {}", refusal.message);
     let _ = put_reply(stream.outbox(), None, &Outcome::Refusal(refusal));
     let _ = timeout(limit, async {
         stream.flush().await?;

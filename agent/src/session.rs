@@ -148,8 +148,11 @@ where
             tokio::select! {
                 more = self.stream.fill(), if open => match more {
                     Ok(more) => {
-                        open = more;
                         clock.quiet_since = Instant::now();
+                        if !more {
+                            open = false;
+                            self.end_streams();
+                        }
                     }
                     // A program that has its answer and exits without a word of TLS has lost nothing.
                     Err(_) if self.is_at_rest() => return Ok(()),
@@ -228,6 +231,13 @@ where
                 self.streams.insert(id);
                 Ok(())
             }
+        }
+    }
+
+    /// Whoever has ended his side waits for his answers, but not for ever: a stream would hold the connection.
+    fn end_streams(&mut self) {
+        for id in std::mem::take(&mut self.streams) {
+            self.in_flight.remove(&id);
         }
     }
 

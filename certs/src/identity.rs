@@ -160,6 +160,16 @@ pub(crate) fn is_authority(certificate: &CertificateDer<'_>) -> Result<bool, Err
     Ok(parse(certificate)?.is_ca())
 }
 
+/// Whether a certificate is for exactly what this role does: no usage at all would mean any.
+pub(crate) fn is_for(certificate: &CertificateDer<'_>, role: Role) -> Result<bool, Error> {
+    let parsed = parse(certificate)?;
+    let usage = parsed.extended_key_usage().ok().flatten().map(|extension| extension.value);
+    Ok(usage.is_some_and(|usage| match role {
+        Role::Agent => usage.server_auth && !usage.client_auth && !usage.any,
+        Role::Controller => usage.client_auth && !usage.server_auth && !usage.any,
+    }))
+}
+
 /// Until when a certificate holds.
 pub(crate) fn not_after(certificate: &CertificateDer<'_>) -> Result<Timestamp, Error> {
     timestamp(parse(certificate)?.validity().not_after.timestamp())

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use pem::{EncodeConfig, LineEnding, Pem};
@@ -50,7 +50,10 @@ pub fn write_secret(path: &Path, bytes: &[u8], existing: Existing) -> Result<(),
 /// # Errors
 /// It cannot be read, others than its owner could, or it is not text of a sane size.
 pub fn read_secret(path: &Path) -> Result<String, Error> {
-    let mut file = File::open(path).map_err(Error::io(path, "open"))?;
+    // A pipe in the place of the file must not hold anybody up.
+    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = File::options().read(true).custom_flags(nonblocking).open(path);
+    let mut file = file.map_err(Error::io(path, "open"))?;
     let metadata = file.metadata().map_err(Error::io(path, "look at"))?;
     if !metadata.is_file() {
         return Err(Error::file(path, "this is not a file"));

@@ -19,7 +19,7 @@ use rustls::{
     OtherError, RootCertStore, ServerConfig, SignatureScheme,
 };
 
-use crate::identity::is_authority;
+use crate::identity::{is_authority, is_for};
 use crate::{Credentials, Error, Identity, Name, Peer, Role};
 
 /// The cryptography of both sides, named and not left to a process-wide default.
@@ -231,7 +231,7 @@ impl ServerCertVerifier for AgentsOnly {
 
 fn check_role(certificate: &CertificateDer<'_>, role: Role) -> Result<Identity, rustls::Error> {
     let peer = Peer::read(certificate).map_err(|_| CertificateError::BadEncoding)?;
-    if peer.identity.role != role {
+    if peer.identity.role != role || !is_for(certificate, role).unwrap_or(false) {
         return Err(CertificateError::InvalidPurpose.into());
     }
     Ok(peer.identity)

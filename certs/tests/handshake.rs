@@ -248,12 +248,14 @@ const ALICE: &str = "rollcall://controller/alice";
 /// Names and usages in a certificate, and why a controller and an agent must not be that.
 type Usage = (&'static [&'static str], &'static [ExtendedKeyUsagePurpose], Option<Reason>, Option<Reason>);
 
-const USAGES: [Usage; 7] = [
+const USAGES: [Usage; 9] = [
     (&[ALICE], &[EKU::ClientAuth], None, Some(Reason::WrongRole)),
     (&[AGENT], &[EKU::ServerAuth], Some(Reason::WrongRole), None),
     (&[ALICE], &[EKU::ServerAuth], Some(Reason::WrongRole), Some(Reason::WrongRole)),
     (&[AGENT], &[EKU::ClientAuth], Some(Reason::WrongRole), Some(Reason::WrongRole)),
-    (&[AGENT], &[EKU::ClientAuth, EKU::ServerAuth], Some(Reason::WrongRole), None),
+    (&[AGENT], &[EKU::ClientAuth, EKU::ServerAuth], Some(Reason::WrongRole), Some(Reason::WrongRole)),
+    (&[AGENT], &[], Some(Reason::WrongRole), Some(Reason::WrongRole)),
+    (&[ALICE], &[], Some(Reason::WrongRole), Some(Reason::WrongRole)),
     (&[ALICE, AGENT], &[EKU::ClientAuth, EKU::ServerAuth], Some(Reason::Nameless), Some(Reason::Nameless)),
     (&[], &[EKU::ClientAuth, EKU::ServerAuth], Some(Reason::Nameless), Some(Reason::Nameless)),
 ];

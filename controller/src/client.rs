@@ -143,9 +143,10 @@ impl Client {
         }
         self.trace.say(|| format!("answered with {} bytes", frame.head.len() + frame.tail.len()));
         let reply = Reply::decode(frame).map_err(|error| self.nonsense(&error.to_string()))?;
-        match reply.id {
-            Some(found) if found != id => Err(self.nonsense("an answer to something that was not asked")),
-            _ => Ok(reply.outcome),
+        match (reply.id, &reply.outcome) {
+            (Some(found), _) if found == id => Ok(reply.outcome),
+            (None, Outcome::Refusal(_)) => Ok(reply.outcome),
+            _ => Err(self.nonsense("an answer to something that was not asked")),
         }
     }
 

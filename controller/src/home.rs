@@ -108,6 +108,10 @@ impl Home {
                 "mend the file; it is plain TOML".to_owned(),
             )
         };
+        match fs::metadata(&file) {
+            Ok(found) if !found.is_file() => return Err(damaged("this is not a file".to_owned())),
+            _ => {}
+        }
         match fs::read_to_string(&file) {
             Ok(text) => Inventory::parse(text).map_err(damaged),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Inventory::default()),

@@ -51,6 +51,8 @@ pub enum Kind {
 
 impl Refusal {
     fn new(kind: Kind, message: String, hint: &str) -> Refusal {
+        // The library quotes what it found, and a peer decides how long that is.
+        let message = if message.len() > 300 { message.chars().take(300).collect() } else { message };
         Refusal { kind, message, hint: hint.to_owned() }
     }
 

@@ -32,7 +32,11 @@ pub(super) struct File {
 pub(super) fn read(path: &Path) -> Result<File, Vec<Fault>> {
     let whole =
         |message: String| vec![Fault { file: path.to_owned(), place: None, key: String::new(), message }];
-    let size = fs::metadata(path).map_err(|error| whole(format!("cannot be read: {error}")))?.len();
+    let metadata = fs::metadata(path).map_err(|error| whole(format!("cannot be read: {error}")))?;
+    if !metadata.is_file() {
+        return Err(whole("is not a file".to_owned()));
+    }
+    let size = metadata.len();
     if size > MAX_BYTES {
         return Err(whole(format!("is {size} bytes long; a configuration has at most {MAX_BYTES}")));
     }

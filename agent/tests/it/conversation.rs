@@ -127,6 +127,18 @@ async fn an_id_that_is_in_use_ends_the_connection() {
 }
 
 #[tokio::test]
+async fn a_stream_ends_with_the_side_that_asked_for_it() {
+    let site = Site::new(Limits::default()).await;
+    let mut wire = site.connect("alice").await;
+    send(&mut wire, 1, watch(3600.0, None)).await;
+    item(&mut wire, 1).await;
+    wire.close().await.unwrap();
+    let ended =
+        timeout(Duration::from_secs(10), receive(&mut wire)).await.expect("the agent ends its side too");
+    assert!(ended.is_none());
+}
+
+#[tokio::test]
 async fn who_ends_his_side_still_gets_his_answer() {
     let site = Site::new(Limits::default()).await;
     let mut wire = site.connect("alice").await;

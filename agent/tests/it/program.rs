@@ -17,7 +17,7 @@ use crate::site::agent_credentials;
 /// A running agent; ended when dropped.
 struct Running {
     child: Child,
-    log: BufReader<ChildStderr>,
+    log: Option<BufReader<ChildStderr>>,
     folder: TempDir,
 }
 
@@ -32,7 +32,7 @@ impl Running {
         let mut command = Command::new(words[0]);
         command.args(&words[1..]).arg(&bundle).args(more).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap());
+        let log = Some(BufReader::new(child.stderr.take().unwrap()));
         Running { child, log, folder }
     }
 
@@ -41,7 +41,11 @@ impl Running {
         let mut line = String::new();
         loop {
             line.clear();
-            assert_ne!(self.log.read_line(&mut line).unwrap(), 0, "the agent ended without saying {text:?}");
+            assert_ne!(
+                self.log.as_mut().unwrap().read_line(&mut line).unwrap(),
+                0,
+                "the agent ended without saying {text:?}"
+            );
             if line.contains(text) {
                 return line;
             }
@@ -61,7 +65,7 @@ impl Running {
     /// The rest of the log, and the exit code.
     fn end(&mut self) -> (String, Option<i32>) {
         let mut rest = String::new();
-        self.log.read_to_string(&mut rest).unwrap();
+        self.log.as_mut().unwrap().read_to_string(&mut rest).unwrap();
         (rest, self.child.wait().unwrap().code())
     }
 }
@@ -133,6 +137,23 @@ fn it_goes_on_when_descriptors_run_out() {
     let mut late = TcpStream::connect(&address).unwrap();
     late.write_all(b"hello\r\n\r\n").unwrap();
     late.read_to_end(&mut Vec::new()).unwrap();
+}
+
+#[test]
+fn a_log_that_nobody_takes_stops_nothing() {
+    let mut agent = Running::start(&[], &[]);
+    let address = agent.address();
+    // Nobody reads from now on: every further line fails, and a panic's line would too.
+    drop(agent.log.take());
+    for _ in 0..20 {
+        let mut stranger = TcpStream::connect(&address).unwrap();
+        stranger.write_all(b"hello\r\n\r\n").unwrap();
+        let mut said = Vec::new();
+        stranger.read_to_end(&mut said).unwrap();
+        assert_eq!(said.first(), Some(&0x15), "an alert");
+    }
+    agent.signal(Signal::TERM);
+    assert_eq!(agent.child.wait().unwrap().code(), Some(0));
 }
 
 #[test]

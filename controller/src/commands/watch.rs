@@ -67,7 +67,11 @@ impl Watch {
     async fn follow(&self, desk: &Desk, client: &mut Client, id: u64) -> Result<(), Trouble> {
         let redraw = desk.is_table() && io::stdout().is_terminal();
         let patience = desk.timeout + self.interval;
-        while let Some(machine) = client.next::<watch::Watch>(id, patience).await? {
+        let mut shown = 0;
+        // The agent was told how many; it may be of another opinion.
+        while self.count.is_none_or(|count| shown < count) {
+            let Some(machine) = client.next::<watch::Watch>(id, patience).await? else { break };
+            shown += 1;
             if redraw {
                 desk.print(REDRAW)?;
             }

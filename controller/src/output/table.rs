@@ -4,6 +4,9 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use crate::output::human::plain;
 
+/// Nobody reads more than this, and a hostile agent sends more than a terminal can bear.
+const MAX_ROWS: usize = 200;
+
 /// Rows in aligned columns, two spaces in; `right` names the columns of numbers.
 pub fn columns(head: Option<&[&str]>, rows: &[Vec<String>], right: &[usize]) -> String {
     let mut table = Table::new();
@@ -11,7 +14,7 @@ pub fn columns(head: Option<&[&str]>, rows: &[Vec<String>], right: &[usize]) -> 
     if let Some(head) = head {
         table.set_header(head.to_vec());
     }
-    for row in rows {
+    for row in rows.iter().take(MAX_ROWS) {
         table.add_row(row.iter().map(|cell| plain(cell).into_owned()));
     }
     for &column in right {
@@ -19,5 +22,9 @@ pub fn columns(head: Option<&[&str]>, rows: &[Vec<String>], right: &[usize]) -> 
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    table.lines().map(|line| format!(" {}\n", line.trim_end())).collect()
+    let mut text: String = table.lines().map(|line| format!(" {}\n", line.trim_end())).collect();
+    if rows.len() > MAX_ROWS {
+        text += &format!("  and {} more; --output json has all of them\n", rows.len() - MAX_ROWS);
+    }
+    text
 }
