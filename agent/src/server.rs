@@ -144,7 +144,8 @@ impl Server {
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let halt = self.halt.clone();
+        // Boxed, because what wraps it would keep room for it again.
+        let (halt, task) = (self.halt.clone(), Box::pin(task));
         self.tasks.spawn(async move {
             halt.run_until_cancelled(task).await;
         });
