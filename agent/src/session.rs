@@ -1,6 +1,8 @@
 //! A verified peer and a stream of messages: asked, answered, and again. Knows neither sockets nor TLS, so every way to
 //! reach an agent ends here.
 
+mod clock;
+
 use std::collections::BTreeSet;
 use std::io;
 use std::pin::pin;
@@ -8,7 +10,6 @@ use std::time::Duration;
 
 use certs::Peer;
 use futures_util::stream::StreamExt;
-use jiff::Timestamp;
 use protocol::frame::Frame;
 use protocol::message::{BadCall, Call, Outcome, put_reply};
 use protocol::{Answer, Ask, MessageStream, Refusal};
@@ -16,6 +17,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_stream::StreamMap;
 use tokio_util::sync::CancellationToken;
+
+use clock::{Clock, Due};
 
 use crate::config::Limits;
 use crate::response::{Response, Steps};
@@ -36,46 +39,6 @@ pub(crate) enum Ended {
     NotReading(Duration),
     #[error("the connection was ended: {}", .0.message)]
     Refused(Refusal),
-}
-
-/// What a session waits for next.
-#[derive(Debug, Clone, Copy)]
-enum Due {
-    RestOfFrame,
-    Activity,
-    Certificate,
-}
-
-/// When things happened, and when the next must have.
-struct Clock {
-    quiet_since: Instant,
-    frame_began: Option<Instant>,
-    certificate_ends: Instant,
-}
-
-impl Clock {
-    fn new(peer: &Peer) -> Clock {
-        let now = Instant::now();
-        let left = Duration::try_from(peer.not_after.duration_since(Timestamp::now())).unwrap_or_default();
-        Clock { quiet_since: now, frame_began: None, certificate_ends: now + left }
-    }
-
-    /// The wall clock may have been set since: what it says counts for every step of a connection.
-    fn check_certificate(&self, peer: &Peer) -> Result<(), Ended> {
-        if Timestamp::now() > peer.not_after {
-            return Err(Ended::Refused(Refusal::certificate_ended(peer.not_after)));
-        }
-        Ok(())
-    }
-
-    fn deadline(&self, limits: &Limits, is_busy: bool) -> (Instant, Due) {
-        let (at, due) = match self.frame_began {
-            Some(began) => (began + limits.rest_of_frame, Due::RestOfFrame),
-            None if is_busy => (self.certificate_ends, Due::Certificate),
-            None => (self.quiet_since + limits.idle, Due::Activity),
-        };
-        if at < self.certificate_ends { (at, due) } else { (self.certificate_ends, Due::Certificate) }
-    }
 }
 
 /// Serves one connection until its peer, a limit or `stop` ends it.
@@ -279,7 +242,7 @@ mod tests {
     use std::sync::Arc;
 
     use certs::Identity;
-    use jiff::SignedDuration;
+    use jiff::{SignedDuration, Timestamp};
     use protocol::message::{Reply, put_ask};
     use protocol::requests::echo::{Echo, Echoed};
     use protocol::{Kind, MAX_REPLY_FRAME};

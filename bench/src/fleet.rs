@@ -1,4 +1,4 @@
-//! A fleet of one machine, made with the product's own commands in a folder that goes away.
+//! A fleet of one machine, made with the product's own commands in a folder that its owner removes.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use bench::Error;
-use tempfile::TempDir;
 
 use crate::programs::Programs;
 use crate::server::{Server, free_address};
@@ -21,15 +20,15 @@ const LIMITS: &str =
 /// Identities, and where the agent listens.
 pub(crate) struct Fleet {
     pub(crate) programs: Programs,
-    folder: TempDir,
+    folder: PathBuf,
     address: SocketAddr,
 }
 
 impl Fleet {
     /// Makes the identities.
-    pub(crate) fn make(built: &Programs) -> Result<Fleet, Error> {
-        let folder = TempDir::with_prefix("rollcall-bench-")?;
-        let programs = built.copied_to(&folder.path().join("bin"))?;
+    pub(crate) fn make(built: &Programs, folder: &Path) -> Result<Fleet, Error> {
+        let folder = folder.to_owned();
+        let programs = built.copied_to(&folder.join("bin"))?;
         let fleet = Fleet { programs, folder, address: free_address()? };
         let (address, bundle) = (fleet.address.to_string(), fleet.agent_bundle());
         run(fleet.controller().args(["--quiet", "init", "--name", "bench"]))?;
@@ -40,7 +39,7 @@ impl Fleet {
 
     /// For configuration and logs of what is measured.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.folder.join(name)
     }
 
     /// Who asks.

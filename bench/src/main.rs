@@ -6,6 +6,7 @@
 mod fleet;
 mod idle;
 mod info;
+mod interrupt;
 mod load;
 mod machine;
 mod memory;
@@ -25,6 +26,7 @@ use std::time::Duration;
 
 use bench::Error;
 use clap::{Parser, ValueEnum};
+use tempfile::TempDir;
 
 use fleet::Fleet;
 use machine::{Machine, UNDISTURBED, Watch};
@@ -124,7 +126,9 @@ fn run(options: &Options) -> Result<(), Error> {
         None => Programs::build()?,
     };
     let effort = Effort::of(options);
-    let fleet = Fleet::make(&programs)?;
+    let folder = TempDir::with_prefix("rollcall-bench-")?;
+    interrupt::clean_up(folder.path())?;
+    let fleet = Fleet::make(&programs, folder.path())?;
     let mut report = Report::new(Machine::look()?, options.quick);
     if !options.quick {
         machine::wait_for_quiet(&mut report)?;

@@ -8,20 +8,17 @@ mod pki;
 mod ssh;
 mod zabbix;
 
-use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{env, fs};
 
 use bench::Error;
-use tempfile::TempDir;
 
 use crate::Effort;
 use crate::fleet::Fleet;
 use crate::oneshot::{in_turns, numbers, ratios};
 use crate::report::{Aim, Report};
 use crate::server::Server;
-
-use pki::Pki;
 
 /// Where servers and plugins are that no search path names.
 const FOLDERS: [&str; 4] =
@@ -35,11 +32,10 @@ struct Peer {
     ask: Command,
     /// Ends with the peer.
     _server: Server,
-    /// Goes away with the peer.
-    _folder: Option<TempDir>,
 }
 
-type Start = fn() -> Result<Peer, Error>;
+/// Takes an empty folder for what the peer needs.
+type Start = fn(&Path) -> Result<Peer, Error>;
 
 const PEERS: [(&str, Start); 4] = [
     ("check_nrpe and nrpe", nrpe::start),
@@ -55,8 +51,10 @@ pub(crate) fn measure(fleet: &Fleet, effort: &Effort, report: &mut Report) -> Re
          | peer | its wall ms | ours, wall ms |\n|---|---|---|",
         effort.shots / 2
     );
-    for (name, start) in PEERS {
-        let row = start().and_then(|peer| beside(fleet, effort, report, peer));
+    for (number, (name, start)) in PEERS.into_iter().enumerate() {
+        let folder = fleet.path(&format!("peer-{number}"));
+        fs::create_dir(&folder)?;
+        let row = start(&folder).and_then(|peer| beside(fleet, effort, report, peer));
         match row {
             Ok(row) => table += &row,
             Err(error) => report.not_measured(name, &error.to_string()),
@@ -81,11 +79,4 @@ fn find(program: &str) -> Result<PathBuf, Error> {
     let folders = env::split_paths(&path).chain(FOLDERS.map(PathBuf::from));
     let found = folders.map(|folder| folder.join(program)).find(|file| file.is_file());
     found.ok_or_else(|| format!("`{program}` is not installed.").into())
-}
-
-/// A folder for one peer, and keys in it.
-fn folder_with_keys(kind: pki::Kind) -> Result<(TempDir, Pki), Error> {
-    let folder = TempDir::with_prefix("rollcall-bench-peer-")?;
-    let pki = Pki::make(folder.path(), kind)?;
-    Ok((folder, pki))
 }

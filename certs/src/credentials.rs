@@ -1,12 +1,15 @@
 //! What one program holds: its key, its certificate, and the authority it trusts.
 
 use std::fmt;
+use std::sync::Arc;
 
-use rustls::sign::CertifiedKey;
+use rustls::InconsistentKeys;
+use rustls::crypto::aws_lc_rs::sign::{any_ecdsa_type, any_eddsa_type};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::Error;
 use crate::identity::{Peer, is_authority};
-use crate::{Error, tls};
 
 /// A key, the certificate that belongs to it, and the authorities whose other identities are believed.
 pub struct Credentials {
@@ -14,6 +17,7 @@ pub struct Credentials {
     pub(crate) certificate: CertificateDer<'static>,
     pub(crate) authorities: Vec<CertificateDer<'static>>,
     own: Peer,
+    signing: Arc<CertifiedKey>,
 }
 
 impl fmt::Debug for Credentials {
@@ -43,9 +47,8 @@ impl Credentials {
                 ));
             }
         }
-        let credentials = Credentials { key, certificate, authorities, own };
-        credentials.certified_key()?;
-        Ok(credentials)
+        let signing = Arc::new(signing_key(&key, &certificate)?);
+        Ok(Credentials { key, certificate, authorities, own, signing })
     }
 
     /// Whose credentials these are, and how long they hold.
@@ -59,14 +62,26 @@ impl Credentials {
     }
 
     /// The form in which TLS takes them.
-    pub(crate) fn certified_key(&self) -> Result<CertifiedKey, Error> {
-        let mismatch = |error| match error {
-            rustls::Error::InconsistentKeys(_) => {
-                Error::Certificate("the key does not belong to the certificate".to_owned())
-            }
-            other => Error::Tls(other),
-        };
-        let chain = vec![self.certificate.clone()];
-        CertifiedKey::from_der(chain, self.key.clone_key(), &tls::provider()).map_err(mismatch)
+    pub(crate) fn signing(&self) -> SingleCertAndKey {
+        SingleCertAndKey::from(Arc::clone(&self.signing))
+    }
+}
+
+/// Reads the key once, as what it most likely is: the library's own way tries RSA first, which costs a one-shot program a
+/// tenth of its time.
+fn signing_key(
+    key: &PrivateKeyDer<'_>,
+    certificate: &CertificateDer<'static>,
+) -> Result<CertifiedKey, Error> {
+    let unusable = |_| Error::Certificate("the key is neither of Ed25519 nor of P-256".to_owned());
+    let eddsa = match key {
+        PrivateKeyDer::Pkcs8(key) => any_eddsa_type(key).ok(),
+        _ => None,
+    };
+    let loaded = eddsa.map_or_else(|| any_ecdsa_type(key), Ok).map_err(unusable)?;
+    let certified = CertifiedKey::new(vec![certificate.clone()], loaded);
+    match certified.keys_match() {
+        Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(certified),
+        Err(_) => Err(Error::Certificate("the key does not belong to the certificate".to_owned())),
     }
 }

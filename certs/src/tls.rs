@@ -1,11 +1,12 @@
-//! The two TLS configurations, and a failed handshake in words.
+//! The two TLS configurations.
 //!
 //! TLS 1.3 only, the post-quantum exchange first. No resumption and no tickets: a resumed session skips the client's
 //! certificate, so an expired or revoked one would get in.
 
+mod verdict;
+
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::aws_lc_rs::{self, cipher_suite, kx_group};
@@ -15,9 +16,12 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{NoServerSessionStorage, ParsedCertificate, WebPkiClientVerifier};
 use rustls::sign::SingleCertAndKey;
 use rustls::{
-    AlertDescription, CertificateError, ClientConfig, CommonState, DigitallySignedStruct, DistinguishedName,
-    OtherError, RootCertStore, ServerConfig, SignatureScheme,
+    CertificateError, ClientConfig, CommonState, DigitallySignedStruct, DistinguishedName, RootCertStore,
+    ServerConfig, SignatureScheme,
 };
+
+use verdict::misnamed;
+pub use verdict::{Judge, Reason, explain};
 
 use crate::identity::{is_authority, is_for};
 use crate::{Credentials, Error, Identity, Name, Peer, Role};
@@ -49,7 +53,7 @@ pub fn server_config(credentials: &Credentials, protocol: &[u8]) -> Result<Serve
             .map_err(|error| {
                 Error::Certificate(format!("the authority's certificate cannot be used: {error}"))
             })?;
-    let key = SingleCertAndKey::from(credentials.certified_key()?);
+    let key = credentials.signing();
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_client_cert_verifier(Arc::new(ControllersOnly { chains }))
@@ -78,7 +82,7 @@ impl ClientSide {
         Ok(ClientSide {
             provider: Arc::new(provider()),
             roots: Arc::new(roots(credentials)?),
-            key: Arc::new(SingleCertAndKey::from(credentials.certified_key()?)),
+            key: Arc::new(credentials.signing()),
             protocol: protocol.to_vec(),
         })
     }
@@ -235,116 +239,4 @@ fn check_role(certificate: &CertificateDer<'_>, role: Role) -> Result<Identity, 
         return Err(CertificateError::InvalidPurpose.into());
     }
     Ok(peer.identity)
-}
-
-/// An agent of our authority, but not the one that was meant.
-#[derive(Debug, thiserror::Error)]
-#[error("this is {0}")]
-struct Misnamed(Identity);
-
-fn misnamed(presented: Identity) -> rustls::Error {
-    CertificateError::Other(OtherError(Arc::new(Misnamed(presented)))).into()
-}
-
-/// Which side ended a handshake.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Judge {
-    /// This side did not accept the other.
-    Us,
-    /// The other side did not accept this one.
-    Peer,
-}
-
-/// Why a handshake failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reason {
-    /// The other side does not speak TLS at all.
-    NotTls,
-    /// The other side does not speak TLS 1.3.
-    OldTls,
-    /// Both speak TLS, but not this protocol or not one cipher of both.
-    NothingShared,
-    /// No certificate was shown.
-    NoCertificate,
-    /// The certificate is signed by another authority.
-    UnknownAuthority,
-    /// The certificate belongs to another agent than the one meant.
-    WrongName(Identity),
-    /// An agent's certificate where a controller's belongs, or the other way round.
-    WrongRole,
-    /// The certificate does not name exactly one identity.
-    Nameless,
-    /// The certificate ended, by this machine's clock.
-    Expired(Timestamp),
-    /// The certificate begins later, by this machine's clock.
-    NotYetValid(Timestamp),
-    /// The certificate is outside of its dates by the other side's clock, which does not say in which direction.
-    OutsideDates,
-    /// The certificate was revoked.
-    Revoked,
-    /// Anything else, in the library's words.
-    Other(String),
-}
-
-/// The judgement in a failed handshake.
-///
-/// In TLS 1.3 a client's handshake is over before the server has judged its certificate: the refusal comes with the
-/// first read, and goes through here just the same.
-pub fn explain(error: &rustls::Error) -> (Judge, Reason) {
-    match error {
-        rustls::Error::AlertReceived(alert) => (Judge::Peer, of_alert(*alert)),
-        rustls::Error::InvalidCertificate(error) => (Judge::Us, of_certificate(error)),
-        rustls::Error::NoCertificatesPresented => (Judge::Us, Reason::NoCertificate),
-        rustls::Error::InvalidMessage(_) => (Judge::Us, Reason::NotTls),
-        rustls::Error::PeerIncompatible(why) => (Judge::Us, of_incompatible(why)),
-        rustls::Error::NoApplicationProtocol => (Judge::Us, Reason::NothingShared),
-        other => (Judge::Us, Reason::Other(other.to_string())),
-    }
-}
-
-fn of_alert(alert: AlertDescription) -> Reason {
-    match alert {
-        AlertDescription::CertificateRequired => Reason::NoCertificate,
-        AlertDescription::UnknownCA | AlertDescription::DecryptError => Reason::UnknownAuthority,
-        AlertDescription::CertificateExpired => Reason::OutsideDates,
-        AlertDescription::CertificateRevoked => Reason::Revoked,
-        AlertDescription::UnsupportedCertificate => Reason::WrongRole,
-        AlertDescription::BadCertificate => Reason::Nameless,
-        AlertDescription::ProtocolVersion => Reason::OldTls,
-        AlertDescription::NoApplicationProtocol | AlertDescription::HandshakeFailure => Reason::NothingShared,
-        other => Reason::Other(format!("TLS alert {other:?}")),
-    }
-}
-
-fn of_certificate(error: &CertificateError) -> Reason {
-    let at = |time: &UnixTime| Timestamp::from_second(time.as_secs().cast_signed()).unwrap_or(Timestamp::MAX);
-    match error {
-        CertificateError::UnknownIssuer | CertificateError::BadSignature => Reason::UnknownAuthority,
-        CertificateError::ExpiredContext { not_after, .. } => Reason::Expired(at(not_after)),
-        CertificateError::NotValidYetContext { not_before, .. } => Reason::NotYetValid(at(not_before)),
-        CertificateError::Expired | CertificateError::NotValidYet => Reason::OutsideDates,
-        CertificateError::BadEncoding => Reason::Nameless,
-        CertificateError::Revoked => Reason::Revoked,
-        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
-            Reason::WrongRole
-        }
-        CertificateError::Other(OtherError(error)) => match error.downcast_ref::<Misnamed>() {
-            Some(Misnamed(presented)) => Reason::WrongName(presented.clone()),
-            None => Reason::Other(error.to_string()),
-        },
-        other => Reason::Other(format!("{other:?}")),
-    }
-}
-
-fn of_incompatible(why: &rustls::PeerIncompatible) -> Reason {
-    use rustls::PeerIncompatible as P;
-    match why {
-        P::Tls12NotOffered
-        | P::Tls12NotOfferedOrEnabled
-        | P::Tls13RequiredForQuic
-        | P::SupportedVersionsExtensionRequired
-        | P::ServerTlsVersionIsDisabledByOurConfig
-        | P::ServerDoesNotSupportTls12Or13 => Reason::OldTls,
-        _ => Reason::NothingShared,
-    }
 }

@@ -1,19 +1,20 @@
 //! `curl` asking `node_exporter` for its smallest page, with certificates on both sides.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use bench::Error;
 
-use super::pki::Kind;
-use super::{Peer, find, folder_with_keys};
+use super::pki::{Kind, Pki};
+use super::{Peer, find};
 use crate::server::{Server, free_address};
 
-pub(super) fn start() -> Result<Peer, Error> {
+pub(super) fn start(folder: &Path) -> Result<Peer, Error> {
     let (ask, serve) = (find("curl")?, find("prometheus-node-exporter").or_else(|_| find("node_exporter"))?);
-    let (folder, pki) = folder_with_keys(Kind::P256)?;
+    let pki = Pki::make(folder, Kind::P256)?;
     let address = free_address()?;
-    let config = folder.path().join("web.yml");
+    let config = folder.join("web.yml");
     fs::write(
         &config,
         format!(
@@ -27,10 +28,10 @@ pub(super) fn start() -> Result<Peer, Error> {
     let mut command = Command::new(serve);
     command.arg(format!("--web.listen-address={address}"));
     command.arg(format!("--web.config.file={}", config.display()));
-    let server = Server::start(&mut command, address, &folder.path().join("exporter.log"))?;
+    let server = Server::start(&mut command, address, &folder.join("exporter.log"))?;
     let mut ask = Command::new(ask);
     ask.args(["--silent", "--fail", "--cacert"]).arg(pki.certificate("ca"));
     ask.arg("--cert").arg(pki.certificate("client")).arg("--key").arg(pki.key("client"));
     ask.arg(format!("https://{address}/"));
-    Ok(Peer { what: "`curl` to node_exporter (`/`)", aim: 4.0, ask, _server: server, _folder: Some(folder) })
+    Ok(Peer { what: "`curl` to node_exporter (`/`)", aim: 4.0, ask, _server: server })
 }
