@@ -83,6 +83,8 @@ struct Effort {
     held: usize,
     /// How long an agent must do nothing.
     idle: Duration,
+    /// Whether to wait for a quiet machine.
+    patient: bool,
 }
 
 impl Effort {
@@ -94,6 +96,7 @@ impl Effort {
                 span: Duration::from_millis(300),
                 held: 500,
                 idle: Duration::from_secs(5),
+                patient: false,
             }
         } else {
             Effort {
@@ -102,6 +105,7 @@ impl Effort {
                 span: Duration::from_secs(1),
                 held: 5_000,
                 idle: Duration::from_secs(60),
+                patient: true,
             }
         }
     }
@@ -130,7 +134,7 @@ fn run(options: &Options) -> Result<(), Error> {
     interrupt::clean_up(folder.path())?;
     let fleet = Fleet::make(&programs, folder.path())?;
     let mut report = Report::new(Machine::look()?, options.quick);
-    if !options.quick {
+    if effort.patient {
         machine::wait_for_quiet(&mut report)?;
     }
     for scenario in Scenario::value_variants() {
@@ -146,7 +150,9 @@ fn run(options: &Options) -> Result<(), Error> {
 
 /// Measures one scenario, and tells whether others worked on the machine meanwhile.
 fn take(scenario: Scenario, fleet: &Fleet, effort: &Effort, report: &mut Report) -> Result<(), Error> {
-    machine::wait_for_others()?;
+    if effort.patient {
+        machine::wait_for_others()?;
+    }
     say(&format!("measuring: {scenario:?}"));
     let watch = Watch::begin()?;
     if let Err(error) = scenario.measure(fleet, effort, report) {
