@@ -4,6 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::exit;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{sleep, spawn};
 use std::time::Duration;
 
@@ -17,23 +19,31 @@ const GRACE: Duration = Duration::from_millis(500);
 /// What shells report for a program that was interrupted.
 const INTERRUPTED: i32 = 130;
 
-/// From here on, a signal ends this program's children and removes `folder` before it ends the program.
-pub(crate) fn clean_up(folder: &Path) -> Result<(), Error> {
+/// From here on, a signal ends this program's children and removes `folder` before it ends the program. What is returned
+/// turns true when that begins: what was measured since then is worth nothing.
+///
+/// Whatever gets measured is started from that folder or configured in it. So it is moved away first: from then on nothing
+/// can be started any more, and what is just starting is caught after the grace.
+pub(crate) fn clean_up(folder: &Path) -> Result<Arc<AtomicBool>, Error> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let arrivals = {
         let _inside = runtime.enter();
         [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?]
     };
-    let folder = folder.to_owned();
+    let (folder, away) = (folder.to_owned(), folder.with_extension("away"));
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&interrupted);
     spawn(move || {
         wait(&runtime, arrivals);
+        told.store(true, Ordering::SeqCst);
+        let _ = fs::rename(&folder, &away);
         end_children(Signal::TERM);
         sleep(GRACE);
         end_children(Signal::KILL);
-        let _ = fs::remove_dir_all(&folder);
+        let _ = fs::remove_dir_all(&away);
         exit(INTERRUPTED)
     });
-    Ok(())
+    Ok(interrupted)
 }
 
 fn wait(runtime: &Runtime, [mut interrupt, mut terminate, mut hangup]: [Arrivals; 3]) {

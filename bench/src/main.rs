@@ -20,8 +20,10 @@ mod server;
 mod throughput;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+use std::thread::park;
 use std::time::Duration;
 
 use bench::Error;
@@ -129,10 +131,20 @@ fn run(options: &Options) -> Result<(), Error> {
         Some(folder) => Programs::found_in(folder)?,
         None => Programs::build()?,
     };
-    let effort = Effort::of(options);
     let folder = TempDir::with_prefix("rollcall-bench-")?;
-    interrupt::clean_up(folder.path())?;
-    let fleet = Fleet::make(&programs, folder.path())?;
+    let interrupted = interrupt::clean_up(folder.path())?;
+    let report = measure(options, &programs, folder.path());
+    while interrupted.load(Ordering::SeqCst) {
+        // Another thread is cleaning up, and then ends this program.
+        park();
+    }
+    io::stdout().write_all(report?.markdown()?.as_bytes())?;
+    Ok(())
+}
+
+fn measure(options: &Options, programs: &Programs, folder: &Path) -> Result<Report, Error> {
+    let effort = Effort::of(options);
+    let fleet = Fleet::make(programs, folder)?;
     let mut report = Report::new(Machine::look()?, options.quick);
     if effort.patient {
         machine::wait_for_quiet(&mut report)?;
@@ -144,8 +156,7 @@ fn run(options: &Options) -> Result<(), Error> {
             report.not_measured(&format!("{scenario:?}"), "left out with --only");
         }
     }
-    io::stdout().write_all(report.markdown()?.as_bytes())?;
-    Ok(())
+    Ok(report)
 }
 
 /// Measures one scenario, and tells whether others worked on the machine meanwhile.
