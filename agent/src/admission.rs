@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
+use crate::tide::Tide;
+
 /// Those who count as one: an IPv4 address, or an IPv6 network of 64 bits, which one host commonly has to itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Source(IpAddr);
@@ -36,6 +38,7 @@ struct Waiting {
     next: u64,
     /// In the order in which they came.
     connections: Vec<Connection>,
+    tide: Tide,
 }
 
 #[derive(Debug)]
@@ -63,7 +66,10 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.admission.lock().connections.retain(|connection| connection.id != self.id);
+        let mut waiting = self.admission.lock();
+        waiting.connections.retain(|connection| connection.id != self.id);
+        let left = waiting.connections.len();
+        waiting.tide.fell_to(left);
     }
 }
 
@@ -78,6 +84,8 @@ impl Admission {
         let id = waiting.next;
         waiting.next += 1;
         waiting.connections.push(Connection { id, source: address.into(), _place: place });
+        let count = waiting.connections.len();
+        waiting.tide.rose_to(count);
         Place { id, admission: Arc::clone(self), lost }
     }
 

@@ -7,11 +7,19 @@ use certs::Name;
 use protocol::Refusal;
 
 use crate::config::Limits;
+use crate::tide::Tide;
 
 /// The counts.
 #[derive(Debug, Default)]
 pub(crate) struct Census {
-    counts: Mutex<HashMap<Name, usize>>,
+    counts: Mutex<Counts>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    total: usize,
+    of: HashMap<Name, usize>,
+    tide: Tide,
 }
 
 /// A counted connection; it counts until dropped.
@@ -25,36 +33,49 @@ impl Census {
     /// Counts one more connection of `name`, or says which limit it would break.
     pub(crate) fn count(self: &Arc<Census>, name: &Name, limits: &Limits) -> Result<Counted, Refusal> {
         let mut counts = self.lock();
-        if counts.values().sum::<usize>() >= limits.connections {
+        if counts.total >= limits.connections {
             return Err(Refusal::too_many_connections(limits.connections));
         }
-        let count = counts.entry(name.clone()).or_default();
-        if *count >= limits.connections_per_identity {
+        let of_name = counts.of.get(name).copied().unwrap_or_default();
+        if of_name >= limits.connections_per_identity {
             return Err(Refusal::too_many_connections_of(name.as_str(), limits.connections_per_identity));
         }
-        *count += 1;
+        counts.add(name);
         Ok(Counted { name: name.clone(), census: Arc::clone(self) })
     }
 
     /// All connections.
     pub(crate) fn total(&self) -> usize {
-        self.lock().values().sum()
+        self.lock().total
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Name, usize>> {
+    fn lock(&self) -> MutexGuard<'_, Counts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Counts {
+    fn add(&mut self, name: &Name) {
+        *self.of.entry(name.clone()).or_default() += 1;
+        self.total += 1;
+        self.tide.rose_to(self.total);
+    }
+
+    fn take_away(&mut self, name: &Name) {
+        if let Some(count) = self.of.get_mut(name) {
+            *count -= 1;
+            if *count == 0 {
+                self.of.remove(name);
+            }
+        }
+        self.total -= 1;
+        self.tide.fell_to(self.total);
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        let mut counts = self.census.lock();
-        if let Some(count) = counts.get_mut(&self.name) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.name);
-            }
-        }
+        self.census.lock().take_away(&self.name);
     }
 }
 

@@ -72,6 +72,22 @@ impl Default for Limits {
     }
 }
 
+/// Descriptors that the agent needs for itself: its listeners, its log, and the files that answers are read from.
+const OWN_DESCRIPTORS: usize = 32;
+
+impl Limits {
+    /// The same, but so that all connections together find their descriptors.
+    #[must_use]
+    pub fn within(self, descriptors: usize) -> Limits {
+        let room = descriptors.saturating_sub(OWN_DESCRIPTORS).max(2);
+        if self.unverified.saturating_add(self.connections) <= room {
+            return self;
+        }
+        let unverified = self.unverified.min((room / 3).max(1));
+        Limits { unverified, connections: self.connections.min(room - unverified), ..self }
+    }
+}
+
 /// One thing that is wrong with the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
@@ -142,5 +158,23 @@ pub(crate) fn parse_log(text: &str) -> Result<LevelFilter, String> {
         "info" => Ok(LevelFilter::INFO),
         "debug" => Ok(LevelFilter::DEBUG),
         _ => Err("a log level is one of error, warn, info, debug".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_fit_the_descriptors_there_are() {
+        let limits = Limits { unverified: 512, connections: 1024, ..Limits::default() };
+        let fitting = |descriptors| {
+            let fitting = limits.within(descriptors);
+            (fitting.unverified, fitting.connections)
+        };
+        assert_eq!(fitting(65_536), (512, 1024));
+        assert_eq!(fitting(OWN_DESCRIPTORS + 1536), (512, 1024));
+        assert_eq!(fitting(OWN_DESCRIPTORS + 900), (300, 600));
+        assert_eq!(fitting(3), (1, 1));
     }
 }

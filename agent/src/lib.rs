@@ -4,6 +4,7 @@
 //! a demo or `main` needs is [`Agent::bind`], [`Agent::addresses`] and [`Agent::serve`].
 
 mod admission;
+mod c_library;
 mod census;
 pub mod cli;
 pub mod config;
@@ -14,6 +15,7 @@ mod response;
 mod server;
 mod session;
 mod throttle;
+mod tide;
 
 use std::io;
 use std::net::SocketAddr;

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use agent::cli::{Cli, Flags, Verb};
 use agent::config::{Config, Fault};
@@ -38,12 +39,15 @@ fn main() -> ExitCode {
 type Faults = Vec<String>;
 
 fn run(flags: &Flags) -> Result<(), Faults> {
-    let config = Config::decide(flags).map_err(|faults| lines(&faults))?;
+    let mut config = Config::decide(flags).map_err(|faults| lines(&faults))?;
     let (log, written) = log_to_stderr(config.log)?;
     raise_descriptor_limit();
+    fit_to_descriptors(&mut config);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let served =
-        runtime.map_err(|error| vec![format!("cannot start: {error}")])?.block_on(serve(flags, &config));
+    let runtime = runtime.map_err(|error| vec![format!("cannot start: {error}")])?;
+    let served = runtime.block_on(serve(flags, &config));
+    // A file system that hangs may still hold up a reload.
+    runtime.shutdown_background();
     log.end();
     written.wait();
     served
@@ -52,8 +56,9 @@ fn run(flags: &Flags) -> Result<(), Faults> {
 async fn serve(flags: &Flags, config: &Config) -> Result<(), Faults> {
     let agent = Agent::bind(config).map_err(|error| cannot_start(&error))?;
     let stop = CancellationToken::new();
-    let heed = heed_signals(flags.clone(), config.clone(), agent.reload(), stop.clone());
-    heed.map_err(|error| vec![format!("cannot listen for signals: {error}")])?;
+    let no_signals = |error: io::Error| vec![format!("cannot listen for signals: {error}")];
+    stop_when_told(stop.clone()).map_err(no_signals)?;
+    reload_when_told(flags.clone(), config.clone(), agent.reload()).map_err(no_signals)?;
     let own = agent.own();
     let addresses: Vec<String> = agent.addresses().iter().map(ToString::to_string).collect();
     tracing::info!(
@@ -70,18 +75,13 @@ async fn serve(flags: &Flags, config: &Config) -> Result<(), Faults> {
     Ok(())
 }
 
-/// SIGHUP reloads; the first SIGTERM or SIGINT stops, the second does not wait.
-fn heed_signals(flags: Flags, config: Config, reload: Reload, stop: CancellationToken) -> io::Result<()> {
-    let mut hangup = signal(SignalKind::hangup())?;
+/// The first SIGTERM or SIGINT stops, the second does not wait.
+fn stop_when_told(stop: CancellationToken) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::spawn(async move {
         loop {
             tokio::select! {
-                _ = hangup.recv() => {
-                    read_again(&flags, &config, &reload);
-                    continue;
-                }
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
@@ -95,9 +95,23 @@ fn heed_signals(flags: Flags, config: Config, reload: Reload, stop: Cancellation
     Ok(())
 }
 
+/// SIGHUP reads configuration and identity again, on a thread of its own: files may be slow.
+fn reload_when_told(flags: Flags, running: Config, reload: Reload) -> io::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    let all = Arc::new((flags, running, reload));
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            let all = Arc::clone(&all);
+            let _ = tokio::task::spawn_blocking(move || read_again(&all.0, &all.1, &all.2)).await;
+        }
+    });
+    Ok(())
+}
+
 fn read_again(flags: &Flags, running: &Config, reload: &Reload) {
     let decided = Config::decide(flags).map_err(|faults| lines(&faults));
-    let applied = decided.and_then(|config| {
+    let applied = decided.and_then(|mut config| {
+        fit_to_descriptors(&mut config);
         let own = reload.apply(&config).map_err(|error| vec![error.to_string()])?;
         Ok((config, own))
     });
@@ -200,6 +214,21 @@ fn log_to_stderr(level: LevelFilter) -> Result<(Lines, Written), Faults> {
 fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+}
+
+/// Verified peers must not be able to hold every descriptor there is.
+fn fit_to_descriptors(config: &mut Config) {
+    let Some(descriptors) = getrlimit(Resource::Nofile).current else { return };
+    let fitting = config.limits.within(usize::try_from(descriptors).unwrap_or(usize::MAX));
+    if fitting != config.limits {
+        tracing::warn!(
+            "the system allows {descriptors} descriptors, so the limits are now unverified = {} and connections = {}; \
+             raise it (LimitNOFILE= of a service, or ulimit -n)",
+            fitting.unverified,
+            fitting.connections
+        );
+    }
+    config.limits = fitting;
 }
 
 fn say(line: &str) {

@@ -1,7 +1,7 @@
 //! The controller's home: which file is where, and what to do when one is missing or damaged.
 
-use std::fs::File;
-use std::io::ErrorKind;
+use std::fs::{File, TryLockError};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
@@ -72,7 +72,13 @@ impl Home {
     /// # Errors
     /// There is no home.
     pub fn lock(&self) -> Result<File, Trouble> {
-        let locked = File::open(&self.path).and_then(|folder| folder.lock().map(|()| folder));
+        let locked = File::open(&self.path).and_then(|folder| {
+            if let Err(TryLockError::WouldBlock) = folder.try_lock() {
+                let path = self.path.display();
+                let _ = writeln!(io::stderr(), "waiting for another controller that is changing {path}");
+            }
+            folder.lock().map(|()| folder)
+        });
         locked.map_err(|source| {
             self.trouble(certs::Error::Io { path: self.path.clone(), doing: "lock", source })
         })

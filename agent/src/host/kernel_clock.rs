@@ -1,7 +1,8 @@
-//! The kernel's own word on its clock. The only place of the project that needs `unsafe`: no crate wraps this call
-//! for reading alone.
+//! The kernel's own word on its clock.
 
 use std::time::Duration;
+
+use crate::c_library;
 
 /// Whether the kernel's clock is synchronised to a source of time.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -13,14 +14,8 @@ pub(super) enum State {
 }
 
 /// Nothing if the kernel or a sandbox refuses to tell.
-#[allow(unsafe_code)]
 pub(super) fn read() -> Option<State> {
-    // SAFETY: `timex` holds only integers, for which all zeros is a value, and the kernel writes to nothing but it.
-    // Zero `modes` asks and sets nothing.
-    let (verdict, told) = unsafe {
-        let mut told: libc::timex = std::mem::zeroed();
-        (libc::adjtimex(&mut told), told)
-    };
+    let (verdict, told) = c_library::read_kernel_clock();
     (verdict >= 0).then(|| judge(verdict, told.status, told.maxerror))
 }
 
