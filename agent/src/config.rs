@@ -11,6 +11,7 @@ use protocol::{DEFAULT_PORT, MAX_ASK_FRAME};
 use tracing::level_filters::LevelFilter;
 
 use crate::cli::Flags;
+use crate::permissions::Permissions;
 
 /// Read when it is there and no other is named.
 const DEFAULT_FILE: &str = "/etc/rollcall/agent.toml";
@@ -26,8 +27,17 @@ pub struct Config {
     pub identity: PathBuf,
     /// How much to log.
     pub log: LevelFilter,
-    /// What peers may use up.
+    /// What peers may do.
+    pub policy: Policy,
+}
+
+/// What the agent's owner lets peers do.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Policy {
+    /// What they may use up.
     pub limits: Limits,
+    /// What they may ask.
+    pub permissions: Permissions,
 }
 
 /// What peers may use up. The agent's owner decides; these defaults suit a machine that does something else for a living.
@@ -134,7 +144,7 @@ impl Config {
                 .or(file.identity)
                 .unwrap_or_else(|| flags.state.join("identity.bundle")),
             log: flags.log.or(file.log).unwrap_or(LevelFilter::INFO),
-            limits: file.limits,
+            policy: file.policy,
         })
     }
 }

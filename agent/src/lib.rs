@@ -10,6 +10,7 @@ pub mod cli;
 pub mod config;
 mod host;
 pub mod log;
+pub mod permissions;
 mod requests;
 mod response;
 mod server;
@@ -26,7 +27,7 @@ use certs::{Credentials, Peer};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Limits};
+use crate::config::{Config, Policy};
 use crate::host::Host;
 use crate::requests::Subject;
 use crate::server::{Server, Settings};
@@ -73,7 +74,7 @@ impl Agent {
         for &address in &config.listen {
             listeners.push(listen(address).map_err(|source| Error::Listen { address, source })?);
         }
-        Agent::on(&credentials, listeners, config.limits)
+        Agent::on(&credentials, listeners, config.policy.clone())
     }
 
     /// Takes listeners that somebody else has opened.
@@ -83,10 +84,14 @@ impl Agent {
     pub fn on(
         credentials: &Credentials,
         listeners: Vec<TcpListener>,
-        limits: Limits,
+        policy: Policy,
     ) -> Result<Agent, Error> {
-        let settings = Settings::new(credentials, limits)?;
-        let subject = Subject { host: Host::new(), own: ArcSwap::from_pointee(credentials.own().clone()) };
+        let settings = Settings::new(credentials, policy.limits)?;
+        let subject = Subject {
+            host: Host::new(),
+            own: ArcSwap::from_pointee(credentials.own().clone()),
+            permissions: ArcSwap::from_pointee(policy.permissions),
+        };
         Ok(Agent { listeners, server: Arc::new(Server::new(settings, subject)) })
     }
 
@@ -120,15 +125,15 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 impl Reload {
-    /// Takes a new identity and new limits for connections to come; open ones keep theirs.
+    /// Takes a new identity and new limits for connections to come; open ones keep theirs. New permissions hold for all.
     ///
     /// # Errors
     /// The identity is no good; then nothing has changed.
     pub fn apply(&self, config: &Config) -> Result<Peer, Error> {
         let credentials = Credentials::load(&config.identity)?;
-        let settings = Settings::new(&credentials, config.limits)?;
+        let settings = Settings::new(&credentials, config.policy.limits)?;
         let own = credentials.own().clone();
-        self.server.take(settings, own.clone());
+        self.server.take(settings, own.clone(), config.policy.permissions.clone());
         Ok(own)
     }
 }

@@ -219,8 +219,9 @@ fn raise_descriptor_limit() {
 /// Verified peers must not be able to hold every descriptor there is.
 fn fit_to_descriptors(config: &mut Config) {
     let Some(descriptors) = getrlimit(Resource::Nofile).current else { return };
-    let fitting = config.limits.within(usize::try_from(descriptors).unwrap_or(usize::MAX));
-    if fitting != config.limits {
+    let limits = &mut config.policy.limits;
+    let fitting = limits.within(usize::try_from(descriptors).unwrap_or(usize::MAX));
+    if fitting != *limits {
         tracing::warn!(
             "the system allows {descriptors} descriptors, so the limits are now unverified = {} and connections = {}; \
              raise it (LimitNOFILE= of a service, or ulimit -n)",
@@ -228,7 +229,7 @@ fn fit_to_descriptors(config: &mut Config) {
             fitting.connections
         );
     }
-    config.limits = fitting;
+    *limits = fitting;
 }
 
 fn say(line: &str) {

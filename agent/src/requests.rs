@@ -1,10 +1,12 @@
 //! Every request finds its answer here: one arm a line, and the file of the same name below.
 
+mod can;
 mod echo;
 mod info;
 mod time;
 mod uptime;
 mod watch;
+mod whoami;
 
 use std::sync::Arc;
 
@@ -13,21 +15,27 @@ use certs::Peer;
 use protocol::Ask;
 
 use crate::host::Host;
+use crate::permissions::{Permissions, Permitted};
 use crate::response::Response;
 
 /// What requests are about: this machine, and who the agent on it is.
 pub(crate) struct Subject {
     pub(crate) host: Host,
     pub(crate) own: ArcSwap<Peer>,
+    pub(crate) permissions: ArcSwap<Permissions>,
 }
 
-/// Answers what a permitted peer asks.
-pub(crate) fn answer(ask: Ask, subject: &Arc<Subject>) -> Response {
+/// Answers what a peer may ask.
+pub(crate) fn answer(permitted: Permitted, subject: &Arc<Subject>) -> Response {
+    let (ask, peer) = permitted.into_parts();
+    let permissions = || subject.permissions.load();
     match ask {
+        Ask::Can(ask) => Response::now(ask, |ask| can::answer(&ask, &peer, &permissions())),
         Ask::Echo(ask) => Response::now(ask, echo::answer),
         Ask::Info(ask) => Response::later(ask, |ask| info::answer(ask, Arc::clone(subject))),
         Ask::Time(ask) => Response::now(ask, |ask| time::answer(&ask, &subject.host)),
         Ask::Uptime(ask) => Response::now(ask, |ask| uptime::answer(&ask, &subject.host)),
         Ask::Watch(ask) => Response::stream(ask, |ask| watch::answer(ask, Arc::clone(subject))),
+        Ask::Whoami(ask) => Response::now(ask, |_| whoami::answer(&peer, &permissions())),
     }
 }

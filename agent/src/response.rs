@@ -1,4 +1,4 @@
-//! The three shapes of an answer: a value that is ready, a value that somebody must wait for, and a stream.
+//! The shapes of an answer: a value that is ready, a value that somebody must wait for, a stream, and none.
 
 use std::future::Future;
 
@@ -17,6 +17,8 @@ pub(crate) enum Response {
     Later(Steps),
     /// Again and again; the last step is an end or a refusal.
     Stream(Steps),
+    /// No.
+    Refused(Refusal),
 }
 
 impl Response {

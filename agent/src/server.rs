@@ -24,7 +24,9 @@ use tracing::Instrument;
 use crate::admission::{Admission, Place};
 use crate::census::{Census, Counted};
 use crate::config::Limits;
+use crate::permissions::Permissions;
 use crate::requests::{self, Subject};
+use crate::response::Response;
 use crate::session::Session;
 use crate::throttle::{Throttle, Verdict};
 
@@ -91,9 +93,10 @@ impl Server {
         Peer::clone(&self.subject.own.load())
     }
 
-    /// Takes new settings for connections to come.
-    pub(crate) fn take(&self, settings: Settings, own: Peer) {
+    /// Takes new settings for connections to come, and permissions for all.
+    pub(crate) fn take(&self, settings: Settings, own: Peer, permissions: Permissions) {
         self.subject.own.store(Arc::new(own));
+        self.subject.permissions.store(Arc::new(permissions));
         self.settings.store(Arc::new(settings));
     }
 
@@ -229,7 +232,13 @@ impl Server {
         _counted: Counted,
     ) {
         let began = Instant::now();
-        let session = Session::new(stream, peer, limits, |ask| requests::answer(ask, &self.subject));
+        let peer = Arc::new(peer);
+        let session = Session::new(stream, Arc::clone(&peer), limits, |ask| {
+            match self.subject.permissions.load().admit(&peer, ask) {
+                Ok(permitted) => requests::answer(permitted, &self.subject),
+                Err(refusal) => Response::Refused(refusal),
+            }
+        });
         let (tally, ended) = session.serve(self.stop.clone()).await;
         let (answers, refusals, lasted) = (tally.answers, tally.refusals, began.elapsed());
         match ended {

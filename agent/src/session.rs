@@ -6,6 +6,7 @@ mod clock;
 use std::collections::BTreeSet;
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use certs::Peer;
@@ -44,7 +45,7 @@ pub(crate) enum Ended {
 /// Serves one connection until its peer, a limit or `stop` ends it.
 pub(crate) struct Session<S, A> {
     stream: MessageStream<S>,
-    peer: Peer,
+    peer: Arc<Peer>,
     limits: Limits,
     answer: A,
     in_flight: StreamMap<u64, Steps>,
@@ -61,7 +62,7 @@ where
     A: Fn(Ask) -> Response,
 {
     /// Prepares a session in which `answer` answers.
-    pub(crate) fn new(stream: MessageStream<S>, peer: Peer, limits: Limits, answer: A) -> Session<S, A> {
+    pub(crate) fn new(stream: MessageStream<S>, peer: Arc<Peer>, limits: Limits, answer: A) -> Session<S, A> {
         Session {
             stream,
             peer,
@@ -179,6 +180,7 @@ where
         tracing::debug!(request = ask.name(), id, "asked");
         match (self.answer)(ask) {
             Response::Now(answer) => self.reply(id, &Outcome::Answer(answer)),
+            Response::Refused(refusal) => self.reply(id, &Outcome::Refusal(refusal)),
             Response::Later(_) | Response::Stream(_)
                 if self.in_flight.len() >= self.limits.requests_in_flight =>
             {
@@ -239,9 +241,8 @@ where
 #[cfg(test)]
 mod tests {
     use std::future::pending;
-    use std::sync::Arc;
 
-    use certs::Identity;
+    use certs::{Algorithm, Authority, Grant, Identity, Validity};
     use jiff::{SignedDuration, Timestamp};
     use protocol::message::{Reply, put_ask};
     use protocol::requests::echo::{Echo, Echoed};
@@ -254,8 +255,9 @@ mod tests {
 
     fn peer(valid_for: SignedDuration) -> Peer {
         let identity = Identity::controller("alice".parse().unwrap());
-        let now = Timestamp::now();
-        Peer { identity, not_before: now - SignedDuration::from_hours(1), not_after: now + valid_for }
+        let grant = Grant { identity: &identity, teams: &[], addresses: &[], validity: Validity::days(1) };
+        let issued = Authority::create(Algorithm::Ed25519).unwrap().issue(Algorithm::Ed25519, &grant);
+        Peer { not_after: Timestamp::now() + valid_for, ..issued.unwrap().own().clone() }
     }
 
     /// Echoes, at once or never or not at all, as the payload says.
@@ -282,7 +284,7 @@ mod tests {
         let (near, far) = duplex(1 << 16);
         let counted = census.count(&peer.identity.name, &Limits::default()).unwrap();
         let stream = MessageStream::new(far, 1 << 16);
-        let session = Session::new(stream, peer, Limits::default(), answer);
+        let session = Session::new(stream, Arc::new(peer), Limits::default(), answer);
         tasks.spawn(async move {
             let _counted = counted;
             let _ = session.serve(stop).await;

@@ -16,8 +16,8 @@ use rustls_pki_types::{
 };
 use time::OffsetDateTime;
 
-use crate::identity::not_after;
-use crate::{Credentials, Error, Identity, Role};
+use crate::identity::{not_after, team_uri};
+use crate::{Credentials, Error, Identity, Name, Role};
 
 /// Clocks differ. A certificate is valid from this long before it was signed.
 const BACKDATED: SignedDuration = SignedDuration::from_hours(1);
@@ -88,6 +88,8 @@ impl Validity {
 pub struct Grant<'a> {
     /// Whose it is. Decides the extended key usage.
     pub identity: &'a Identity,
+    /// The teams that a controller belongs to; empty for agents.
+    pub teams: &'a [Name],
     /// Where it can be reached; empty for controllers.
     pub addresses: &'a [Address],
     /// How long it holds.
@@ -213,6 +215,9 @@ fn granted(grant: &Grant<'_>) -> Result<CertificateParams, Error> {
     if grant.identity.role == Role::Agent {
         params.subject_alt_names.push(SanType::DnsName(text(name.to_owned())?));
     }
+    for team in grant.teams {
+        params.subject_alt_names.push(SanType::URI(text(team_uri(team))?));
+    }
     for address in grant.addresses {
         params.subject_alt_names.push(match address {
             Address::Dns(name) => SanType::DnsName(text(name.as_ref().to_owned())?),
@@ -251,7 +256,7 @@ mod tests {
     use x509_parser::prelude::{FromDer, X509Certificate};
 
     fn grant(identity: &Identity) -> Grant<'_> {
-        Grant { identity, addresses: &[], validity: Validity::days(1) }
+        Grant { identity, teams: &[], addresses: &[], validity: Validity::days(1) }
     }
 
     #[test]
@@ -278,10 +283,27 @@ mod tests {
     }
 
     #[test]
+    fn teams_and_the_serial_are_read_back() {
+        let authority = Authority::create(Algorithm::Ed25519).unwrap();
+        let identity = Identity::controller("alice".parse().unwrap());
+        let teams = ["ops".parse().unwrap(), "db".parse().unwrap()];
+        let issue = || {
+            let grant = Grant { teams: &teams, ..grant(&identity) };
+            authority.issue(Algorithm::Ed25519, &grant).unwrap().own().clone()
+        };
+        let (one, other) = (issue(), issue());
+        assert_eq!(one.identity, identity);
+        assert_eq!(one.teams, teams);
+        assert_ne!(one.serial, other.serial);
+        assert!(one.serial.to_string().len() >= 28, "{}", one.serial);
+    }
+
+    #[test]
     fn nothing_outlives_its_authority() {
         let authority = Authority::create(Algorithm::Ed25519).unwrap();
         let identity = Identity::agent("web-1".parse().unwrap());
-        let grant = Grant { identity: &identity, addresses: &[], validity: Validity::days(100_000) };
+        let grant =
+            Grant { identity: &identity, teams: &[], addresses: &[], validity: Validity::days(100_000) };
         let credentials = authority.issue(Algorithm::Ed25519, &grant).unwrap();
         assert_eq!(credentials.own().not_after, authority.not_after());
         let ended = Authority { not_after: Timestamp::now() - SignedDuration::from_secs(1), ..authority };

@@ -11,6 +11,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use crate::Error;
 
 const SCHEME: &str = "rollcall://";
+const TEAM: &str = "rollcall://team/";
 
 /// What an identity may be: an agent's certificate never acts as a controller's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -115,11 +116,44 @@ impl FromStr for Identity {
     }
 }
 
+/// The number of a certificate. No two of one authority are the same.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Serial(Box<[u8]>);
+
+impl Serial {
+    /// Leading zeros belong to the encoding and not to the number.
+    pub(crate) fn new(bytes: &[u8]) -> Serial {
+        let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+        Serial(bytes[zeros..].into())
+    }
+}
+
+impl fmt::Display for Serial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Serial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// How a team stands in a certificate.
+pub(crate) fn team_uri(team: &Name) -> String {
+    format!("{TEAM}{team}")
+}
+
 /// What a certificate says of its holder. Says nothing of whether to believe it: that is for the handshake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peer {
     /// Who.
     pub identity: Identity,
+    /// The teams that a controller belongs to.
+    pub teams: Vec<Name>,
+    /// The certificate's number.
+    pub serial: Serial,
     /// From when.
     pub not_before: Timestamp,
     /// Until when.
@@ -139,16 +173,19 @@ impl Peer {
             .flatten()
             .map(|extension| extension.value.general_names.as_slice())
             .unwrap_or_default();
-        let mut uris = names.iter().filter_map(|name| match name {
+        let uris = names.iter().filter_map(|name| match name {
             GeneralName::URI(uri) if uri.starts_with(SCHEME) => Some(*uri),
             _ => None,
         });
-        let (Some(uri), None) = (uris.next(), uris.next()) else {
+        let (teams, identities): (Vec<_>, Vec<_>) = uris.partition(|uri| uri.starts_with(TEAM));
+        let [identity] = identities[..] else {
             return Err(Error::Certificate("the certificate does not name one identity".to_owned()));
         };
         let validity = parsed.validity();
         Ok(Peer {
-            identity: uri.parse()?,
+            identity: identity.parse()?,
+            teams: teams.iter().map(|team| team[TEAM.len()..].parse()).collect::<Result<_, _>>()?,
+            serial: Serial::new(parsed.raw_serial()),
             not_before: timestamp(validity.not_before.timestamp())?,
             not_after: timestamp(validity.not_after.timestamp())?,
         })

@@ -15,4 +15,4 @@ pub mod tls;
 pub use authority::{Address, Algorithm, Authority, Grant, Validity};
 pub use credentials::Credentials;
 pub use error::Error;
-pub use identity::{Identity, Name, Peer, Role};
+pub use identity::{Identity, Name, Peer, Role, Serial};

@@ -53,7 +53,8 @@ impl Case {
     fn credentials(&self, authority: &Authority) -> Credentials {
         let addresses: [Address; 1] = ["192.0.2.7".parse().unwrap()];
         let addresses = if self.identity.role == Role::Agent { &addresses[..] } else { &[] };
-        let grant = Grant { identity: &self.identity, addresses, validity: self.dates.validity() };
+        let grant =
+            Grant { identity: &self.identity, teams: &[], addresses, validity: self.dates.validity() };
         authority.issue(self.signed_by, &grant).unwrap()
     }
 }

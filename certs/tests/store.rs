@@ -11,7 +11,7 @@ use certs::{Algorithm, Authority, Credentials, Grant, Identity, Validity};
 
 fn agent(authority: &Authority) -> Credentials {
     let identity = Identity::agent("web-1".parse().unwrap());
-    let grant = Grant { identity: &identity, addresses: &[], validity: Validity::days(1) };
+    let grant = Grant { identity: &identity, teams: &[], addresses: &[], validity: Validity::days(1) };
     authority.issue(Algorithm::Ed25519, &grant).unwrap()
 }
 

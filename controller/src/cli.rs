@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 
-use crate::commands::{demo, echo, info, init, issue, ping, time, uptime, watch};
+use crate::commands::{can, demo, echo, info, init, issue, ping, time, uptime, watch, whoami};
 
 /// Asks machines that run a Rollcall agent how they are.
 #[derive(Debug, Parser)]
@@ -79,6 +79,10 @@ pub enum Verb {
     Ping(ping::Ping),
     /// What a machine is and how it is doing, again and again.
     Watch(watch::Watch),
+    /// Who an agent believes you to be, and what you may ask it.
+    Whoami(whoami::Whoami),
+    /// Whether you may ask an agent something: exit code 0 for yes, 1 for no.
+    Can(can::Can),
 }
 
 /// A time with its unit, such as `5s` or `500ms`; a bare number is seconds.

@@ -1,5 +1,6 @@
 //! The verbs: one arm a line, and the file of the same name below.
 
+pub mod can;
 pub mod demo;
 pub mod echo;
 pub mod info;
@@ -9,6 +10,7 @@ pub mod ping;
 pub mod time;
 pub mod uptime;
 pub mod watch;
+pub mod whoami;
 
 use crate::cli::Verb;
 use crate::desk::Desk;
@@ -30,5 +32,7 @@ pub async fn run(verb: Verb, desk: &Desk) -> Result<Exit, Trouble> {
         Verb::Echo(echo) => echo.run(desk).await,
         Verb::Ping(ping) => ping.run(desk).await,
         Verb::Watch(watch) => watch.run(desk).await,
+        Verb::Whoami(whoami) => whoami.run(desk).await,
+        Verb::Can(can) => can.run(desk).await,
     }
 }

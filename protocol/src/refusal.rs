@@ -28,6 +28,8 @@ pub enum Kind {
     BadRequest,
     /// This agent does not know the request.
     UnknownRequest,
+    /// The agent's owner does not let this identity ask this.
+    NotPermitted,
     /// More bytes than the agent's owner allows.
     TooLarge,
     /// This identity has as many connections as it may have, or the agent as many as it serves.
@@ -91,6 +93,22 @@ impl Refusal {
         let shown: String = name.chars().take(40).collect();
         let message = format!("this agent ({VERSION}) does not know the request {shown:?}");
         Refusal::new(Kind::UnknownRequest, message, "use a request it knows, or install a newer agent there")
+    }
+
+    /// Something that must be granted, and is not.
+    pub fn not_granted(permission: &str, name: &str) -> Refusal {
+        let permission: String = permission.chars().take(80).collect();
+        let hint = format!(
+            "the agent's owner grants it in agent.toml, under [allow]: \"{name}\" = [\"{permission}\"]"
+        );
+        Refusal::new(Kind::NotPermitted, format!("`{permission}` is not granted to {name}"), &hint)
+    }
+
+    /// Something that was taken away.
+    pub fn taken_away(permission: &str, name: &str, rule: &str) -> Refusal {
+        let permission: String = permission.chars().take(80).collect();
+        let hint = format!("the agent's owner did so in agent.toml, under [deny], in the line of \"{rule}\"");
+        Refusal::new(Kind::NotPermitted, format!("`{permission}` is taken away from {name}"), &hint)
     }
 
     /// Bytes that cannot be a frame.

@@ -45,8 +45,17 @@ pub trait Request: Message {
     fn into_answer(answer: Self::Answer) -> Answer;
 }
 
+/// Who may ask something when the agent's owner has said nothing about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Every controller of the authority.
+    Open,
+    /// Nobody.
+    Granted,
+}
+
 macro_rules! requests {
-    ($($module:ident :: $request:ident => $answer:ident),+ $(,)?) => {
+    ($($access:ident $module:ident :: $request:ident => $answer:ident),+ $(,)?) => {
         $(pub mod $module;)+
 
         /// One of all requests, as an agent reads it.
@@ -62,6 +71,14 @@ macro_rules! requests {
 
         /// The names of all requests, in the order of the list.
         pub const NAMES: &[&str] = &[$(stringify!($module)),+];
+
+        /// Who may ask this by itself; `None` for what is no request.
+        pub fn access(name: &str) -> Option<Access> {
+            match name {
+                $(stringify!($module) => Some(Access::$access),)+
+                _ => None,
+            }
+        }
 
         $(impl Request for $module::$request {
             const NAME: &'static str = stringify!($module);
@@ -100,9 +117,11 @@ macro_rules! requests {
 }
 
 requests! {
-    echo::Echo => Echoed,
-    info::Info => Machine,
-    time::Time => Clock,
-    uptime::Uptime => Running,
-    watch::Watch => Machine,
+    Open can::Can => Verdict,
+    Open echo::Echo => Echoed,
+    Open info::Info => Machine,
+    Open time::Time => Clock,
+    Open uptime::Uptime => Running,
+    Open watch::Watch => Machine,
+    Open whoami::Whoami => You,
 }

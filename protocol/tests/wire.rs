@@ -8,11 +8,13 @@ use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
 use protocol::frame::{Frame, FrameError, Frames, put};
 use protocol::message::{BadCall, Call, Outcome, Reply, put_ask, put_cancel, put_reply};
+use protocol::requests::can::{Can, Verdict};
 use protocol::requests::echo::{Echo, Echoed, MAX_PAYLOAD};
 use protocol::requests::info::{Info, Machine, Section};
 use protocol::requests::time::{Clock, Time};
 use protocol::requests::uptime::{Running, Uptime};
 use protocol::requests::watch::Watch;
+use protocol::requests::whoami::{Whoami, You};
 use protocol::requests::{Message, NAMES};
 use protocol::{Kind, MAX_ASK_FRAME, Refusal, Request, VERSION};
 
@@ -104,12 +106,27 @@ fn every_request_of_the_list() {
     );
     let sections = vec![Section::Cpu, Section::Memory];
     let watch = Watch { every_seconds: 2.5, count: Some(3), sections: sections.clone() };
+    let can = Can { permission: "run:a".to_owned() };
+    let verdict = Verdict { allowed: false, why: Some("x".to_owned()), hint: Some("y".to_owned()) };
+    let you = You {
+        identity: "rollcall://controller/alice".to_owned(),
+        teams: vec!["ops".to_owned()],
+        serial: "0a".to_owned(),
+        certificate_ends: at(0),
+        may: vec!["info".to_owned()],
+    };
+    let you_json = concat!(
+        r#"{"identity":"rollcall://controller/alice","teams":["ops"],"serial":"0a","#,
+        r#""certificate_ends":"1970-01-01T00:00:00Z","may":["info"]}"#
+    );
     let checked = [
+        check(&can, r#"{"permission":"run:a"}"#, &verdict, r#"{"allowed":false,"why":"x","hint":"y"}"#),
         check(&Echo { payload: payload.clone() }, "{}", &Echoed { payload }, "{}"),
         check(&Info { sections }, r#"{"sections":["cpu","memory"]}"#, &machine(), MACHINE),
         check(&Time {}, "{}", &clock, clock_json),
         check(&Uptime {}, "{}", &running, running_json),
         check(&watch, r#"{"every_seconds":2.5,"count":3,"sections":["cpu","memory"]}"#, &machine(), MACHINE),
+        check(&Whoami {}, "{}", &you, you_json),
     ];
     assert_eq!(checked, NAMES, "a request of the list is not checked here");
 }

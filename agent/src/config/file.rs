@@ -11,7 +11,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use tracing::level_filters::LevelFilter;
 
-use super::{Fault, Limits, parse_listen, parse_log};
+use super::{Fault, Limits, Policy, parse_listen, parse_log};
+use crate::permissions::{Permissions, Rule, What};
 
 /// A configuration is a page of text; whatever is larger is something else.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -25,7 +26,7 @@ pub(super) struct File {
     pub(super) listen: Option<Vec<SocketAddr>>,
     pub(super) identity: Option<PathBuf>,
     pub(super) log: Option<LevelFilter>,
-    pub(super) limits: Limits,
+    pub(super) policy: Policy,
 }
 
 /// Reads the file, or says all that is wrong with it.
@@ -69,7 +70,13 @@ fn parse(text: &str) -> Result<File, Vec<Found>> {
         listen: root.read("listen", listen),
         identity: root.read("identity", |value| string(value).map(PathBuf::from)),
         log: root.read("log", |value| parse_log(string(value)?)),
-        limits: root.table("limits", limits).unwrap_or_default(),
+        policy: Policy {
+            limits: root.table("limits", limits).unwrap_or_default(),
+            permissions: Permissions {
+                allow: root.table("allow", |table| rules(table, granted)).unwrap_or_default(),
+                deny: root.table("deny", |table| rules(table, str::parse)).unwrap_or_default(),
+            },
+        },
     };
     root.finish();
     if found.is_empty() { Ok(file) } else { Err(found) }
@@ -109,17 +116,35 @@ fn limits(table: &mut Table<'_, '_>) -> Limits {
     }
 }
 
+/// `[allow]` and `[deny]`: whom each line concerns, and what it is about.
+fn rules(table: &mut Table<'_, '_>, parse: impl Fn(&str) -> Result<What, String>) -> Vec<Rule> {
+    let what = |value: &DeValue<'_>| match value.as_array() {
+        Some(values) => values.iter().map(|value| parse(string(value.get_ref())?)).collect(),
+        None => Ok(vec![parse(string(value)?)?]),
+    };
+    let whole = |(key, value): (&str, &DeValue<'_>)| Ok(Rule { who: key.parse()?, what: what(value)? });
+    table.read_each(whole)
+}
+
+fn granted(text: &str) -> Result<What, String> {
+    match text.parse()? {
+        What::Everything => Err("`*` is too much to grant: name each permission".to_owned()),
+        what => Ok(what),
+    }
+}
+
 /// A table being read: it remembers which keys are known, so that the others can be named.
 struct Table<'a, 'f> {
     entries: &'a DeTable<'a>,
     path: &'static str,
     known: Vec<&'static str>,
+    keys_are_free: bool,
     found: &'f mut Vec<Found>,
 }
 
 impl<'a, 'f> Table<'a, 'f> {
     fn new(entries: &'a DeTable<'a>, path: &'static str, found: &'f mut Vec<Found>) -> Table<'a, 'f> {
-        Table { entries, path, known: Vec::new(), found }
+        Table { entries, path, known: Vec::new(), keys_are_free: false, found }
     }
 
     fn entry(&mut self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
@@ -158,7 +183,23 @@ impl<'a, 'f> Table<'a, 'f> {
         Some(value)
     }
 
+    /// Reads a table whose keys are its owner's own.
+    fn read_each<T>(&mut self, parse: impl Fn((&str, &DeValue<'_>)) -> Result<T, String>) -> Vec<T> {
+        let mut all = Vec::new();
+        for (name, value) in self.entries {
+            match parse((name.get_ref(), value.get_ref())) {
+                Ok(read) => all.push(read),
+                Err(message) => self.found.push((Some(name.span()), self.full(name.get_ref()), message)),
+            }
+        }
+        self.keys_are_free = true;
+        all
+    }
+
     fn finish(self) {
+        if self.keys_are_free {
+            return;
+        }
         for (name, _) in self.entries {
             let key = name.get_ref().as_ref();
             if self.known.contains(&key) {

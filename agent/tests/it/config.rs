@@ -47,7 +47,7 @@ fn every_fault_of_a_bad_file_is_named() {
 #[test]
 fn a_file_says_every_limit() {
     let config = decide(&files("good")[0]).unwrap();
-    let shown = format!("{:?}", config.limits);
+    let shown = format!("{:?}", config.policy.limits);
     assert_eq!(
         shown,
         "Limits { unverified: 1, connections: 2, connections_per_identity: 3, requests_in_flight: 4, \

@@ -223,7 +223,7 @@ fn a_certificate_that_has_ended_is_said_before_anybody_asks() {
     let identity = Identity::agent("web-1".parse().unwrap());
     let second = SignedDuration::from_secs(1);
     let validity = Validity { not_before: Timestamp::UNIX_EPOCH, not_after: Timestamp::UNIX_EPOCH + second };
-    let grant = Grant { identity: &identity, addresses: &[], validity };
+    let grant = Grant { identity: &identity, teams: &[], addresses: &[], validity };
     let credentials =
         Authority::create(Algorithm::Ed25519).unwrap().issue(Algorithm::Ed25519, &grant).unwrap();
     credentials.save(&folder.path().join("identity.bundle"), Existing::Keep).unwrap();

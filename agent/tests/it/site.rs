@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use agent::config::Limits;
+use agent::config::{Limits, Policy};
 use agent::{Agent, Reload};
 use certs::tls::{self, ClientSide};
 use certs::{Algorithm, Authority, Credentials, Grant, Identity, Validity};
@@ -32,7 +32,8 @@ impl Site {
     pub(crate) async fn new(limits: Limits) -> Site {
         let authority = Authority::create(Algorithm::Ed25519).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let agent = Agent::on(&agent_credentials(&authority, "web-1"), vec![listener], limits).unwrap();
+        let policy = Policy { limits, ..Policy::default() };
+        let agent = Agent::on(&agent_credentials(&authority, "web-1"), vec![listener], policy).unwrap();
         let stop = CancellationToken::new();
         Site {
             address: agent.addresses()[0],
@@ -51,7 +52,7 @@ impl Site {
 
     pub(crate) async fn connect_from(&self, source: &str, name: &str) -> Wire {
         let identity = Identity::controller(name.parse().unwrap());
-        let grant = Grant { identity: &identity, addresses: &[], validity: Validity::days(1) };
+        let grant = Grant { identity: &identity, teams: &[], addresses: &[], validity: Validity::days(1) };
         let credentials = self.authority.issue(Algorithm::Ed25519, &grant).unwrap();
         let config = ClientSide::new(&credentials, ALPN).unwrap().config(None).unwrap();
         let socket = self.socket_from(source).await;
@@ -71,7 +72,7 @@ impl Site {
 pub(crate) fn agent_credentials(authority: &Authority, name: &str) -> Credentials {
     let identity = Identity::agent(name.parse().unwrap());
     let addresses = ["127.0.0.1".parse().unwrap(), "web-1".parse().unwrap()];
-    let grant = Grant { identity: &identity, addresses: &addresses, validity: Validity::days(1) };
+    let grant = Grant { identity: &identity, teams: &[], addresses: &addresses, validity: Validity::days(1) };
     authority.issue(Algorithm::Ed25519, &grant).unwrap()
 }
 
@@ -117,7 +118,7 @@ pub(crate) async fn refusal(wire: &mut Wire) -> (Option<u64>, protocol::Refusal)
 /// Whom the other side proved to be.
 pub(crate) async fn presented(site: &Site) -> String {
     let identity = Identity::controller("alice".parse().unwrap());
-    let grant = Grant { identity: &identity, addresses: &[], validity: Validity::days(1) };
+    let grant = Grant { identity: &identity, teams: &[], addresses: &[], validity: Validity::days(1) };
     let credentials = site.authority.issue(Algorithm::Ed25519, &grant).unwrap();
     let config = ClientSide::new(&credentials, ALPN).unwrap().config(None).unwrap();
     let socket = TcpStream::connect(site.address).await.unwrap();

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::{env, io};
 
 use agent::Agent;
-use agent::config::Limits;
+use agent::config::Policy;
 use certs::Credentials;
 use clap::{Args, Parser};
 use tempfile::TempDir;
@@ -53,7 +53,7 @@ impl Demo {
         guide.step(&["issue", "demo", "--address", &address, "--out", &bundle]).await?;
         desk.print(&format!("$ agent run --identity {bundle} --listen {address}\n\n"))?;
         let credentials = Credentials::load(Path::new(&bundle))?;
-        let agent = Agent::on(&credentials, vec![listener], Limits::default());
+        let agent = Agent::on(&credentials, vec![listener], Policy::default());
         let stop = CancellationToken::new();
         let serving = tokio::spawn(
             agent.map_err(|error| Trouble::Here(error.to_string(), String::new()))?.serve(stop.clone()),

@@ -64,7 +64,8 @@ impl Init {
         };
         let name = self.name.clone().map_or_else(own_name, Ok)?;
         let identity = Identity::controller(name);
-        let grant = Grant { identity: &identity, addresses: &[], validity: Validity::days(self.days) };
+        let grant =
+            Grant { identity: &identity, teams: &[], addresses: &[], validity: Validity::days(self.days) };
         let credentials = authority.issue(algorithm, &grant)?;
         credentials.save(&home.identity_file(), Existing::Keep)?;
         desk.remark(&format!(

@@ -47,7 +47,12 @@ impl Issue {
         })?;
         let identity = Identity::agent(self.name.clone());
         let addresses: Vec<Address> = self.address.iter().map(|endpoint| endpoint.address.clone()).collect();
-        let grant = Grant { identity: &identity, addresses: &addresses, validity: Validity::days(self.days) };
+        let grant = Grant {
+            identity: &identity,
+            teams: &[],
+            addresses: &addresses,
+            validity: Validity::days(self.days),
+        };
         let file = PathBuf::from(format!("{}.bundle", self.name));
         let bundle = match &self.out {
             Some(folder) if folder.is_dir() => folder.join(file),

@@ -173,7 +173,7 @@ impl Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use certs::Identity;
+    use certs::{Algorithm, Authority, Grant, Identity, Validity};
     use jiff::SignedDuration;
 
     /// In TLS 1.3 the agent says no more than that the dates are wrong: this side's own dates tell the rest.
@@ -182,10 +182,14 @@ mod tests {
         let host = Host { label: "web-1".to_owned(), expected: None, endpoints: Vec::new() };
         let now = Timestamp::now();
         let hours = SignedDuration::from_hours;
+        let identity = Identity::controller("alice".parse().unwrap());
+        let grant = Grant { identity: &identity, teams: &[], addresses: &[], validity: Validity::days(1) };
+        let authority = Authority::create(Algorithm::Ed25519).unwrap();
+        let issued = authority.issue(Algorithm::Ed25519, &grant).unwrap();
         let own = |from, until| Peer {
-            identity: Identity::controller("alice".parse().unwrap()),
             not_before: now + hours(from),
             not_after: now + hours(until),
+            ..issued.own().clone()
         };
         let told = |own: &Peer| Failure::outside_dates(&host, own, now);
         assert_eq!(told(&own(-50, -26)).kind, "own_expired");

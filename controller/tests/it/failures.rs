@@ -120,7 +120,7 @@ impl<'a> Minted<'a> {
         let validity = Validity { not_before: now + self.from, not_after: now + self.until };
         let addresses = ["127.0.0.1".parse().unwrap()];
         let addresses = if self.identity.role == certs::Role::Agent { &addresses[..] } else { &[] };
-        let grant = Grant { identity: &self.identity, addresses, validity };
+        let grant = Grant { identity: &self.identity, teams: &[], addresses, validity };
         self.authority.issue(Algorithm::Ed25519, &grant).unwrap()
     }
 }

@@ -6,6 +6,7 @@ mod demo;
 mod example;
 mod failures;
 mod homes;
+mod permissions;
 mod real_path;
 mod site;
 mod verbs;

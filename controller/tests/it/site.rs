@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use agent::Agent;
-use agent::config::Limits;
+use agent::config::Policy;
 use certs::Credentials;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -32,11 +32,16 @@ impl Site {
 
     /// A home, and an agent `web-1` that serves.
     pub(crate) fn with_agent() -> (Site, SocketAddr) {
+        Site::with_policy(Policy::default())
+    }
+
+    /// The same, whose owner has decided something.
+    pub(crate) fn with_policy(policy: Policy) -> (Site, SocketAddr) {
         let mut site = Site::new();
         let listener = site.listener("127.0.0.1:0");
         let address = listener.local_addr().unwrap();
         let credentials = site.issue("web-1", &address.to_string());
-        site.serve(&credentials, listener);
+        site.serve_with(&credentials, listener, policy);
         (site, address)
     }
 
@@ -51,8 +56,12 @@ impl Site {
     }
 
     pub(crate) fn serve(&mut self, credentials: &Credentials, listener: TcpListener) {
+        self.serve_with(credentials, listener, Policy::default());
+    }
+
+    fn serve_with(&mut self, credentials: &Credentials, listener: TcpListener, policy: Policy) {
         let _inside = self.runtime.enter();
-        let agent = Agent::on(credentials, vec![listener], Limits::default()).unwrap();
+        let agent = Agent::on(credentials, vec![listener], policy).unwrap();
         let stop = CancellationToken::new();
         self.runtime.spawn(agent.serve(stop.clone()));
         self._stop.push(stop.drop_guard());

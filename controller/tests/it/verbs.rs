@@ -39,6 +39,8 @@ fn the_json_of_each_verb_has_the_documented_form() {
         &["time", "web-1"],
         &["echo", "web-1", "hello"],
         &["ping", "web-1", "-c", "1"],
+        &["whoami", "web-1"],
+        &["can", "web-1", "run:reboot"],
         &["info", "nowhere.invalid"],
     ] {
         let output = site.run(&[words, &["--output", "json"]].concat());
