@@ -1,6 +1,6 @@
 //! The daemon: accepts mutually authenticated connections and answers a fixed list of requests.
 //!
-//! [`server`](self) takes connections and verifies them; a session asks and answers; each request is a file. What a test,
+//! A door takes connections and shakes hands; a session asks and answers; each request is a file. What a test,
 //! a demo or `main` needs is [`Agent::bind`], [`Agent::addresses`] and [`Agent::serve`].
 
 mod admission;
@@ -8,6 +8,7 @@ mod c_library;
 mod census;
 pub mod cli;
 pub mod config;
+mod door;
 mod host;
 pub mod log;
 pub mod permissions;
