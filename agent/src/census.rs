@@ -1,12 +1,15 @@
-//! How many verified connections there are, in all and of each identity.
+//! How many verified connections there are, in all and of each identity, and how many requests are in flight of each.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use certs::Name;
+use futures_util::stream::StreamExt;
 use protocol::Refusal;
+use tokio::sync::Semaphore;
 
 use crate::config::Limits;
+use crate::response::{Response, Steps};
 use crate::tide::Tide;
 
 /// The counts.
@@ -18,15 +21,45 @@ pub(crate) struct Census {
 #[derive(Debug, Default)]
 struct Counts {
     total: usize,
-    of: HashMap<Name, usize>,
+    of: HashMap<Name, Present>,
     tide: Tide,
+}
+
+/// An identity that has connections.
+#[derive(Debug)]
+struct Present {
+    connections: usize,
+    requests: Arc<Semaphore>,
 }
 
 /// A counted connection; it counts until dropped.
 #[derive(Debug)]
 pub(crate) struct Counted {
     name: Name,
+    requests: Arc<Semaphore>,
+    limit: usize,
     census: Arc<Census>,
+}
+
+impl Counted {
+    /// Counts a request as long as it is in flight; refuses it when its asker has too many on all connections together.
+    pub(crate) fn hold(&self, response: Response) -> Response {
+        let held = |steps: Steps| {
+            let permit = Arc::clone(&self.requests)
+                .try_acquire_owned()
+                .map_err(|_| Refusal::too_many_requests_of(self.name.as_str(), self.limit))?;
+            let steps = steps.map(move |step| {
+                let _in_flight = &permit;
+                step
+            });
+            Ok(steps.boxed())
+        };
+        match response {
+            Response::Later(steps) => held(steps).map_or_else(Response::Refused, Response::Later),
+            Response::Stream(steps) => held(steps).map_or_else(Response::Refused, Response::Stream),
+            at_once => at_once,
+        }
+    }
 }
 
 impl Census {
@@ -36,12 +69,13 @@ impl Census {
         if counts.total >= limits.connections {
             return Err(Refusal::too_many_connections(limits.connections));
         }
-        let of_name = counts.of.get(name).copied().unwrap_or_default();
+        let of_name = counts.of.get(name).map_or(0, |present| present.connections);
         if of_name >= limits.connections_per_identity {
             return Err(Refusal::too_many_connections_of(name.as_str(), limits.connections_per_identity));
         }
-        counts.add(name);
-        Ok(Counted { name: name.clone(), census: Arc::clone(self) })
+        let limit = limits.requests_in_flight_per_identity;
+        let requests = counts.add(name, limit);
+        Ok(Counted { name: name.clone(), requests, limit, census: Arc::clone(self) })
     }
 
     /// All connections.
@@ -55,16 +89,19 @@ impl Census {
 }
 
 impl Counts {
-    fn add(&mut self, name: &Name) {
-        *self.of.entry(name.clone()).or_default() += 1;
+    fn add(&mut self, name: &Name, requests: usize) -> Arc<Semaphore> {
+        let unknown = || Present { connections: 0, requests: Arc::new(Semaphore::new(requests)) };
+        let present = self.of.entry(name.clone()).or_insert_with(unknown);
+        present.connections += 1;
         self.total += 1;
         self.tide.rose_to(self.total);
+        Arc::clone(&present.requests)
     }
 
     fn take_away(&mut self, name: &Name) {
-        if let Some(count) = self.of.get_mut(name) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(present) = self.of.get_mut(name) {
+            present.connections -= 1;
+            if present.connections == 0 {
                 self.of.remove(name);
             }
         }

@@ -51,6 +51,8 @@ pub struct Limits {
     pub connections_per_identity: usize,
     /// Requests being answered at the same time on one connection.
     pub requests_in_flight: usize,
+    /// The same, on all connections of one identity.
+    pub requests_in_flight_per_identity: usize,
     /// The largest frame a peer may send.
     pub frame_bytes: usize,
     /// For the whole handshake.
@@ -72,6 +74,7 @@ impl Default for Limits {
             connections: 1024,
             connections_per_identity: 128,
             requests_in_flight: 64,
+            requests_in_flight_per_identity: 256,
             frame_bytes: MAX_ASK_FRAME,
             handshake: Duration::from_secs(3),
             rest_of_frame: Duration::from_secs(10),
@@ -94,7 +97,10 @@ impl Limits {
             return self;
         }
         let unverified = self.unverified.min((room / 3).max(1));
-        Limits { unverified, connections: self.connections.min(room - unverified), ..self }
+        let connections = self.connections.min(room - unverified);
+        // What is scarce must not all go to one.
+        let connections_per_identity = self.connections_per_identity.min((connections / 4).max(1));
+        Limits { unverified, connections, connections_per_identity, ..self }
     }
 }
 
@@ -180,11 +186,12 @@ mod tests {
         let limits = Limits { unverified: 512, connections: 1024, ..Limits::default() };
         let fitting = |descriptors| {
             let fitting = limits.within(descriptors);
-            (fitting.unverified, fitting.connections)
+            (fitting.unverified, fitting.connections, fitting.connections_per_identity)
         };
-        assert_eq!(fitting(65_536), (512, 1024));
-        assert_eq!(fitting(OWN_DESCRIPTORS + 1536), (512, 1024));
-        assert_eq!(fitting(OWN_DESCRIPTORS + 900), (300, 600));
-        assert_eq!(fitting(3), (1, 1));
+        assert_eq!(fitting(65_536), (512, 1024, 128));
+        assert_eq!(fitting(OWN_DESCRIPTORS + 1536), (512, 1024, 128));
+        assert_eq!(fitting(OWN_DESCRIPTORS + 900), (300, 600, 128));
+        assert_eq!(fitting(OWN_DESCRIPTORS + 60), (20, 40, 10));
+        assert_eq!(fitting(3), (1, 1, 1));
     }
 }

@@ -92,13 +92,13 @@ impl Server {
         stream: MessageStream<Connection>,
         peer: Peer,
         limits: Limits,
-        _counted: Counted,
+        counted: Counted,
     ) {
         let began = Instant::now();
         let peer = Arc::new(peer);
         let session = Session::new(stream, Arc::clone(&peer), limits, |ask| {
             match self.subject.permissions.load().admit(&peer, ask) {
-                Ok(permitted) => requests::answer(permitted, &self.subject),
+                Ok(permitted) => counted.hold(requests::answer(permitted, &self.subject)),
                 Err(refusal) => Response::Refused(refusal),
             }
         });

@@ -83,7 +83,10 @@ where
             let _ = put_reply(self.stream.outbox(), None, &Outcome::Refusal(refusal.clone()));
             let _ = self.flush().await;
         }
-        let _ = timeout(self.limits.write, self.stream.close()).await;
+        // Whoever takes nothing will not take a farewell.
+        if !matches!(ended, Err(Ended::NotReading(_))) {
+            let _ = timeout(self.limits.write, self.stream.close()).await;
+        }
         (self.tally, ended)
     }
 

@@ -154,6 +154,16 @@ impl Refusal {
         )
     }
 
+    /// One identity has as many requests in flight as it may have.
+    pub fn too_many_requests_of(name: &str, limit: usize) -> Refusal {
+        let message = format!("{name} already has {limit} requests in flight on this agent");
+        Refusal::new(
+            Kind::TooManyRequests,
+            message,
+            "wait for answers, or let the agent's owner raise `limits.requests_in_flight_per_identity`",
+        )
+    }
+
     /// The asker cancelled the request.
     pub fn cancelled() -> Refusal {
         Refusal::new(Kind::Cancelled, "the request was cancelled".to_owned(), "ask again when you want it")

@@ -51,6 +51,7 @@ fn a_file_says_every_limit() {
     assert_eq!(
         shown,
         "Limits { unverified: 1, connections: 2, connections_per_identity: 3, requests_in_flight: 4, \
+         requests_in_flight_per_identity: 44, \
          frame_bytes: 5120, handshake: 6s, rest_of_frame: 7s, idle: 8s, write: 9s, drain: 10s }"
     );
     assert_eq!(config.listen, ["0.0.0.0:7000".parse().unwrap(), "[::1]:5669".parse().unwrap()]);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use agent::config::Limits;
 use protocol::Kind;
+use protocol::message::{Outcome, put_cancel};
 use protocol::requests::echo::Echo;
 use protocol::requests::uptime::Uptime;
 use protocol::requests::watch::Watch;
@@ -108,6 +109,32 @@ async fn a_connection_has_only_so_many_requests_in_flight() {
     let (id, refused) = refusal(&mut wire).await;
     assert_eq!((id, refused.kind), (Some(3), Kind::TooManyRequests));
     ask(&mut wire, 4, Uptime {}).await;
+}
+
+#[tokio::test]
+async fn an_identity_has_only_so_many_requests_in_flight_on_all_its_connections() {
+    let site = Site::new(Limits { requests_in_flight_per_identity: 2, ..Limits::default() }).await;
+    let mut alices = Vec::new();
+    for _ in 0..2 {
+        let mut wire = site.connect("alice").await;
+        send(&mut wire, 1, forever()).await;
+        assert_eq!(receive(&mut wire).await.unwrap().0, Some(1));
+        alices.push(wire);
+    }
+    let mut third = site.connect("alice").await;
+    send(&mut third, 1, forever()).await;
+    assert_eq!(refusal(&mut third).await.1.kind, Kind::TooManyRequests);
+    // What takes no time is no burden, and others are not concerned.
+    ask(&mut third, 2, Uptime {}).await;
+    let mut bob = site.connect("bob").await;
+    send(&mut bob, 1, forever()).await;
+    assert_eq!(receive(&mut bob).await.unwrap().0, Some(1));
+    // What is over is given back.
+    put_cancel(alices[0].outbox(), 1).unwrap();
+    alices[0].flush().await.unwrap();
+    while !matches!(receive(&mut alices[0]).await, Some((Some(1), Outcome::Refusal(_)))) {}
+    send(&mut third, 3, forever()).await;
+    assert!(matches!(receive(&mut third).await, Some((Some(3), Outcome::Item(_)))));
 }
 
 #[tokio::test]
