@@ -38,6 +38,9 @@ pub enum Error {
     /// A certificate that says nothing usable about who it belongs to.
     #[error("{0}")]
     Certificate(String),
+    /// A code that was mistyped.
+    #[error("this is no code: {0}")]
+    Code(String),
     /// Making or signing something failed.
     #[error("cannot {doing}: {source}")]
     Signing {

@@ -5,6 +5,8 @@
 //! turns them into the two TLS configurations and puts a failed handshake into words. [`store`] is the only place that
 //! reads or writes keys. Nothing here knows what is said once both sides trust each other.
 
+pub mod adoption;
+pub mod applicant;
 pub mod authority;
 pub mod credentials;
 pub mod error;
@@ -12,6 +14,7 @@ pub mod identity;
 pub mod store;
 pub mod tls;
 
+pub use applicant::Applicant;
 pub use authority::{Address, Algorithm, Authority, Grant, Validity};
 pub use credentials::Credentials;
 pub use error::Error;

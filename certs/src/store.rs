@@ -123,13 +123,11 @@ impl Credentials {
     /// The file cannot be read or is loosely kept, or names what is missing or too much in it.
     pub fn load(path: &Path) -> Result<Credentials, Error> {
         let mut parts = Parts::load(path)?;
-        let own =
-            parts.certificates.iter().position(|certificate| !is_authority(certificate).unwrap_or(true));
-        let own = own.ok_or_else(|| Error::file(path, "there is no identity's certificate in it"))?;
-        let certificate = parts.certificates.remove(own);
-        let key = PrivateKeyDer::Pkcs8(parts.key);
-        Credentials::new(key, certificate, parts.certificates)
-            .map_err(|fault| Error::file(path, fault.to_string()))
+        let key = PrivateKeyDer::Pkcs8(parts.take_key().map_err(|fault| Error::file(path, fault))?);
+        let (certificate, authorities) = parts
+            .own_and_authorities()
+            .ok_or_else(|| Error::file(path, "there is no identity's certificate in it"))?;
+        Credentials::new(key, certificate, authorities).map_err(|fault| Error::file(path, fault.to_string()))
     }
 
     /// Writes the bundle, readable by its owner only.
@@ -155,7 +153,8 @@ impl Authority {
     /// # Errors
     /// The file cannot be read or is loosely kept, or does not hold exactly these two.
     pub fn load(path: &Path) -> Result<Authority, Error> {
-        let parts = Parts::load(path)?;
+        let mut parts = Parts::load(path)?;
+        let key = parts.take_key().map_err(|fault| Error::file(path, fault))?;
         let [certificate] = <[_; 1]>::try_from(parts.certificates).map_err(|found| {
             Error::file(path, format!("it holds {} certificates instead of one", found.len()))
         })?;
@@ -164,7 +163,7 @@ impl Authority {
             return Err(Error::file(path, "the certificate in it is not an authority's"));
         }
         let unusable = |error| Error::file(path, format!("the key in it cannot be used: {error}"));
-        let key = KeyPair::try_from(&parts.key).map_err(unusable)?;
+        let key = KeyPair::try_from(&key).map_err(unusable)?;
         if x509_public_key(&certificate)? != key.subject_public_key_info() {
             return Err(Error::file(path, "the key does not belong to the certificate"));
         }
@@ -185,6 +184,25 @@ impl Authority {
     }
 }
 
+/// What an authority hands out for a key that it never sees: the certificate, and itself.
+pub fn papers(certificate: &CertificateDer<'_>, authority: &CertificateDer<'_>) -> String {
+    pem("CERTIFICATE", certificate) + &pem("CERTIFICATE", authority)
+}
+
+/// A certificate, and the authorities that came with it.
+pub(crate) type Papers = (CertificateDer<'static>, Vec<CertificateDer<'static>>);
+
+/// Reads what an authority handed out.
+pub(crate) fn read_papers(text: &str) -> Result<Papers, Error> {
+    let damaged =
+        |fault: &str| Error::Certificate(format!("what the authority sent cannot be used: {fault}"));
+    let parts = Parts::read(text).map_err(|fault| damaged(&fault))?;
+    if !parts.keys.is_empty() {
+        return Err(damaged("a private key has no place in it"));
+    }
+    parts.own_and_authorities().ok_or_else(|| damaged("there is no identity's certificate in it"))
+}
+
 fn x509_public_key(certificate: &CertificateDer<'_>) -> Result<Vec<u8>, Error> {
     rustls::server::ParsedCertificate::try_from(certificate)
         .map(|parsed| parsed.subject_public_key_info().to_vec())
@@ -193,7 +211,7 @@ fn x509_public_key(certificate: &CertificateDer<'_>) -> Result<Vec<u8>, Error> {
 
 /// What a PEM file holds.
 struct Parts {
-    key: PrivatePkcs8KeyDer<'static>,
+    keys: Vec<PrivatePkcs8KeyDer<'static>>,
     certificates: Vec<CertificateDer<'static>>,
 }
 
@@ -214,10 +232,20 @@ impl Parts {
                 (kind, _) => return Err(format!("a {kind:?} has no place in it")),
             }
         }
-        let count = keys.len();
-        let [key] = <[_; 1]>::try_from(keys)
-            .map_err(|_| format!("it holds {count} private keys instead of one (PKCS #8, `PRIVATE KEY`)"))?;
-        Ok(Parts { key, certificates })
+        Ok(Parts { keys, certificates })
+    }
+
+    fn take_key(&mut self) -> Result<PrivatePkcs8KeyDer<'static>, String> {
+        let [key] = <[_; 1]>::try_from(std::mem::take(&mut self.keys)).map_err(|keys| {
+            format!("it holds {} private keys instead of one (PKCS #8, `PRIVATE KEY`)", keys.len())
+        })?;
+        Ok(key)
+    }
+
+    /// The one certificate that is no authority's, and those that are.
+    fn own_and_authorities(mut self) -> Option<Papers> {
+        let own = self.certificates.iter().position(|certificate| !is_authority(certificate).unwrap_or(true));
+        own.map(|own| (self.certificates.remove(own), self.certificates))
     }
 }
 

@@ -3,6 +3,7 @@
 //! TLS 1.3 only, the post-quantum exchange first. No resumption and no tickets: a resumed session skips the client's
 //! certificate, so an expired or revoked one would get in.
 
+pub mod adoption;
 mod verdict;
 
 use std::sync::Arc;
@@ -116,7 +117,7 @@ pub fn peer(connection: &CommonState) -> Option<Peer> {
     Peer::read(connection.peer_certificates()?.first()?).ok()
 }
 
-fn demand(credentials: &Credentials, role: Role) -> Result<(), Error> {
+pub(crate) fn demand(credentials: &Credentials, role: Role) -> Result<(), Error> {
     let own = &credentials.own().identity;
     if own.role == role {
         return Ok(());
@@ -125,7 +126,7 @@ fn demand(credentials: &Credentials, role: Role) -> Result<(), Error> {
     Err(Error::Certificate(format!("this is the identity of {found} `{name}`, and not of any {role}")))
 }
 
-fn roots(credentials: &Credentials) -> Result<RootCertStore, Error> {
+pub(crate) fn roots(credentials: &Credentials) -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
     for authority in &credentials.authorities {
         roots.add(authority.clone())?;
