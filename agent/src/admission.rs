@@ -13,7 +13,7 @@ use crate::tide::Tide;
 
 /// Those who count as one: an IPv4 address, or an IPv6 network of 64 bits, which one host commonly has to itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Source(IpAddr);
+pub(crate) struct Source(IpAddr);
 
 impl From<IpAddr> for Source {
     fn from(address: IpAddr) -> Source {

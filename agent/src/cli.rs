@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use jiff::SignedDuration;
 use tracing::level_filters::LevelFilter;
 
 use crate::config::{parse_listen, parse_log};
@@ -12,6 +14,8 @@ use crate::config::{parse_listen, parse_log};
 #[derive(Debug, Parser)]
 #[command(name = "agent", version, arg_required_else_help = true)]
 #[command(after_help = "Examples:
+  agent run --listen 0.0.0.0:5669                  wait to be adopted, then answer
+  agent code                                       the one-time code, and what to type at your desk
   agent run --identity web-1.bundle --listen 0.0.0.0:5669
   agent check-config --config /etc/rollcall/agent.toml")]
 pub struct Cli {
@@ -23,11 +27,53 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Answer requests until told to stop. SIGHUP reads configuration and identity again; SIGTERM ends what is in
+    /// Answer requests until told to stop. An agent without an identity waits to be adopted first. SIGHUP reads configuration and identity again; SIGTERM ends what is in
     /// flight and stops, a second one stops at once.
     Run(Flags),
     /// Read configuration and identity, and say everything that is wrong with them.
     CheckConfig(Flags),
+    /// Print a one-time code with which this machine can be adopted. A code that was printed before is void.
+    Code(Code),
+    /// Forget whom this machine belongs to, so that it can be adopted again.
+    Reset(Reset),
+}
+
+/// The folder for what the agent keeps.
+#[derive(Debug, Clone, Args)]
+pub struct StateFolder {
+    /// The folder for what the agent keeps.
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/rollcall")]
+    pub state: PathBuf,
+}
+
+/// Print a one-time code.
+#[derive(Debug, Clone, Args)]
+pub struct Code {
+    /// Where the agent keeps it.
+    #[command(flatten)]
+    pub folder: StateFolder,
+    /// How long the code lives.
+    #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = parse_life)]
+    pub life: Duration,
+}
+
+/// Forget whom this machine belongs to.
+#[derive(Debug, Clone, Args)]
+pub struct Reset {
+    /// Where the agent keeps it.
+    #[command(flatten)]
+    pub folder: StateFolder,
+    /// Do not ask.
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// A code lives for minutes, or for some days where somebody else carries it.
+fn parse_life(text: &str) -> Result<Duration, String> {
+    const WEEK: Duration = Duration::from_secs(7 * 86_400);
+    let life = text.parse::<SignedDuration>().ok().and_then(|life| Duration::try_from(life).ok());
+    let life = life.filter(|life| (Duration::from_secs(1)..=WEEK).contains(life));
+    life.ok_or_else(|| "a code lives from 1s to 168h, such as 10m or 1h".to_owned())
 }
 
 /// Where to find things; flags win over the configuration file.
@@ -36,9 +82,9 @@ pub struct Flags {
     /// The configuration file [default: /etc/rollcall/agent.toml, where there is one].
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// The folder for what the agent keeps.
-    #[arg(long, value_name = "DIR", default_value = "/var/lib/rollcall")]
-    pub state: PathBuf,
+    /// Where the agent keeps things.
+    #[command(flatten)]
+    pub folder: StateFolder,
     /// The identity bundle that `controller issue` wrote [default: identity.bundle in the state folder].
     #[arg(long, value_name = "FILE")]
     pub identity: Option<PathBuf>,

@@ -12,6 +12,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::cli::Flags;
 use crate::permissions::Permissions;
+use crate::state::State;
 
 /// Read when it is there and no other is named.
 const DEFAULT_FILE: &str = "/etc/rollcall/agent.toml";
@@ -23,6 +24,8 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// Where to listen.
     pub listen: Vec<SocketAddr>,
+    /// The folder for what the agent keeps.
+    pub state: State,
     /// The identity bundle.
     pub identity: PathBuf,
     /// How much to log.
@@ -139,16 +142,14 @@ impl Config {
         let named = flags.config.as_deref();
         let path = named.or_else(|| Some(Path::new(DEFAULT_FILE)).filter(|path| path.exists()));
         let file = path.map(file::read).transpose()?.unwrap_or_default();
+        let state = State::new(&flags.folder.state);
         let listen = if flags.listen.is_empty() { file.listen } else { Some(flags.listen.clone()) };
         Ok(Config {
             file: path.map(Path::to_owned),
             listen: listen
                 .unwrap_or_else(|| vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_PORT)]),
-            identity: flags
-                .identity
-                .clone()
-                .or(file.identity)
-                .unwrap_or_else(|| flags.state.join("identity.bundle")),
+            identity: flags.identity.clone().or(file.identity).unwrap_or_else(|| state.identity_file()),
+            state,
             log: flags.log.or(file.log).unwrap_or(LevelFilter::INFO),
             policy: file.policy,
         })

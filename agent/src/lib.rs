@@ -1,9 +1,11 @@
 //! The daemon: accepts mutually authenticated connections and answers a fixed list of requests.
 //!
 //! A door takes connections and shakes hands; a session asks and answers; each request is a file. What a test,
-//! a demo or `main` needs is [`Agent::bind`], [`Agent::addresses`] and [`Agent::serve`].
+//! a demo or `main` needs is [`listen`], [`Agent::on`], [`Agent::addresses`] and [`Agent::serve`]; an agent that belongs to
+//! nobody goes through [`adoption::wait`] first.
 
 mod admission;
+pub mod adoption;
 mod c_library;
 mod census;
 pub mod cli;
@@ -11,11 +13,13 @@ pub mod config;
 mod door;
 mod host;
 pub mod log;
+pub mod owner;
 pub mod permissions;
 mod requests;
 mod response;
 mod server;
 mod session;
+pub mod state;
 mod throttle;
 mod tide;
 
@@ -65,20 +69,7 @@ pub struct Reload {
 }
 
 impl Agent {
-    /// Reads the identity and listens.
-    ///
-    /// # Errors
-    /// The identity is no good, or an address is not to be had.
-    pub fn bind(config: &Config) -> Result<Agent, Error> {
-        let credentials = Credentials::load(&config.identity)?;
-        let mut listeners = Vec::new();
-        for &address in &config.listen {
-            listeners.push(listen(address).map_err(|source| Error::Listen { address, source })?);
-        }
-        Agent::on(&credentials, listeners, config.policy.clone())
-    }
-
-    /// Takes listeners that somebody else has opened.
+    /// Takes listeners, and the identity to show there.
     ///
     /// # Errors
     /// The credentials are not an agent's.
@@ -118,7 +109,16 @@ impl Agent {
     }
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+/// Listens where the configuration says.
+///
+/// # Errors
+/// An address is not to be had.
+pub fn listen(config: &Config) -> Result<Vec<TcpListener>, Error> {
+    let on = |&address: &SocketAddr| listen_on(address).map_err(|source| Error::Listen { address, source });
+    config.listen.iter().map(on).collect()
+}
+
+fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use agent::cli::{Cli, Flags, Verb};
 use agent::config::{Config, Fault};
 use agent::log::{self, Lines, Written};
-use agent::{Agent, Error, Reload};
+use agent::{Agent, Error, Reload, adoption, owner};
 use certs::{Credentials, Peer};
 use clap::Parser;
 use jiff::{SignedDuration, Timestamp};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::level_filters::LevelFilter;
 
@@ -23,6 +24,8 @@ fn main() -> ExitCode {
     let done = match Cli::parse().verb {
         Verb::Run(flags) => run(&flags),
         Verb::CheckConfig(flags) => check(&flags),
+        Verb::Code(flags) => tell(owner::code(&flags)),
+        Verb::Reset(flags) => tell(owner::reset(&flags)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -54,11 +57,22 @@ fn run(flags: &Flags) -> Result<(), Faults> {
 }
 
 async fn serve(flags: &Flags, config: &Config) -> Result<(), Faults> {
-    let agent = Agent::bind(config).map_err(|error| cannot_start(&error))?;
+    let known = identity(config).map_err(|error| cannot_start(&Error::Identity(error)))?;
+    let listeners = agent::listen(config).map_err(|error| cannot_start(&error))?;
     let stop = CancellationToken::new();
     let no_signals = |error: io::Error| vec![format!("cannot listen for signals: {error}")];
     stop_when_told(stop.clone()).map_err(no_signals)?;
-    reload_when_told(flags.clone(), config.clone(), agent.reload()).map_err(no_signals)?;
+    let hangup = signal(SignalKind::hangup()).map_err(no_signals)?;
+    let credentials = match known {
+        Some(credentials) => credentials,
+        None => match be_adopted(config, &listeners, &stop).await? {
+            Some(credentials) => credentials,
+            None => return Ok(()),
+        },
+    };
+    let agent =
+        Agent::on(&credentials, listeners, config.policy.clone()).map_err(|error| cannot_start(&error))?;
+    reload_when_told(hangup, flags.clone(), config.clone(), agent.reload());
     let own = agent.own();
     let addresses: Vec<String> = agent.addresses().iter().map(ToString::to_string).collect();
     tracing::info!(
@@ -73,6 +87,36 @@ async fn serve(flags: &Flags, config: &Config) -> Result<(), Faults> {
         cut => tracing::warn!("stopped; connections that did not end in time and were cut: {cut}"),
     }
     Ok(())
+}
+
+/// Who the agent is. Only where its own folder has no identity it belongs to nobody: a file that was named must be there.
+fn identity(config: &Config) -> Result<Option<Credentials>, certs::Error> {
+    match Credentials::load(&config.identity) {
+        Err(error) if error.is_not_found() && config.identity == config.state.identity_file() => Ok(None),
+        loaded => loaded.map(Some),
+    }
+}
+
+async fn be_adopted(
+    config: &Config,
+    listeners: &[TcpListener],
+    stop: &CancellationToken,
+) -> Result<Option<Credentials>, Faults> {
+    let addresses: Vec<String> =
+        listeners.iter().filter_map(|listener| Some(listener.local_addr().ok()?.to_string())).collect();
+    tracing::info!(
+        "this agent belongs to nobody, and waits on {} to be adopted; `agent code` says how",
+        addresses.join(", ")
+    );
+    let adopted = adoption::wait(listeners, &config.state, config.policy.limits, stop).await;
+    let adopted = adopted.map_err(|error| {
+        vec![format!("cannot be adopted: {error}"), "choose a folder of your own with --state".to_owned()]
+    })?;
+    match &adopted {
+        Some(credentials) => tracing::info!("adopted: this agent is {} now", credentials.own().identity.name),
+        None => tracing::info!("stopped before anybody adopted this agent"),
+    }
+    Ok(adopted)
 }
 
 /// The first SIGTERM or SIGINT stops, the second does not wait.
@@ -96,8 +140,7 @@ fn stop_when_told(stop: CancellationToken) -> io::Result<()> {
 }
 
 /// SIGHUP reads configuration and identity again, on a thread of its own: files may be slow.
-fn reload_when_told(flags: Flags, running: Config, reload: Reload) -> io::Result<()> {
-    let mut hangup = signal(SignalKind::hangup())?;
+fn reload_when_told(mut hangup: Signal, flags: Flags, running: Config, reload: Reload) {
     let all = Arc::new((flags, running, reload));
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
@@ -105,7 +148,6 @@ fn reload_when_told(flags: Flags, running: Config, reload: Reload) -> io::Result
             let _ = tokio::task::spawn_blocking(move || read_again(&all.0, &all.1, &all.2)).await;
         }
     });
-    Ok(())
 }
 
 fn read_again(flags: &Flags, running: &Config, reload: &Reload) {
@@ -133,17 +175,25 @@ fn read_again(flags: &Flags, running: &Config, reload: &Reload) {
 
 fn check(flags: &Flags) -> Result<(), Faults> {
     let config = Config::decide(flags).map_err(|faults| lines(&faults))?;
-    let credentials =
-        Credentials::load(&config.identity).map_err(|error| cannot_start(&Error::Identity(error)))?;
-    let own = credentials.own();
-    if let Some(fault) = outside_dates(own) {
-        return Err(vec![format!("{}: {fault}", config.identity.display())]);
-    }
+    let credentials = identity(&config).map_err(|error| cannot_start(&Error::Identity(error)))?;
+    let is = match &credentials {
+        None => "waits there to be adopted".to_owned(),
+        Some(credentials) => {
+            let own = credentials.own();
+            if let Some(fault) = outside_dates(own) {
+                return Err(vec![format!("{}: {fault}", config.identity.display())]);
+            }
+            format!("identity {} until {}", own.identity.name, own.not_after)
+        }
+    };
     let file =
         config.file.map_or_else(|| "no file, all defaults".to_owned(), |file| file.display().to_string());
     let listen: Vec<String> = config.listen.iter().map(ToString::to_string).collect();
-    let (name, until) = (&own.identity.name, own.not_after);
-    let text = format!("good ({file}): listens on {}, identity {name} until {until}\n", listen.join(", "));
+    tell(Ok(format!("good ({file}): listens on {}, {is}\n", listen.join(", "))))
+}
+
+fn tell(text: Result<String, String>) -> Result<(), Faults> {
+    let text = text.map_err(|fault| vec![fault])?;
     io::stdout().write_all(text.as_bytes()).map_err(|error| vec![error.to_string()])
 }
 
@@ -177,8 +227,8 @@ fn lines(faults: &[Fault]) -> Faults {
 fn cannot_start(error: &Error) -> Faults {
     let hint = match error {
         Error::Identity(error) if error.is_not_found() => {
-            "this machine has no identity yet. At your desk: controller issue NAME --address ADDRESS\n  \
-             Carry NAME.bundle here, then: agent run --identity NAME.bundle"
+            "leave --identity away to have this machine adopted. Or at your desk: controller issue NAME --address \
+             ADDRESS\n  Carry NAME.bundle here, then: agent run --identity NAME.bundle"
                 .to_owned()
         }
         Error::Identity(_) => "mend that, or issue a new one with `controller issue`".to_owned(),

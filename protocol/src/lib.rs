@@ -4,6 +4,7 @@
 //! [`frame`] puts the envelope into bytes, and [`stream`] moves the bytes. This crate knows no sockets, no TLS and
 //! nothing of who speaks: `docs/protocol.md` says the same in prose, for people who write a client of their own.
 
+pub mod adoption;
 pub mod frame;
 pub mod message;
 pub mod refusal;

@@ -44,6 +44,12 @@ pub enum Kind {
     CertificateEnded,
     /// The agent is shutting down.
     ShuttingDown,
+    /// An adoption was not proven.
+    CodeNotAccepted,
+    /// An adoption was proven with a code whose life is over.
+    CodeExpired,
+    /// The agent belongs to somebody by now.
+    AlreadyAdopted,
     /// The agent tried and could not; the message says why.
     Failed,
     /// A kind from a newer agent.
@@ -190,6 +196,24 @@ impl Refusal {
     /// The agent is about to end.
     pub fn shutting_down() -> Refusal {
         Refusal::new(Kind::ShuttingDown, "the agent is shutting down".to_owned(), "ask again in a moment")
+    }
+
+    /// An adoption without the right code. Says nothing of which codes there are, or whether there is one.
+    pub fn code_not_accepted() -> Refusal {
+        let message = "the code was not accepted".to_owned();
+        Refusal::new(Kind::CodeNotAccepted, message, "get a new one on that machine with: agent code")
+    }
+
+    /// An adoption with a code that was right once. Said only to who has proven to know it.
+    pub fn code_expired(at: jiff::Timestamp) -> Refusal {
+        let message = format!("the code's life ended at {at}");
+        Refusal::new(Kind::CodeExpired, message, "get a new one on that machine with: agent code")
+    }
+
+    /// Somebody else was faster. Said only to who has proven to know the code.
+    pub fn already_adopted() -> Refusal {
+        let message = "somebody else who knows the code has adopted this agent a moment ago".to_owned();
+        Refusal::new(Kind::AlreadyAdopted, message, "if that was not you, run `agent reset` on that machine")
     }
 
     /// The agent tried and could not.

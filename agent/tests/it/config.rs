@@ -18,7 +18,8 @@ fn files(folder: &str) -> Vec<PathBuf> {
 fn decide(file: &Path) -> Result<Config, Vec<Fault>> {
     let cli = Cli::parse_from(["agent", "check-config", "--config", file.to_str().unwrap()]);
     match cli.verb {
-        Verb::Run(flags) | Verb::CheckConfig(flags) => Config::decide(&flags),
+        Verb::CheckConfig(flags) => Config::decide(&flags),
+        other => panic!("not `check-config`: {other:?}"),
     }
 }
 

@@ -77,6 +77,6 @@ async fn a_reload_changes_what_comes_and_keeps_what_is_there() {
 fn config(flags: &[&str]) -> Config {
     match Cli::parse_from([&["agent", "run"], flags].concat()).verb {
         Verb::Run(flags) => Config::decide(&flags).unwrap(),
-        Verb::CheckConfig(_) => unreachable!("`run` was given"),
+        other => panic!("not `run`: {other:?}"),
     }
 }

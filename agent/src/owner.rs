@@ -1,0 +1,167 @@
+//! What the owner of a machine does on it: prints a code to have it adopted, or forgets whom it belongs to.
+
+use std::fmt::Write as _;
+use std::io::{self, BufRead, Write as _};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::time::Duration;
+
+use certs::Credentials;
+use certs::adoption::Code;
+use jiff::{SignedDuration, Timestamp};
+use protocol::DEFAULT_PORT;
+
+use crate::cli;
+use crate::state::State;
+
+/// An agent on this machine takes a connection at once, or not at all.
+const TAKE: Duration = Duration::from_secs(1);
+
+/// What cannot be done, and what to do.
+type Fault = String;
+
+/// Makes a code in place of any other, and says what to type at the desk.
+///
+/// # Errors
+/// The machine belongs to somebody, nobody waits to be adopted, or the folder is no good.
+pub fn code(flags: &cli::Code) -> Result<String, Fault> {
+    let state = State::new(&flags.folder.state);
+    let folder = state.path().display();
+    if let Some(owned) = belongs(&state)? {
+        return Err(format!(
+            "{owned}; no code is needed.\n  To give it to somebody else: agent reset --state {folder}"
+        ));
+    }
+    let waiting = state.waiting();
+    if !waiting.iter().any(|address| TcpStream::connect_timeout(&near(*address), TAKE).is_ok()) {
+        return Err(format!(
+            "no agent waits for its adoption with the folder {folder}.\n  Start one: agent run --state {folder} \
+             --listen 0.0.0.0:{DEFAULT_PORT}"
+        ));
+    }
+    let code = Code::random().map_err(text)?;
+    let life = SignedDuration::try_from(flags.life).map_err(text)?;
+    let until = Timestamp::now().checked_add(life).map_err(text)?;
+    state.create().and_then(|()| state.save_code(&code, until)).map_err(text)?;
+    Ok(instructions(&code, life, until, &waiting))
+}
+
+fn instructions(code: &Code, life: SignedDuration, until: Timestamp, waiting: &[SocketAddr]) -> String {
+    let mut text = format!("Until {until:.0} ({life:#}) this machine can be adopted. Type at your desk:\n\n");
+    for address in addresses(waiting) {
+        let _ = writeln!(text, "  controller adopt {address}");
+    }
+    let _ = write!(text, "\nand there, when asked, this code. It works once.\n\n  {code}\n");
+    if waiting.iter().all(|address| address.ip().is_loopback()) {
+        let _ = write!(
+            text,
+            "\nThe agent listens on loopback only: nobody but this machine reaches it.\n\
+             Start it with --listen 0.0.0.0:{DEFAULT_PORT} for the others.\n"
+        );
+    }
+    text
+}
+
+/// How a desk would write where the agent waits. An address of every interface is none that could be typed.
+fn addresses(waiting: &[SocketAddr]) -> Vec<String> {
+    let mut all: Vec<String> = waiting
+        .iter()
+        .map(|address| {
+            let ip = if address.ip().is_unspecified() { outward(address.ip()) } else { address.ip() };
+            match (ip, address.port()) {
+                (ip, DEFAULT_PORT) => ip.to_string(),
+                (ip, port) => SocketAddr::new(ip, port).to_string(),
+            }
+        })
+        .collect();
+    all.dedup();
+    all
+}
+
+/// The address from which this machine would reach others. Connecting a datagram socket sends nothing.
+fn outward(any: IpAddr) -> IpAddr {
+    let far = if any.is_ipv4() { "192.0.2.1:9" } else { "[2001:db8::1]:9" };
+    let local = UdpSocket::bind((any, 0)).and_then(|socket| {
+        socket.connect(far)?;
+        socket.local_addr()
+    });
+    local.map_or(if any.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { any }, |address| address.ip())
+}
+
+/// The same agent, seen from this machine.
+fn near(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => (std::net::Ipv6Addr::LOCALHOST, address.port()).into(),
+        _ => address,
+    }
+}
+
+/// Forgets whom the machine belongs to, after asking.
+///
+/// # Errors
+/// It belongs to nobody, the answer was no, or the folder is no good.
+pub fn reset(flags: &cli::Reset) -> Result<String, Fault> {
+    let state = State::new(&flags.folder.state);
+    let owned = match belongs(&state) {
+        Ok(Some(owned)) => owned,
+        Ok(None) => {
+            return Err(format!("{} holds no identity: there is nothing to forget", state.path().display()));
+        }
+        // A damaged identity is a good reason to forget it.
+        Err(damaged) => damaged,
+    };
+    if !flags.yes && !confirmed(&owned)? {
+        return Err("nothing was changed".to_owned());
+    }
+    state.create().and_then(|()| state.forget_owner()).map_err(text)?;
+    Ok("Forgotten. An agent that runs goes on as it was until it is started again; then it waits to be adopted.\n\
+        At the desk, `controller revoke` ends what the old certificate was good for.\n"
+        .to_owned())
+}
+
+fn confirmed(owned: &str) -> Result<bool, Fault> {
+    let ask = || -> io::Result<String> {
+        write!(io::stderr(), "{owned}. Forget that? Type yes: ")?;
+        let mut answer = String::new();
+        io::stdin().lock().read_line(&mut answer)?;
+        Ok(answer)
+    };
+    Ok(ask().map_err(text)?.trim() == "yes")
+}
+
+/// Whom the machine belongs to, in words.
+fn belongs(state: &State) -> Result<Option<String>, Fault> {
+    match Credentials::load(&state.identity_file()) {
+        Ok(credentials) => {
+            let own = credentials.own();
+            Ok(Some(format!("this machine is {} already, until {:.0}", own.identity.name, own.not_after)))
+        }
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(text(error)),
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is mapped over")]
+fn text(error: impl ToString) -> Fault {
+    error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_to_type_is_what_would_work() {
+        let typed = |waiting: &[&str]| {
+            let waiting: Vec<SocketAddr> = waiting.iter().map(|address| address.parse().unwrap()).collect();
+            addresses(&waiting)
+        };
+        assert_eq!(typed(&["192.0.2.7:5669"]), ["192.0.2.7"]);
+        assert_eq!(
+            typed(&["192.0.2.7:7000", "[2001:db8::7]:7000"]),
+            ["192.0.2.7:7000", "[2001:db8::7]:7000"]
+        );
+        let any = typed(&["0.0.0.0:7000"]);
+        assert!(any[0].ends_with(":7000") && !any[0].starts_with("0.0.0.0"), "{any:?}");
+    }
+}

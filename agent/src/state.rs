@@ -1,0 +1,173 @@
+//! The folder for what the agent keeps: which file is where, and what is in it.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use certs::adoption::{Code, CodeKey};
+use certs::store::{self, Existing};
+use certs::{Credentials, Error};
+use jiff::Timestamp;
+use rustix::process::geteuid;
+
+/// Private to the user the agent runs as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    path: PathBuf,
+}
+
+/// The one-time code, as it is kept: good for proofs, and for nothing after its life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct KeptCode {
+    pub(crate) key: CodeKey,
+    pub(crate) until: Timestamp,
+}
+
+impl State {
+    /// The folder that was named.
+    pub fn new(path: &Path) -> State {
+        State { path: path.to_owned() }
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Who the agent is, once it belongs to somebody.
+    pub fn identity_file(&self) -> PathBuf {
+        self.path.join("identity.bundle")
+    }
+
+    fn code_file(&self) -> PathBuf {
+        self.path.join("adoption.code")
+    }
+
+    fn waiting_file(&self) -> PathBuf {
+        self.path.join("adoption.address")
+    }
+
+    /// Makes the folder, or checks that it is this user's own: what somebody else wrote there, the agent could not read.
+    ///
+    /// # Errors
+    /// It cannot be made, or belongs to somebody else.
+    pub fn create(&self) -> Result<(), Error> {
+        store::private_folder(&self.path)?;
+        let owner = fs::metadata(&self.path).map(|metadata| metadata.uid());
+        let owner = owner.map_err(|source| self.io(&self.path, "look at", source))?;
+        let me = geteuid().as_raw();
+        if owner == me {
+            return Ok(());
+        }
+        let fault =
+            format!("this belongs to user {owner}, and the program runs as user {me}; run it as that user");
+        Err(Error::File { path: self.path.clone(), fault })
+    }
+
+    /// Remembers a code in place of any other.
+    pub(crate) fn save_code(&self, code: &Code, until: Timestamp) -> Result<(), Error> {
+        let text = format!("key = \"{}\"\nuntil = \"{until}\"\n", code.key().to_hex());
+        store::write_secret(&self.code_file(), text.as_bytes(), Existing::Replace)
+    }
+
+    /// The code that was given out last.
+    pub(crate) fn code(&self) -> Result<Option<KeptCode>, Error> {
+        let path = self.code_file();
+        let text = match store::read_secret(&path) {
+            Ok(text) => text,
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let read = || {
+            let table: toml::Table = text.parse().ok()?;
+            let key = CodeKey::from_hex(table.get("key")?.as_str()?)?;
+            let until = table.get("until")?.as_str()?.parse().ok()?;
+            Some(KeptCode { key, until })
+        };
+        read().map(Some).ok_or_else(|| Error::File {
+            path,
+            fault: "this holds no code; make a new one with `agent code`".to_owned(),
+        })
+    }
+
+    /// A code works once.
+    pub(crate) fn forget_code(&self) -> Result<(), Error> {
+        self.remove(&self.code_file())
+    }
+
+    /// From now on the agent is somebody. Fails when it was before: of two adoptions, one wins.
+    pub(crate) fn become_known(&self, credentials: &Credentials) -> Result<(), Error> {
+        credentials.save(&self.identity_file(), Existing::Keep)
+    }
+
+    /// Writes down where an agent waits for its adoption, for `agent code` to tell.
+    pub(crate) fn save_waiting(&self, addresses: &[SocketAddr]) -> Result<(), Error> {
+        let lines: String = addresses.iter().map(|address| format!("{address}\n")).collect();
+        store::write_secret(&self.waiting_file(), lines.as_bytes(), Existing::Replace)
+    }
+
+    /// Where an agent waits; empty when none does.
+    pub(crate) fn waiting(&self) -> Vec<SocketAddr> {
+        let text = store::read_secret(&self.waiting_file()).unwrap_or_default();
+        text.lines().filter_map(|line| line.parse().ok()).collect()
+    }
+
+    /// Nobody waits any more.
+    pub(crate) fn forget_waiting(&self) -> Result<(), Error> {
+        self.remove(&self.waiting_file())
+    }
+
+    /// Forgets whom the agent belongs to. The code goes first: nobody should be able to use an old one.
+    pub(crate) fn forget_owner(&self) -> Result<(), Error> {
+        self.forget_code()?;
+        self.remove(&self.identity_file())
+    }
+
+    fn remove(&self, path: &Path) -> Result<(), Error> {
+        let removed = match fs::remove_file(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            removed => removed.and_then(|()| fs::File::open(&self.path)?.sync_all()),
+        };
+        removed.map_err(|source| self.io(path, "remove", source))
+    }
+
+    fn io(&self, path: &Path, doing: &'static str, source: std::io::Error) -> Error {
+        Error::Io { path: path.to_owned(), doing, source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_kept_and_forgotten_and_never_as_it_was_printed() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::new(&folder.path().join("state"));
+        state.create().unwrap();
+        assert_eq!(state.code().unwrap(), None);
+        let (first, second) = (Code::random().unwrap(), Code::random().unwrap());
+        let until = Timestamp::now();
+        state.save_code(&first, until).unwrap();
+        state.save_code(&second, until).unwrap();
+        assert_eq!(state.code().unwrap(), Some(KeptCode { key: second.key(), until }));
+        let text = fs::read_to_string(state.code_file()).unwrap();
+        assert!(!text.contains(&second.to_string()), "{text}");
+        state.forget_code().unwrap();
+        state.forget_code().unwrap();
+        assert_eq!(state.code().unwrap(), None);
+    }
+
+    #[test]
+    fn a_damaged_code_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::new(folder.path());
+        for text in ["", "key = 5", "key = \"ab\"\nuntil = \"2026-01-01T00:00:00Z\"\n", "\0"] {
+            store::write_secret(&state.code_file(), text.as_bytes(), Existing::Replace).unwrap();
+            let said = state.code().unwrap_err().to_string();
+            assert!(said.contains("adoption.code: ") && said.contains("agent code"), "{said}");
+        }
+    }
+}
