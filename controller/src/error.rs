@@ -1,6 +1,7 @@
 //! Every failure in words: at which stage, what, why, and what to do next. At most three lines each.
 
 mod handshake;
+mod kind;
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,6 +11,7 @@ use certs::Error;
 use protocol::Refusal;
 use serde::Serialize;
 
+pub use self::kind::{Kind, Stage};
 use crate::exit::Exit;
 use crate::hosts::Host;
 use crate::output::human;
@@ -67,38 +69,6 @@ impl Trouble {
     }
 }
 
-/// How far it went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Stage {
-    /// Finding the address of a name.
-    Lookup,
-    /// Connecting to the address.
-    Connect,
-    /// Agreeing on TLS.
-    Tls,
-    /// Believing each other.
-    Identity,
-    /// Asking and being answered.
-    Request,
-}
-
-impl Stage {
-    fn word(self) -> &'static str {
-        match self {
-            Stage::Lookup => "lookup",
-            Stage::Connect => "connect",
-            Stage::Tls => "TLS",
-            Stage::Identity => "identity",
-            Stage::Request => "request",
-        }
-    }
-
-    fn is_before_trust(self) -> bool {
-        self != Stage::Request
-    }
-}
-
 /// What went wrong with a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Failure {
@@ -108,7 +78,7 @@ pub struct Failure {
     /// How far it went.
     pub stage: Stage,
     /// For programs; never changes its meaning.
-    pub kind: String,
+    pub kind: Kind,
     /// What failed.
     pub message: String,
     /// The likely reason, where there is one.
@@ -120,12 +90,11 @@ pub struct Failure {
 }
 
 impl Failure {
-    fn new(host: &Host, stage: Stage, kind: &str, message: impl Into<String>) -> Failure {
-        let host = host.label.clone();
+    fn new(host: &Host, kind: Kind, message: impl Into<String>) -> Failure {
         Failure {
-            host,
-            stage,
-            kind: kind.to_owned(),
+            host: host.label.clone(),
+            stage: kind.stage(),
+            kind,
             message: message.into(),
             why: String::new(),
             hint: String::new(),
@@ -147,9 +116,8 @@ impl Failure {
         if fault.starts_with("Temporary") {
             return Failure::lookup_unanswered(host, name, fault);
         }
-        let failure =
-            Failure::new(host, Stage::Lookup, "name_not_found", format!("no address for `{name}`: {fault}"))
-                .hint("check the spelling, or give the machine's address in place of the name");
+        let failure = Failure::new(host, Kind::NameNotFound, format!("no address for `{name}`: {fault}"))
+            .hint("check the spelling, or give the machine's address in place of the name");
         match host.expected {
             Some(_) => failure,
             None => failure.because("neither hosts.toml nor the name service knows it"),
@@ -159,32 +127,31 @@ impl Failure {
     pub(crate) fn lookup_unanswered(host: &Host, name: &str, fault: &str) -> Failure {
         Failure::new(
             host,
-            Stage::Lookup,
-            "timed_out",
+            Kind::LookupTimedOut,
             format!("the name service did not tell of `{name}`: {fault}"),
         )
         .hint("check /etc/resolv.conf, or give the machine's address in place of the name")
     }
 
     pub(crate) fn connect(host: &Host, address: SocketAddr, error: &io::Error) -> Failure {
-        let failure = |kind, message: String| Failure::new(host, Stage::Connect, kind, message);
+        let failure = |kind, message: String| Failure::new(host, kind, message);
         match error.kind() {
             io::ErrorKind::ConnectionRefused => {
-                failure("refused", format!("{address} refused the connection"))
+                failure(Kind::ConnectionRefused, format!("{address} refused the connection"))
                     .because("nothing listens on that port there, or a firewall rejects it")
                     .hint("start the agent there with `agent run --listen ADDRESS:PORT`, or correct the port")
             }
             io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
-                failure("unreachable", format!("there is no way to {address}: {error}"))
+                failure(Kind::Unreachable, format!("there is no way to {address}: {error}"))
                     .hint("check the address and this machine's network")
             }
-            _ => failure("failed", format!("{address}: {error}"))
+            _ => failure(Kind::ConnectFailed, format!("{address}: {error}"))
                 .hint("check the address and this machine's network"),
         }
     }
 
     pub(crate) fn connect_timed_out(host: &Host, address: SocketAddr, limit: Duration) -> Failure {
-        Failure::new(host, Stage::Connect, "timed_out", format!("{address} did not answer within {limit:?}"))
+        Failure::new(host, Kind::ConnectTimedOut, format!("{address} did not answer within {limit:?}"))
             .because("the machine is down, or a firewall drops what is sent to that port")
             .hint("check the machine and the port; --timeout waits longer")
     }
@@ -192,22 +159,15 @@ impl Failure {
     pub(crate) fn silent_handshake(host: &Host, address: SocketAddr, limit: Duration) -> Failure {
         Failure::new(
             host,
-            Stage::Tls,
-            "timed_out",
+            Kind::HandshakeTimedOut,
             format!("{address} did not finish the handshake within {limit:?}"),
         )
         .because("something listens there that does not answer TLS, or the agent is overloaded")
         .hint("check that the port is the agent's; --timeout waits longer")
     }
 
-    pub(crate) fn nameless(host: &Host, address: SocketAddr) -> Failure {
-        Failure::new(host, Stage::Identity, "nameless", format!("the certificate of {address} names nobody"))
-    }
-
     pub(crate) fn refused(host: &Host, refusal: &Refusal) -> Failure {
-        let kind = serde_json::to_value(refusal.kind).unwrap_or_default();
-        let kind = kind.as_str().unwrap_or("other");
-        Failure::new(host, Stage::Request, kind, format!("refused: {}", refusal.message))
+        Failure::new(host, Kind::Refusal(refusal.kind), format!("refused: {}", refusal.message))
             .hint(refusal.hint.clone())
     }
 
@@ -217,21 +177,16 @@ impl Failure {
         } else {
             format!("no answer within {limit:?}")
         };
-        Failure::new(host, Stage::Request, "timed_out", message).hint("ask again; --timeout waits longer")
+        Failure::new(host, Kind::NoAnswer, message).hint("ask again; --timeout waits longer")
     }
 
     pub(crate) fn not_taken(host: &Host, limit: Duration) -> Failure {
-        Failure::new(
-            host,
-            Stage::Request,
-            "timed_out",
-            format!("the agent did not take the request within {limit:?}"),
-        )
-        .hint("ask again; --timeout waits longer")
+        Failure::new(host, Kind::NoAnswer, format!("the agent did not take the request within {limit:?}"))
+            .hint("ask again; --timeout waits longer")
     }
 
     pub(crate) fn ended(host: &Host) -> Failure {
-        Failure::new(host, Stage::Request, "ended", "the agent ended the connection without an answer")
+        Failure::new(host, Kind::Ended, "the agent ended the connection without an answer")
             .hint("the agent's log says why; it may have been stopped")
     }
 
@@ -241,19 +196,19 @@ impl Failure {
         } else {
             "the connection was cut before an answer came"
         };
-        Failure::new(host, Stage::Request, "cut", message)
+        Failure::new(host, Kind::Cut, message)
             .hint("the agent or the network between may have failed; ask again")
     }
 
     pub(crate) fn broken(host: &Host, error: &io::Error) -> Failure {
-        Failure::new(host, Stage::Request, "broken", format!("the connection broke: {error}"))
+        Failure::new(host, Kind::Broken, format!("the connection broke: {error}"))
             .hint("the agent or the network between may have failed; ask again")
     }
 
     pub(crate) fn nonsense(host: &Host, what: &str) -> Failure {
         // The library quotes what it found, and that can be megabytes.
         let what: String = what.chars().take(200).collect();
-        Failure::new(host, Stage::Request, "nonsense", format!("what came is no answer: {what}"))
+        Failure::new(host, Kind::Nonsense, format!("what came is no answer: {what}"))
             .because("the agent is of another version, or is not to be trusted")
             .hint("compare `controller --version` with `agent --version` there")
     }
@@ -262,7 +217,7 @@ impl Failure {
         Failure {
             host: host.to_owned(),
             stage: Stage::Request,
-            kind: "changed".to_owned(),
+            kind: Kind::Changed,
             message: format!("{sent} bytes were sent, and {got} other bytes came back"),
             why: "the agent is faulty, or is not to be trusted".to_owned(),
             hint: "compare `controller --version` with `agent --version` there".to_owned(),

@@ -7,7 +7,7 @@ use certs::Peer;
 use certs::tls::{self, Judge, Reason};
 use jiff::Timestamp;
 
-use super::{Failure, Stage};
+use super::{Failure, Kind};
 use crate::hosts::Host;
 use crate::output::human;
 
@@ -23,8 +23,7 @@ impl Failure {
             Some((Judge::Peer, reason)) => Failure::they_refuse(host, own, &reason),
             None => Failure::new(
                 host,
-                Stage::Tls,
-                "broken",
+                Kind::HandshakeBroken,
                 format!("{address} broke off the handshake: {error}"),
             )
             .because("that port is not an agent's, or the agent is overloaded")
@@ -33,43 +32,50 @@ impl Failure {
     }
 
     fn we_refuse(host: &Host, address: SocketAddr, reason: &Reason) -> Failure {
-        let tls = |kind, message| Failure::new(host, Stage::Tls, kind, message);
+        let failure = |kind, message| Failure::new(host, kind, message);
         match reason {
-            Reason::NotTls => tls("not_tls", format!("{address} does not speak TLS"))
+            Reason::NotTls => failure(Kind::NotTls, format!("{address} does not speak TLS"))
                 .because("another service listens on that port")
                 .hint(USUAL_PORT),
-            Reason::OldTls => tls("old_tls", format!("{address} does not speak TLS 1.3"))
+            Reason::OldTls => failure(Kind::OldTls, format!("{address} does not speak TLS 1.3"))
                 .because("it is no agent, or something in between ends the TLS connection")
                 .hint("connect to the agent directly"),
             Reason::NothingShared | Reason::NoCertificate => {
-                tls("wrong_protocol", format!("{address} speaks TLS, but not rollcall/1"))
+                failure(Kind::WrongProtocol, format!("{address} speaks TLS, but not rollcall/1"))
                     .because("another service listens on that port, or an agent of another version")
                     .hint(USUAL_PORT)
             }
-            Reason::Other(what) => tls("failed", format!("the handshake with {address} failed: {what}"))
-                .hint("the agent's log may say more"),
+            Reason::Other(what) => {
+                failure(Kind::HandshakeFailed, format!("the handshake with {address} failed: {what}"))
+                    .hint("the agent's log may say more")
+            }
             about_identity => Failure::we_disbelieve(host, address, about_identity),
         }
     }
 
+    /// A certificate that was believed, and yet says nothing of its holder.
+    pub(crate) fn nameless(host: &Host, address: SocketAddr) -> Failure {
+        Failure::we_disbelieve(host, address, &Reason::Nameless)
+    }
+
     fn we_disbelieve(host: &Host, address: SocketAddr, reason: &Reason) -> Failure {
-        let identity = |kind, message| Failure::new(host, Stage::Identity, kind, message);
+        let failure = |kind, message| Failure::new(host, kind, message);
         let its = format!("the certificate of {address}");
         match reason {
             Reason::UnknownAuthority => {
-                identity("unknown_authority", format!("{address} belongs to another authority"))
+                failure(Kind::UnknownAuthority, format!("{address} belongs to another authority"))
                     .because("its certificate is not signed by the authority in this home")
                     .hint("name the right home with --home, or issue it an identity of this fleet")
             }
             Reason::WrongName(found) => {
                 let message =
                     format!("{address} is {} `{}`, and not `{}`", found.role, found.name, host.label);
-                let failure = identity("wrong_name", message);
+                let misnamed = failure(Kind::WrongName, message);
                 match &host.expected {
                     Some(_) => {
-                        failure.hint("correct the address in hosts.toml, or carry the right identity there")
+                        misnamed.hint("correct the address in hosts.toml, or carry the right identity there")
                     }
-                    None => failure
+                    None => misnamed
                         .because("its certificate does not hold the address that was dialled")
                         .hint(format!(
                             "ask for `{}`, or issue it again with --address {}",
@@ -78,55 +84,60 @@ impl Failure {
                 }
             }
             Reason::WrongRole => {
-                identity("wrong_role", format!("{address} shows an identity that is not an agent's"))
+                failure(Kind::WrongRole, format!("{address} shows an identity that is not an agent's"))
                     .hint("start that agent with an identity that `controller issue` made")
             }
-            Reason::Nameless => identity("nameless", format!("{its} does not name one identity"))
+            Reason::Nameless => failure(Kind::Nameless, format!("{its} does not name one identity"))
                 .hint("start that agent with an identity that `controller issue` made"),
             Reason::Expired(at) => {
                 let ago = human::age(Timestamp::now().duration_since(*at));
-                identity("expired", format!("{its} ended {ago} ago, at {at}")).hint(REISSUE)
+                failure(Kind::Expired, format!("{its} ended {ago} ago, at {at}")).hint(REISSUE)
             }
             Reason::NotYetValid(at) => {
                 let ahead = human::age(at.duration_since(Timestamp::now()));
-                identity("not_yet_valid", format!("{its} begins in {ahead}, at {at}"))
+                failure(Kind::NotYetValid, format!("{its} begins in {ahead}, at {at}"))
                     .because(format!("this machine's clock is at least {ahead} behind that of the authority"))
                     .hint("set this machine's clock")
             }
-            Reason::Revoked => identity("revoked", format!("{its} is revoked")).hint(REISSUE),
-            _ => identity("expired", format!("{its} is outside of its dates")).hint(REISSUE),
+            Reason::Revoked => failure(Kind::Revoked, format!("{its} is revoked")).hint(REISSUE),
+            _ => failure(Kind::Expired, format!("{its} is outside of its dates")).hint(REISSUE),
         }
     }
 
     fn they_refuse(host: &Host, own: &Peer, reason: &Reason) -> Failure {
-        let tls = |kind, message: &str| Failure::new(host, Stage::Tls, kind, message);
-        let identity = |kind, message: &str| Failure::new(host, Stage::Identity, kind, message);
+        let failure = |kind, message: &str| Failure::new(host, kind, message);
         match reason {
             Reason::OutsideDates => Failure::outside_dates(host, own, Timestamp::now()),
-            Reason::UnknownAuthority => identity(
-                "refused_authority",
+            Reason::UnknownAuthority => failure(
+                Kind::RefusedAuthority,
                 "the agent belongs to another authority and refused this identity",
             )
             .hint("name the right home with --home, or issue the agent an identity of this fleet"),
-            Reason::NoCertificate => identity("no_certificate", "the agent demands an identity and got none")
-                .hint("make one with `controller init`"),
+            Reason::NoCertificate => {
+                failure(Kind::NoCertificate, "the agent demands an identity and got none")
+                    .hint("make one with `controller init`")
+            }
             Reason::WrongRole => {
-                identity("refused_role", "the agent refused this identity: it is not a controller's")
+                failure(Kind::RefusedRole, "the agent refused this identity: it is not a controller's")
                     .hint("use the identity that `controller init` made")
             }
             Reason::Nameless => {
-                identity("refused_nameless", "the agent refused this identity: it does not name one")
+                failure(Kind::RefusedNameless, "the agent refused this identity: it does not name one")
                     .hint("use the identity that `controller init` made")
             }
-            Reason::Revoked => identity("refused_revoked", "the agent refused this identity: it is revoked")
-                .hint("ask whoever keeps the authority for a new one"),
-            Reason::OldTls => tls("old_tls", "the other side does not take TLS 1.3")
+            Reason::Revoked => {
+                failure(Kind::RefusedRevoked, "the agent refused this identity: it is revoked")
+                    .hint("ask whoever keeps the authority for a new one")
+            }
+            Reason::OldTls => failure(Kind::OldTls, "the other side does not take TLS 1.3")
                 .because("another service listens on that port")
                 .hint(USUAL_PORT),
-            Reason::NothingShared => tls("wrong_protocol", "the other side speaks TLS, but not rollcall/1")
-                .because("another service listens on that port, or an agent of another version")
-                .hint(USUAL_PORT),
-            other => tls("refused", &format!("the agent ended the handshake: {other:?}"))
+            Reason::NothingShared => {
+                failure(Kind::WrongProtocol, "the other side speaks TLS, but not rollcall/1")
+                    .because("another service listens on that port, or an agent of another version")
+                    .hint(USUAL_PORT)
+            }
+            other => failure(Kind::HandshakeRefused, &format!("the agent ended the handshake: {other:?}"))
                 .hint("the agent's log says why it refused a connection"),
         }
     }
@@ -135,30 +146,30 @@ impl Failure {
     pub(crate) fn ended_meanwhile(host: &Host, peer: &Peer) -> Failure {
         let message =
             format!("the agent's certificate ended at {}, while the connection was open", peer.not_after);
-        Failure::new(host, Stage::Identity, "expired", message).hint(REISSUE)
+        Failure::new(host, Kind::Expired, message).hint(REISSUE)
     }
 
     /// The agent says only that this side's certificate is outside of its dates. Its own dates tell which clock is off.
     fn outside_dates(host: &Host, own: &Peer, now: Timestamp) -> Failure {
-        let failure = |kind, message: String| Failure::new(host, Stage::Identity, kind, message);
+        let failure = |kind, message: String| Failure::new(host, kind, message);
         let renew = "where the authority is kept, move identity.pem away and run `controller init` again";
         if now > own.not_after {
             let ago = human::age(now.duration_since(own.not_after));
             return failure(
-                "own_expired",
+                Kind::OwnExpired,
                 format!("your own certificate ended {ago} ago, at {}", own.not_after),
             )
             .hint(renew);
         }
         if now < own.not_before {
             let ahead = human::age(own.not_before.duration_since(now));
-            return failure("own_not_yet_valid", format!("your own certificate begins in {ahead}"))
+            return failure(Kind::OwnNotYetValid, format!("your own certificate begins in {ahead}"))
                 .because("this machine's clock is behind")
                 .hint("set this machine's clock");
         }
         let (behind, ahead) = (now.duration_since(own.not_before), own.not_after.duration_since(now));
         failure(
-            "clock",
+            Kind::Clock,
             "the agent's clock is wrong: by it, your certificate is outside of its dates".to_owned(),
         )
         .because(format!(
@@ -192,11 +203,11 @@ mod tests {
             ..issued.own().clone()
         };
         let told = |own: &Peer| Failure::outside_dates(&host, own, now);
-        assert_eq!(told(&own(-50, -26)).kind, "own_expired");
+        assert_eq!(told(&own(-50, -26)).kind, Kind::OwnExpired);
         assert!(told(&own(-50, -26)).message.contains("ended 1 d 2 h ago"));
-        assert_eq!(told(&own(26, 50)).kind, "own_not_yet_valid");
+        assert_eq!(told(&own(26, 50)).kind, Kind::OwnNotYetValid);
         let clock = told(&own(-3, 49));
-        assert_eq!(clock.kind, "clock");
+        assert_eq!(clock.kind, Kind::Clock);
         assert!(clock.why.contains("at least 3 h 0 min behind or 2 d 1 h ahead"), "{}", clock.why);
     }
 }
