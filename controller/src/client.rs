@@ -1,38 +1,46 @@
-//! One host: looks it up, connects, shakes hands, asks. Every stage has its own limit and its own words when it fails.
+//! A conversation with one agent that proved who it is: asks, and takes what comes.
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use certs::tls::{self, ClientSide};
-use certs::{Address, Credentials, Peer};
+use certs::{Credentials, Peer};
 use jiff::Timestamp;
 use protocol::frame::FrameError;
 use protocol::message::{Outcome, Reply, Untyped, put_ask, put_cancel};
-use protocol::{ALPN, MAX_REPLY_FRAME, MessageStream, Request};
-use tokio::net::{TcpStream, lookup_host};
+use protocol::{MAX_REPLY_FRAME, MessageStream, Request};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::pki_types::ServerName;
 
+use crate::approach::Approach;
 use crate::error::{Failure, Trouble};
-use crate::hosts::{Endpoint, Host};
+use crate::hosts::Host;
 use crate::trace::Trace;
 
 /// A connection to an agent that proved who it is.
 pub struct Client {
     stream: MessageStream<TlsStream<TcpStream>>,
     host: Host,
-    own: Peer,
-    peer: Peer,
-    reached: SocketAddr,
+    greeted: Greeted,
     timeout: Duration,
     trace: Trace,
     last_id: u64,
     /// In TLS 1.3 the agent's verdict on this side's certificate comes with the first bytes, after the handshake.
     judged: bool,
+}
+
+/// What a handshake brought to light.
+#[derive(Debug)]
+pub struct Greeted {
+    /// Who asks.
+    pub own: Peer,
+    /// Who answers.
+    pub peer: Peer,
+    /// Where it answers.
+    pub reached: SocketAddr,
+    /// How the key was exchanged.
+    pub group: String,
 }
 
 impl Client {
@@ -46,33 +54,23 @@ impl Client {
         limit: Duration,
         trace: Trace,
     ) -> Result<Client, Trouble> {
-        let side = ClientSide::new(credentials, ALPN)?;
-        let own = credentials.own().clone();
-        let (socket, reached, endpoint) = reach(host, limit, trace).await?;
-        let config = Arc::new(side.config(host.expected.clone())?);
-        let dialled = match &endpoint.address {
-            Address::Ip(ip) => ServerName::from(*ip),
-            Address::Dns(name) => ServerName::DnsName(name.clone()),
-        };
-        let shaken = timeout(limit, TlsConnector::from(config).connect(dialled, socket)).await;
-        let stream = shaken
-            .map_err(|_| Failure::silent_handshake(host, reached, limit))?
-            .map_err(|error| Failure::handshake(host, reached, &own, &error))?;
-        let connection = stream.get_ref().1;
-        let peer = tls::peer(connection).ok_or_else(|| Failure::nameless(host, reached))?;
-        trace.say(|| {
-            let group = connection.negotiated_key_exchange_group().map(|group| group.name());
-            format!("TLS 1.3 agreed with {}", group.map_or_else(String::new, |group| format!("{group:?}")))
-        });
-        trace.say(|| format!("it is {} until {}", peer.identity, peer.not_after));
-        let stream = MessageStream::new(stream, MAX_REPLY_FRAME);
-        let host = host.clone();
-        Ok(Client { stream, host, own, peer, reached, timeout: limit, trace, last_id: 0, judged: false })
+        Approach::new(host, credentials, limit, trace)?.walk().await
     }
 
-    /// Where it answers.
-    pub fn reached(&self) -> SocketAddr {
-        self.reached
+    pub(crate) fn new(
+        stream: TlsStream<TcpStream>,
+        host: Host,
+        greeted: Greeted,
+        timeout: Duration,
+        trace: Trace,
+    ) -> Client {
+        let stream = MessageStream::new(stream, MAX_REPLY_FRAME);
+        Client { stream, host, greeted, timeout, trace, last_id: 0, judged: false }
+    }
+
+    /// What the handshake brought to light.
+    pub fn greeted(&self) -> &Greeted {
+        &self.greeted
     }
 
     /// Asks and waits for the one answer.
@@ -138,8 +136,8 @@ impl Client {
             .map_err(|error| self.broken(&error))?
             .ok_or_else(|| Failure::ended(&self.host))?;
         self.judged = true;
-        if Timestamp::now() > self.peer.not_after {
-            return Err(Failure::ended_meanwhile(&self.host, &self.peer));
+        if Timestamp::now() > self.greeted.peer.not_after {
+            return Err(Failure::ended_meanwhile(&self.host, &self.greeted.peer));
         }
         self.trace.say(|| format!("answered with {} bytes", frame.head.len() + frame.tail.len()));
         let reply = Reply::decode(frame).map_err(|error| self.nonsense(&error.to_string()))?;
@@ -165,67 +163,11 @@ impl Client {
         }
         let is_tls = inner.is_some_and(|inner| inner.is::<tokio_rustls::rustls::Error>());
         if is_tls && !self.judged {
-            return Failure::handshake(&self.host, self.reached, &self.own, error);
+            return Failure::handshake(&self.host, self.greeted.reached, &self.greeted.own, error);
         }
         if error.kind() == io::ErrorKind::UnexpectedEof {
             return Failure::torn(&self.host, self.stream.is_inside_frame());
         }
         Failure::broken(&self.host, error)
-    }
-}
-
-/// Looks up and connects, one address after the other.
-async fn reach(
-    host: &Host,
-    limit: Duration,
-    trace: Trace,
-) -> Result<(TcpStream, SocketAddr, &Endpoint), Failure> {
-    let mut last = None;
-    for endpoint in &host.endpoints {
-        match reach_endpoint(host, endpoint, limit, trace).await {
-            Ok((socket, reached)) => return Ok((socket, reached, endpoint)),
-            Err(failure) => last = Some(failure),
-        }
-    }
-    Err(last.unwrap_or_else(|| Failure::lookup(host, &host.label, "it has no address")))
-}
-
-async fn reach_endpoint(
-    host: &Host,
-    endpoint: &Endpoint,
-    limit: Duration,
-    trace: Trace,
-) -> Result<(TcpStream, SocketAddr), Failure> {
-    let addresses = look_up(host, endpoint, limit).await?;
-    trace.say(|| {
-        let found: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
-        format!("{} is at {}", host.label, found.join(", "))
-    });
-    let mut failure = Failure::lookup(host, &endpoint.address.to_string(), "it has no address");
-    for address in addresses {
-        let began = Instant::now();
-        match timeout(limit, TcpStream::connect(address)).await {
-            Ok(Ok(socket)) => {
-                trace.say(|| format!("connected to {address} in {:.1?}", began.elapsed()));
-                // A request is small and must not wait for the acknowledgement of the one before.
-                let _ = socket.set_nodelay(true);
-                return Ok((socket, address));
-            }
-            Ok(Err(error)) => failure = Failure::connect(host, address, &error),
-            Err(_) => failure = Failure::connect_timed_out(host, address, limit),
-        }
-    }
-    Err(failure)
-}
-
-async fn look_up(host: &Host, endpoint: &Endpoint, limit: Duration) -> Result<Vec<SocketAddr>, Failure> {
-    let name = match &endpoint.address {
-        Address::Ip(ip) => return Ok(vec![SocketAddr::new(*ip, endpoint.port)]),
-        Address::Dns(name) => name.as_ref().to_owned(),
-    };
-    match timeout(limit, lookup_host((name.as_str(), endpoint.port))).await {
-        Ok(Ok(found)) => Ok(found.collect()),
-        Ok(Err(error)) => Err(Failure::lookup(host, &name, &error.to_string())),
-        Err(_) => Err(Failure::lookup_unanswered(host, &name, &format!("no answer within {limit:?}"))),
     }
 }

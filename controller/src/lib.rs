@@ -1,8 +1,9 @@
 //! Asks agents, shows their answers, and tells scripts the truth.
 //!
-//! A verb is a file in [`commands`]: its flags, its asking, its table. [`hosts`] says what HOST means, [`client`] is one
-//! connection to one agent, [`error`] puts every failure into words, [`output`] prints, and [`exit`] counts.
+//! A verb is a file in [`commands`]: its flags, its asking, its table. [`hosts`] says what HOST means, [`approach`] goes
+//! there and [`client`] asks, [`error`] puts every failure into words, [`output`] prints, and [`exit`] counts.
 
+pub mod approach;
 pub mod cli;
 pub mod client;
 pub mod commands;

@@ -69,7 +69,7 @@ impl Ping {
     pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
         let mut client = desk.connect(&self.host).await?;
         if self.says_each(desk) {
-            let (name, at) = (plain(&self.host), client.reached());
+            let (name, at) = (plain(&self.host), client.greeted().reached);
             desk.print(&format!("PING {name} ({at}) over TLS: {} bytes of data\n", self.size))?;
         }
         let mut tally = Tally::default();

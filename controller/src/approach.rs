@@ -1,0 +1,130 @@
+//! The way to one host, stage by stage: looks up, connects, shakes hands. Every stage has its own limit and its own words
+//! when it fails.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use certs::tls::{self, ClientSide};
+use certs::{Address, Credentials, Peer};
+use protocol::ALPN;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
+
+use crate::client::{Client, Greeted};
+use crate::error::{Failure, Trouble};
+use crate::hosts::{Endpoint, Host};
+use crate::trace::Trace;
+
+/// Who goes where, before the first byte.
+pub struct Approach<'a> {
+    host: &'a Host,
+    side: ClientSide,
+    own: &'a Peer,
+    limit: Duration,
+    trace: Trace,
+}
+
+impl<'a> Approach<'a> {
+    /// Prepares what all stages share.
+    ///
+    /// # Errors
+    /// These credentials are not a controller's.
+    pub fn new(
+        host: &'a Host,
+        credentials: &'a Credentials,
+        limit: Duration,
+        trace: Trace,
+    ) -> Result<Approach<'a>, Trouble> {
+        let side = ClientSide::new(credentials, ALPN)?;
+        Ok(Approach { host, side, own: credentials.own(), limit, trace })
+    }
+
+    /// Goes through all stages, to the first address that connects.
+    pub(crate) async fn walk(&self) -> Result<Client, Trouble> {
+        let mut failure = Failure::lookup(self.host, &self.host.label, "it has no address");
+        for endpoint in &self.host.endpoints {
+            let addresses = match self.look_up(endpoint).await {
+                Ok(addresses) => addresses,
+                Err(unknown) => {
+                    failure = unknown;
+                    continue;
+                }
+            };
+            for address in addresses {
+                match self.dial(address).await {
+                    Ok(socket) => return self.shake_hands(endpoint, socket, address).await,
+                    Err(unreached) => failure = unreached,
+                }
+            }
+        }
+        Err(failure.into())
+    }
+
+    /// Finds the addresses of a name, of which there is one at least.
+    pub(crate) async fn look_up(&self, endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Failure> {
+        let addresses = match &endpoint.address {
+            Address::Ip(ip) => vec![SocketAddr::new(*ip, endpoint.port)],
+            Address::Dns(name) => self.ask_name_service(name.as_ref(), endpoint.port).await?,
+        };
+        self.trace.say(|| {
+            let found: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
+            format!("{} is at {}", self.host.label, found.join(", "))
+        });
+        Ok(addresses)
+    }
+
+    async fn ask_name_service(&self, name: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
+        let found = match timeout(self.limit, lookup_host((name, port))).await {
+            Ok(Ok(found)) => found.collect::<Vec<_>>(),
+            Ok(Err(error)) => return Err(Failure::lookup(self.host, name, &error.to_string())),
+            Err(_) => {
+                let fault = format!("no answer within {:?}", self.limit);
+                return Err(Failure::lookup_unanswered(self.host, name, &fault));
+            }
+        };
+        if found.is_empty() { Err(Failure::lookup(self.host, name, "it has no address")) } else { Ok(found) }
+    }
+
+    /// Connects to one address.
+    pub(crate) async fn dial(&self, address: SocketAddr) -> Result<TcpStream, Failure> {
+        let began = Instant::now();
+        let socket = timeout(self.limit, TcpStream::connect(address))
+            .await
+            .map_err(|_| Failure::connect_timed_out(self.host, address, self.limit))?
+            .map_err(|error| Failure::connect(self.host, address, &error))?;
+        self.trace.say(|| format!("connected to {address} in {:.1?}", began.elapsed()));
+        // A request is small and must not wait for the acknowledgement of the one before.
+        let _ = socket.set_nodelay(true);
+        Ok(socket)
+    }
+
+    /// Agrees on TLS and verifies the agent; what the agent thinks of this side comes with its first answer.
+    pub(crate) async fn shake_hands(
+        &self,
+        endpoint: &Endpoint,
+        socket: TcpStream,
+        address: SocketAddr,
+    ) -> Result<Client, Trouble> {
+        let (host, limit) = (self.host, self.limit);
+        let config = Arc::new(self.side.config(host.expected.clone())?);
+        let dialled = match &endpoint.address {
+            Address::Ip(ip) => ServerName::from(*ip),
+            Address::Dns(name) => ServerName::DnsName(name.clone()),
+        };
+        let shaken = timeout(limit, TlsConnector::from(config).connect(dialled, socket)).await;
+        let stream = shaken
+            .map_err(|_| Failure::silent_handshake(host, address, limit))?
+            .map_err(|error| Failure::handshake(host, address, self.own, &error))?;
+        let connection = stream.get_ref().1;
+        let peer = tls::peer(connection).ok_or_else(|| Failure::nameless(host, address))?;
+        let group = connection.negotiated_key_exchange_group().map(|group| group.name());
+        let group = group.map_or_else(String::new, |group| format!("{group:?}"));
+        self.trace.say(|| format!("TLS 1.3 agreed with {group}"));
+        self.trace.say(|| format!("it is {} until {}", peer.identity, peer.not_after));
+        let greeted = Greeted { own: self.own.clone(), peer, reached: address, group };
+        Ok(Client::new(stream, host.clone(), greeted, limit, self.trace))
+    }
+}
