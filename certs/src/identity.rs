@@ -128,6 +128,21 @@ impl Serial {
     }
 }
 
+impl FromStr for Serial {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Serial, Error> {
+        let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        let digits: Option<Vec<u8>> = text.as_bytes().iter().map(digit).collect();
+        match digits {
+            Some(digits) if !digits.is_empty() && digits.len() % 2 == 0 => {
+                Ok(Serial::new(&digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect::<Vec<_>>()))
+            }
+            _ => Err(Error::Certificate(format!("`{}` is no serial number", text.escape_debug()))),
+        }
+    }
+}
+
 impl fmt::Display for Serial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))

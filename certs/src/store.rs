@@ -1,6 +1,6 @@
 //! Keys and certificates on disk: the only file that reads or writes PEM, and the only way a secret gets written.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -41,8 +41,7 @@ pub fn write_secret(path: &Path, bytes: &[u8], existing: Existing) -> Result<(),
         Existing::Replace => file.persist(path),
     };
     persisted.map_err(|error| Error::io(path, "put in place")(error.error))?;
-    let folder_synced = File::open(folder).and_then(|opened| opened.sync_all());
-    folder_synced.map_err(Error::io(folder, "write to the disk"))
+    sync_folder(folder)
 }
 
 /// Reads a file that holds a secret.
@@ -50,10 +49,50 @@ pub fn write_secret(path: &Path, bytes: &[u8], existing: Existing) -> Result<(),
 /// # Errors
 /// It cannot be read, others than its owner could, or it is not text of a sane size.
 pub fn read_secret(path: &Path) -> Result<String, Error> {
+    let mut file = open_private(path, File::options().read(true))?;
+    if file.metadata().map_err(Error::io(path, "look at"))?.len() > MAX_BYTES {
+        return Err(Error::file(path, "this is far larger than any identity"));
+    }
+    let mut bytes = Vec::new();
+    (&mut file).take(MAX_BYTES).read_to_end(&mut bytes).map_err(Error::io(path, "read"))?;
+    String::from_utf8(bytes).map_err(|_| Error::file(path, "this is not text; PEM is expected, not DER"))
+}
+
+/// Reads a file that [`append_line`] wrote; one that is not there yet is empty.
+///
+/// # Errors
+/// It cannot be read, or others than its owner could read it.
+pub fn read_list(path: &Path) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    match open_private(path, File::options().read(true)) {
+        Ok(mut file) => file.read_to_end(&mut bytes).map_err(Error::io(path, "read"))?,
+        Err(error) if error.is_not_found() => 0,
+        Err(error) => return Err(error),
+    };
+    Ok(bytes)
+}
+
+/// Adds a line to a file that only its owner can read, and comes back when it is on the disk. After a crash there may be
+/// half a line without its end.
+///
+/// # Errors
+/// The system refused a step; then the file is as it was.
+pub fn append_line(path: &Path, line: &str) -> Result<(), Error> {
+    let file = open_private(path, File::options().append(true).create(true).mode(0o600))?;
+    let before = file.metadata().map_err(Error::io(path, "look at"))?.len();
+    let written = (&file).write_all(format!("{line}\n").as_bytes()).and_then(|()| file.sync_all());
+    if let Err(error) = written {
+        // The next line must not continue half of this one.
+        file.set_len(before).map_err(Error::io(path, "take back half a line in"))?;
+        return Err(Error::io(path, "write to")(error));
+    }
+    if before == 0 { sync_folder(folder_of(path)) } else { Ok(()) }
+}
+
+fn open_private(path: &Path, options: &mut OpenOptions) -> Result<File, Error> {
     // A pipe in the place of the file must not hold anybody up.
     let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let file = File::options().read(true).custom_flags(nonblocking).open(path);
-    let mut file = file.map_err(Error::io(path, "open"))?;
+    let file = options.custom_flags(nonblocking).open(path).map_err(Error::io(path, "open"))?;
     let metadata = file.metadata().map_err(Error::io(path, "look at"))?;
     if !metadata.is_file() {
         return Err(Error::file(path, "this is not a file"));
@@ -62,12 +101,12 @@ pub fn read_secret(path: &Path) -> Result<String, Error> {
     if metadata.mode() & 0o077 != 0 {
         return Err(Error::file(path, mend("other users can read this secret", "600", path)));
     }
-    if metadata.len() > MAX_BYTES {
-        return Err(Error::file(path, "this is far larger than any identity"));
-    }
-    let mut bytes = Vec::new();
-    (&mut file).take(MAX_BYTES).read_to_end(&mut bytes).map_err(Error::io(path, "read"))?;
-    String::from_utf8(bytes).map_err(|_| Error::file(path, "this is not text; PEM is expected, not DER"))
+    Ok(file)
+}
+
+fn sync_folder(folder: &Path) -> Result<(), Error> {
+    let synced = File::open(folder).and_then(|opened| opened.sync_all());
+    synced.map_err(Error::io(folder, "write to the disk"))
 }
 
 /// Makes a folder that only its owner can enter, or checks that it is one.

@@ -50,6 +50,11 @@ impl Home {
         self.path.join("hosts.toml")
     }
 
+    /// All that the authority ever signed.
+    pub fn certificates_file(&self) -> PathBuf {
+        self.path.join("certificates.jsonl")
+    }
+
     /// Makes the folder.
     ///
     /// # Errors
@@ -102,6 +107,19 @@ impl Home {
         authority.map_err(|error| self.trouble(error))
     }
 
+    /// Demands that the authority is kept in this home, without touching its key.
+    ///
+    /// # Errors
+    /// There is no home yet, or the authority is kept elsewhere.
+    pub fn demand_authority(&self) -> Result<(), Trouble> {
+        let path = self.authority_file();
+        let found = self.check().and_then(|()| match fs::metadata(&path) {
+            Ok(_) => Ok(()),
+            Err(source) => Err(certs::Error::Io { path, doing: "look at", source }),
+        });
+        found.map_err(|error| self.trouble(error))
+    }
+
     /// The machines that are known by name.
     ///
     /// # Errors
@@ -148,6 +166,15 @@ impl Home {
                 "make one with `controller init`, or name another home with --home".to_owned(),
             );
         }
-        error.into()
+        match error {
+            certs::Error::Io { path, source, .. }
+                if source.kind() == ErrorKind::NotFound && path == self.authority_file() =>
+            {
+                let what = format!("the authority is kept elsewhere, and not in {}", self.path.display());
+                let hint = "run this where it is kept, or name its home with --home";
+                Trouble::Here(what, hint.to_owned())
+            }
+            error => error.into(),
+        }
     }
 }

@@ -13,4 +13,5 @@ pub mod exit;
 pub mod home;
 pub mod hosts;
 pub mod output;
+pub mod registry;
 pub mod trace;

@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::exit::Exit;
+use crate::registry::{How, Registry};
 
 /// The kind of key to make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -47,7 +48,7 @@ impl Init {
     pub(crate) fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
         let home = &desk.home;
         home.create()?;
-        let _locked = home.lock()?;
+        let locked = home.lock()?;
         if home.identity_file().exists() {
             let what = format!("{} already holds an identity", home.path().display());
             let hint = "nothing was changed; go on with `controller issue`, or, to renew it, move identity.pem away first";
@@ -55,24 +56,24 @@ impl Init {
         }
         let algorithm = self.key.into();
         // Renewing one's own identity, or going on after an init that was cut off: the authority stays.
-        let (authority, which) = if home.authority_file().exists() {
-            (home.authority()?, "the authority that was there")
+        let which = if home.authority_file().exists() {
+            "the authority that was there"
         } else {
-            let authority = Authority::create(algorithm)?;
-            authority.save(&home.authority_file())?;
-            (authority, "a new authority")
+            Authority::create(algorithm)?.save(&home.authority_file())?;
+            "a new authority"
         };
+        let mut registry = Registry::under(locked, home)?;
         let name = self.name.clone().map_or_else(own_name, Ok)?;
         let identity = Identity::controller(name);
         let grant =
             Grant { identity: &identity, teams: &[], addresses: &[], validity: Validity::days(self.days) };
-        let credentials = authority.issue(algorithm, &grant)?;
+        let credentials = registry.issue(algorithm, &grant, How::Init)?;
         credentials.save(&home.identity_file(), Existing::Keep)?;
         desk.remark(&format!(
             "{} holds {which}, good until {}, and a new identity of {}, good until {}.\n\
              Next: controller issue NAME --address ADDRESS",
             home.path().display(),
-            authority.not_after(),
+            registry.authority_ends(),
             identity.name,
             credentials.own().not_after
         ));

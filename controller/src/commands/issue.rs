@@ -14,6 +14,7 @@ use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::exit::Exit;
 use crate::hosts::Endpoint;
+use crate::registry::{How, Registry};
 
 /// Make the identity of a machine, in one file to carry there.
 #[derive(Debug, Args)]
@@ -38,8 +39,7 @@ pub struct Issue {
 impl Issue {
     /// Signs, writes the bundle, and remembers where the machine is.
     pub(crate) fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
-        let authority = desk.home.authority()?;
-        let _locked = desk.home.lock()?;
+        let mut registry = Registry::open(&desk.home)?;
         let inventory = desk.home.inventory()?;
         let inventory = inventory.with(&self.name, &self.address).map_err(|fault| {
             let hint = "if the machine has moved, correct hosts.toml and leave --address as it stands there";
@@ -64,7 +64,7 @@ impl Issue {
             return Err(Trouble::Here(what, "move it away, or write elsewhere with --out".to_owned()));
         }
         desk.home.save_inventory(&inventory)?;
-        let credentials = authority.issue(Algorithm::from(self.key), &grant)?;
+        let credentials = registry.issue(Algorithm::from(self.key), &grant, How::Issue)?;
         credentials.save(&bundle, Existing::Keep)?;
         self.say_what_is_next(desk, &bundle, credentials.own().not_after);
         Ok(Exit::Answered)

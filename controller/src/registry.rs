@@ -1,0 +1,334 @@
+//! Who was ever given a certificate: everything that signs one in the controller goes through here, and leaves a line in
+//! `certificates.jsonl`.
+
+use std::fmt;
+use std::fs::File;
+
+use certs::store::{self, Existing};
+use certs::{Address, Algorithm, Authority, Credentials, Grant, Identity, Name, Peer, Serial};
+use jiff::Timestamp;
+use rustls_pki_types::CertificateDer;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Trouble;
+use crate::home::Home;
+
+/// What a certificate was signed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum How {
+    /// The first operator, with the authority itself.
+    Init,
+    /// A machine, carried there as a bundle.
+    Issue,
+    /// A machine that asked with a one-time code.
+    Adopt,
+    /// A machine that asked with the certificate it had.
+    Renew,
+    /// Another operator.
+    Operator,
+}
+
+impl fmt::Display for How {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
+/// One certificate that was signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Line", into = "Line")]
+pub struct Issued {
+    /// What stands in it.
+    pub peer: Peer,
+    /// Where it says that the machine can be reached.
+    pub addresses: Vec<Address>,
+    /// When.
+    pub signed_at: Timestamp,
+    /// What for.
+    pub how: How,
+}
+
+/// The same as it stands in the file and in JSON. `role` and `name` are there for those who search it.
+#[derive(Serialize, Deserialize)]
+struct Line {
+    identity: String,
+    #[serde(skip_deserializing)]
+    role: String,
+    #[serde(skip_deserializing)]
+    name: String,
+    teams: Vec<String>,
+    serial: String,
+    not_before: Timestamp,
+    not_after: Timestamp,
+    signed_at: Timestamp,
+    addresses: Vec<String>,
+    how: How,
+}
+
+impl From<Issued> for Line {
+    fn from(issued: Issued) -> Line {
+        let Issued { peer, addresses, signed_at, how } = issued;
+        Line {
+            identity: peer.identity.to_string(),
+            role: peer.identity.role.to_string(),
+            name: peer.identity.name.to_string(),
+            teams: peer.teams.iter().map(Name::to_string).collect(),
+            serial: peer.serial.to_string(),
+            not_before: peer.not_before,
+            not_after: peer.not_after,
+            signed_at,
+            addresses: addresses.iter().map(Address::to_string).collect(),
+            how,
+        }
+    }
+}
+
+impl TryFrom<Line> for Issued {
+    type Error = certs::Error;
+
+    fn try_from(line: Line) -> Result<Issued, certs::Error> {
+        let peer = Peer {
+            identity: line.identity.parse::<Identity>()?,
+            teams: line.teams.iter().map(|team| team.parse()).collect::<Result<_, _>>()?,
+            serial: line.serial.parse::<Serial>()?,
+            not_before: line.not_before,
+            not_after: line.not_after,
+        };
+        let addresses = line.addresses.iter().map(|address| address.parse()).collect::<Result<_, _>>()?;
+        Ok(Issued { peer, addresses, signed_at: line.signed_at, how: line.how })
+    }
+}
+
+/// The authority together with the list of all that it signed. No other controller changes the home meanwhile.
+#[derive(Debug)]
+pub struct Registry {
+    home: Home,
+    authority: Authority,
+    issued: Vec<Issued>,
+    _locked: File,
+}
+
+impl Registry {
+    /// Takes the home's lock, and reads authority and list.
+    ///
+    /// # Errors
+    /// There is no home or no authority in it, or a file is damaged.
+    pub fn open(home: &Home) -> Result<Registry, Trouble> {
+        Registry::under(home.lock()?, home)
+    }
+
+    /// The same for whoever holds the lock already.
+    ///
+    /// # Errors
+    /// There is no authority in the home, or a file is damaged.
+    pub fn under(locked: File, home: &Home) -> Result<Registry, Trouble> {
+        let authority = home.authority()?;
+        let file = home.certificates_file();
+        let bytes = store::read_list(&file)?;
+        let list = List::read(home, &bytes)?;
+        if let Some(whole) = list.mended {
+            store::write_secret(&file, &whole, Existing::Replace)?;
+        }
+        Ok(Registry { home: home.clone(), authority, issued: list.issued, _locked: locked })
+    }
+
+    /// All that was ever signed, in that order.
+    pub fn certificates(&self) -> &[Issued] {
+        &self.issued
+    }
+
+    /// The certificate of the authority that signs here.
+    pub fn authority(&self) -> &CertificateDer<'static> {
+        self.authority.certificate()
+    }
+
+    /// Until when the authority can sign.
+    pub fn authority_ends(&self) -> Timestamp {
+        self.authority.not_after()
+    }
+
+    /// Makes a key and signs a certificate for it. Once it is handed out, it is in the list.
+    ///
+    /// # Errors
+    /// It cannot be signed, or the list cannot be written.
+    pub fn issue(
+        &mut self,
+        algorithm: Algorithm,
+        grant: &Grant<'_>,
+        how: How,
+    ) -> Result<Credentials, Trouble> {
+        let credentials = self.authority.issue(algorithm, grant)?;
+        self.note(credentials.own().clone(), grant, how)?;
+        Ok(credentials)
+    }
+
+    /// Signs a certificate for the key in a request. Once it is handed out, it is in the list.
+    ///
+    /// # Errors
+    /// It cannot be signed, or the list cannot be written.
+    pub fn sign(
+        &mut self,
+        request: &[u8],
+        grant: &Grant<'_>,
+        how: How,
+    ) -> Result<CertificateDer<'static>, Trouble> {
+        let certificate = self.authority.sign(request, grant)?;
+        self.note(Peer::read(&certificate)?, grant, how)?;
+        Ok(certificate)
+    }
+
+    fn note(&mut self, peer: Peer, grant: &Grant<'_>, how: How) -> Result<(), Trouble> {
+        let issued = Issued { peer, addresses: grant.addresses.to_vec(), signed_at: Timestamp::now(), how };
+        let file = self.home.certificates_file();
+        let line = serde_json::to_string(&issued)
+            .map_err(|error| Trouble::Here(format!("{}: {error}", file.display()), String::new()))?;
+        store::append_line(&file, &line)?;
+        self.issued.push(issued);
+        Ok(())
+    }
+}
+
+/// All that was ever signed, for those who only look: neither the lock nor the authority's key is needed.
+///
+/// # Errors
+/// There is no authority in this home, or the list is damaged.
+pub fn read(home: &Home) -> Result<Vec<Issued>, Trouble> {
+    home.demand_authority()?;
+    let bytes = store::read_list(&home.certificates_file())?;
+    Ok(List::read(home, &bytes)?.issued)
+}
+
+struct List {
+    issued: Vec<Issued>,
+    /// The file as it should be, when its last line was cut short.
+    mended: Option<Vec<u8>>,
+}
+
+impl List {
+    fn read(home: &Home, bytes: &[u8]) -> Result<List, Trouble> {
+        let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let (whole, rest) = bytes.split_at(end);
+        let mut issued = Vec::new();
+        for (index, line) in whole.split_inclusive(|byte| *byte == b'\n').enumerate() {
+            issued.push(serde_json::from_slice(line).map_err(|error| damaged(home, index + 1, &error))?);
+        }
+        if rest.is_empty() {
+            return Ok(List { issued, mended: None });
+        }
+        // A certificate is handed out only once its line is on the disk with its end. Half a line is one that nobody
+        // ever got, and a whole one without its end comes from somebody's editor.
+        let mut mended = whole.to_vec();
+        if let Ok(last) = serde_json::from_slice(rest) {
+            issued.push(last);
+            mended = [bytes, b"\n"].concat();
+        }
+        Ok(List { issued, mended: Some(mended) })
+    }
+}
+
+fn damaged(home: &Home, line: usize, error: &serde_json::Error) -> Trouble {
+    // The library counts lines within what it was given, which is always one.
+    let fault = error.to_string();
+    let fault = fault.split(" at line ").next().unwrap_or_default();
+    Trouble::Here(
+        format!("{}: line {line} is damaged: {fault}", home.certificates_file().display()),
+        "nothing was changed; mend that line, or take the file from a backup".to_owned(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use certs::Validity;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use tempfile::TempDir;
+
+    fn home() -> (TempDir, Home) {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::locate(Some(&folder.path().join("home")));
+        home.create().unwrap();
+        Authority::create(Algorithm::Ed25519).unwrap().save(&home.authority_file()).unwrap();
+        (folder, home)
+    }
+
+    fn issue(registry: &mut Registry, name: &str) -> Credentials {
+        let identity = Identity::agent(name.parse().unwrap());
+        let addresses = ["192.0.2.7".parse().unwrap(), "web.example".parse().unwrap()];
+        let grant =
+            Grant { identity: &identity, teams: &[], addresses: &addresses, validity: Validity::days(1) };
+        registry.issue(Algorithm::Ed25519, &grant, How::Issue).unwrap()
+    }
+
+    fn names(issued: &[Issued]) -> Vec<&str> {
+        issued.iter().map(|issued| issued.peer.identity.name.as_str()).collect()
+    }
+
+    #[test]
+    fn what_was_handed_out_is_on_the_list_and_read_back_the_same() {
+        let (_folder, home) = home();
+        let mut registry = Registry::open(&home).unwrap();
+        let credentials = issue(&mut registry, "web-1");
+        issue(&mut registry, "web-2");
+        let before = registry.certificates().to_vec();
+        assert_eq!(before[0].peer, *credentials.own());
+        drop(registry);
+        assert_eq!(read(&home).unwrap(), before);
+        assert_eq!(Registry::open(&home).unwrap().certificates(), before);
+        let mode = fs::metadata(home.certificates_file()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn what_cannot_be_noted_is_not_handed_out() {
+        let (_folder, home) = home();
+        let mut registry = Registry::open(&home).unwrap();
+        fs::create_dir(home.certificates_file()).unwrap();
+        let identity = Identity::agent("web-1".parse().unwrap());
+        let grant = Grant { identity: &identity, teams: &[], addresses: &[], validity: Validity::days(1) };
+        assert!(registry.issue(Algorithm::Ed25519, &grant, How::Issue).is_err());
+        assert_eq!(registry.certificates(), []);
+    }
+
+    #[test]
+    fn a_crash_anywhere_in_an_append_loses_nothing_else() {
+        let (_folder, home) = home();
+        let mut registry = Registry::open(&home).unwrap();
+        issue(&mut registry, "web-1");
+        let first = fs::read(home.certificates_file()).unwrap().len();
+        issue(&mut registry, "web-2");
+        drop(registry);
+        let whole = fs::read(home.certificates_file()).unwrap();
+        for cut in first..whole.len() {
+            fs::write(home.certificates_file(), &whole[..cut]).unwrap();
+            let kept = if cut == whole.len() - 1 { &["web-1", "web-2"][..] } else { &["web-1"] };
+            assert_eq!(names(&read(&home).unwrap()), kept);
+            let mut registry = Registry::open(&home).unwrap();
+            issue(&mut registry, "web-3");
+            assert_eq!(names(&read(&home).unwrap()), [kept, &["web-3"]].concat());
+        }
+    }
+
+    #[test]
+    fn a_damaged_line_is_named_and_nothing_is_changed() {
+        let (_folder, home) = home();
+        let mut registry = Registry::open(&home).unwrap();
+        for name in ["web-1", "web-2", "web-3"] {
+            issue(&mut registry, name);
+        }
+        drop(registry);
+        let whole = fs::read_to_string(home.certificates_file()).unwrap();
+        for (good, bad) in [("agent/web-2", "agent/Web-2"), ("\"how\":\"issue\"}", "\"ho"), ("{", "\u{0}")] {
+            let mut lines: Vec<String> = whole.lines().map(str::to_owned).collect();
+            lines[1] = lines[1].replacen(good, bad, 1);
+            let text = lines.join("\n") + "\n";
+            fs::write(home.certificates_file(), &text).unwrap();
+            for refused in [Registry::open(&home).err(), read(&home).err()] {
+                let said = refused.unwrap().text();
+                assert!(said.contains("certificates.jsonl: line 2 is damaged: "), "{said}");
+            }
+            assert_eq!(fs::read_to_string(home.certificates_file()).unwrap(), text);
+        }
+    }
+}
