@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 
-use crate::commands::{can, demo, echo, info, init, issue, ping, time, uptime, watch, whoami};
+use crate::commands::{can, certs, demo, echo, info, init, issue, ping, time, uptime, watch, whoami};
 
 /// Asks machines that run a Rollcall agent how they are.
 #[derive(Debug, Parser)]
@@ -67,6 +67,8 @@ pub enum Verb {
     Init(init::Init),
     /// Make the identity of a machine, in one file to carry there.
     Issue(issue::Issue),
+    /// List every certificate that was ever signed.
+    Certs(certs::Certs),
     /// What a machine is and how it is doing.
     Info(info::Info),
     /// How long a machine has been up, and how busy it is.

@@ -1,6 +1,7 @@
 //! The verbs: one arm a line, and the file of the same name below.
 
 pub mod can;
+pub mod certs;
 pub mod demo;
 pub mod echo;
 pub mod info;
@@ -26,6 +27,7 @@ pub async fn run(verb: Verb, desk: &Desk) -> Result<Exit, Trouble> {
         Verb::Demo(demo) => demo.run(desk).await,
         Verb::Init(init) => init.run(desk),
         Verb::Issue(issue) => issue.run(desk),
+        Verb::Certs(certs) => certs.run(desk),
         Verb::Info(info) => info.run(desk).await,
         Verb::Uptime(uptime) => uptime.run(desk).await,
         Verb::Time(time) => time.run(desk).await,

@@ -45,7 +45,7 @@ pub fn document<T: Serialize>(schema: &str, entry: &Entry<'_, T>) -> String {
         schema: &'a str,
         hosts: [&'a T; 1],
     }
-    write(&Document { schema, hosts: [entry] }, PrettyFormatter::new())
+    document_of(&Document { schema, hosts: [entry] })
 }
 
 /// One line.
@@ -56,7 +56,17 @@ pub fn line<T: Serialize>(schema: &str, entry: &Entry<'_, T>) -> String {
         #[serde(flatten)]
         entry: &'a T,
     }
-    write(&Line { schema, entry }, CompactFormatter)
+    line_of(&Line { schema, entry })
+}
+
+/// One document of what this desk knows by itself.
+pub fn document_of(value: &impl Serialize) -> String {
+    write(value, PrettyFormatter::new())
+}
+
+/// One line of what this desk knows by itself.
+pub fn line_of(value: &impl Serialize) -> String {
+    write(value, CompactFormatter)
 }
 
 fn write(value: &impl Serialize, formatter: impl Formatter) -> String {

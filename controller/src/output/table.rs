@@ -7,14 +7,23 @@ use crate::output::human::plain;
 /// Nobody reads more than this, and a hostile agent sends more than a terminal can bear.
 const MAX_ROWS: usize = 200;
 
-/// Rows in aligned columns, two spaces in; `right` names the columns of numbers.
+/// What a host sent, as rows in aligned columns, two spaces in; `right` names the columns of numbers.
 pub fn columns(head: Option<&[&str]>, rows: &[Vec<String>], right: &[usize]) -> String {
+    let mut text = all_columns(head, &rows[..rows.len().min(MAX_ROWS)], right);
+    if rows.len() > MAX_ROWS {
+        text += &format!("  and {} more; --output json has all of them\n", rows.len() - MAX_ROWS);
+    }
+    text
+}
+
+/// The same for what this desk knows by itself, however much it is.
+pub fn all_columns(head: Option<&[&str]>, rows: &[Vec<String>], right: &[usize]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     if let Some(head) = head {
         table.set_header(head.to_vec());
     }
-    for row in rows.iter().take(MAX_ROWS) {
+    for row in rows {
         table.add_row(row.iter().map(|cell| plain(cell).into_owned()));
     }
     for &column in right {
@@ -22,9 +31,5 @@ pub fn columns(head: Option<&[&str]>, rows: &[Vec<String>], right: &[usize]) -> 
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    let mut text: String = table.lines().map(|line| format!(" {}\n", line.trim_end())).collect();
-    if rows.len() > MAX_ROWS {
-        text += &format!("  and {} more; --output json has all of them\n", rows.len() - MAX_ROWS);
-    }
-    text
+    table.lines().map(|line| format!(" {}\n", line.trim_end())).collect()
 }

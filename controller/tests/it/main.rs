@@ -8,5 +8,6 @@ mod failures;
 mod homes;
 mod permissions;
 mod real_path;
+mod registry;
 mod site;
 mod verbs;
