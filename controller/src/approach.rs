@@ -14,7 +14,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::client::{Client, Greeted};
-use crate::error::{Failure, Trouble};
+use crate::error::{Failure, Trouble, USE_YOUR_OWN};
 use crate::hosts::{Endpoint, Host};
 use crate::trace::Trace;
 
@@ -38,7 +38,8 @@ impl<'a> Approach<'a> {
         limit: Duration,
         trace: Trace,
     ) -> Result<Approach<'a>, Trouble> {
-        let side = ClientSide::new(credentials, ALPN)?;
+        let side = ClientSide::new(credentials, ALPN)
+            .map_err(|error| Trouble::Here(error.to_string(), USE_YOUR_OWN.to_owned()))?;
         Ok(Approach { host, side, own: credentials.own(), limit, trace })
     }
 

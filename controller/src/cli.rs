@@ -6,7 +6,9 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 
-use crate::commands::{can, certs, demo, echo, info, init, issue, ping, time, uptime, watch, whoami};
+use crate::commands::{
+    can, certs, demo, doctor, echo, info, init, issue, ping, time, uptime, watch, whoami,
+};
 
 /// Asks machines that run a Rollcall agent how they are.
 #[derive(Debug, Parser)]
@@ -85,6 +87,8 @@ pub enum Verb {
     Whoami(whoami::Whoami),
     /// Whether you may ask an agent something: exit code 0 for yes, 1 for no.
     Can(can::Can),
+    /// Find out why a machine does not answer, step by step.
+    Doctor(doctor::Doctor),
 }
 
 /// A time with its unit, such as `5s` or `500ms`; a bare number is seconds.

@@ -3,6 +3,7 @@
 pub mod can;
 pub mod certs;
 pub mod demo;
+pub mod doctor;
 pub mod echo;
 pub mod info;
 pub mod init;
@@ -36,5 +37,6 @@ pub async fn run(verb: Verb, desk: &Desk) -> Result<Exit, Trouble> {
         Verb::Watch(watch) => watch.run(desk).await,
         Verb::Whoami(whoami) => whoami.run(desk).await,
         Verb::Can(can) => can.run(desk).await,
+        Verb::Doctor(doctor) => doctor.run(desk).await,
     }
 }

@@ -1,16 +1,23 @@
 //! Where the person sits: which home, how to print, how long to wait. Every verb is run at a desk.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use certs::{Credentials, Peer, Serial};
+use jiff::Timestamp;
+
+use crate::approach::Approach;
 use crate::cli::{Format, Shared};
-use crate::client::Client;
+use crate::client::{Client, Greeted};
 use crate::error::{Failure, Trouble};
 use crate::exit::Exit;
+use crate::expiry::Ending;
 use crate::home::Home;
 use crate::hosts::Host;
-use crate::output::{self, Show};
+use crate::output::{self, Show, human};
 use crate::trace::Trace;
 
 /// What a verb needs to know of its surroundings.
@@ -23,6 +30,8 @@ pub struct Desk {
     format: Format,
     quiet: bool,
     verbose: bool,
+    /// The certificates of whose end the person knows.
+    told: Mutex<BTreeSet<Serial>>,
 }
 
 impl Desk {
@@ -34,12 +43,13 @@ impl Desk {
             format: shared.output,
             quiet: shared.quiet,
             verbose: shared.verbose,
+            told: Mutex::default(),
         }
     }
 
     /// The same desk with another home, and no remarks.
     pub fn with_home(&self, home: &Path) -> Desk {
-        Desk { home: Home::locate(Some(home)), quiet: true, ..*self }
+        Desk { home: Home::locate(Some(home)), quiet: true, told: Mutex::default(), ..*self }
     }
 
     /// Whether answers are one JSON document, which a stream of them cannot be.
@@ -58,9 +68,37 @@ impl Desk {
     /// The home is broken, or the host was not reached or not trusted.
     pub async fn connect(&self, host: &str) -> Result<Client, Trouble> {
         let credentials = self.home.credentials()?;
+        let host = self.resolve(host)?;
+        let client = Client::connect(&host, &credentials, self.timeout, self.trace()).await?;
+        let Greeted { own, peer, .. } = client.greeted();
+        for certificate in [own, peer] {
+            self.remark_ending(certificate, &host.label);
+        }
+        Ok(client)
+    }
+
+    /// Tells once of a certificate that ends soon, however often it is met.
+    fn remark_ending(&self, certificate: &Peer, host: &str) {
+        let Some(ending) = Ending::of(certificate, host, Timestamp::now()) else { return };
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.insert(certificate.serial.clone()) {
+            self.remark(&human::plain(&ending.remark()));
+        }
+    }
+
+    /// Finds out who is meant.
+    pub(crate) fn resolve(&self, host: &str) -> Result<Host, Trouble> {
         let host = Host::resolve(host, &self.home.inventory()?);
-        let host = host.map_err(|fault| Trouble::Here(fault, String::new()))?;
-        Client::connect(&host, &credentials, self.timeout, self.trace()).await
+        host.map_err(|fault| Trouble::Here(fault, String::new()))
+    }
+
+    /// The way to a host, with this desk's limits.
+    pub(crate) fn approach<'a>(
+        &self,
+        host: &'a Host,
+        credentials: &'a Credentials,
+    ) -> Result<Approach<'a>, Trouble> {
+        Approach::new(host, credentials, self.timeout, self.trace())
     }
 
     /// Prints an answer.

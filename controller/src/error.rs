@@ -11,10 +11,13 @@ use certs::Error;
 use protocol::Refusal;
 use serde::Serialize;
 
+pub(crate) use self::handshake::{SET_A_CLOCK, USE_YOUR_OWN};
 pub use self::kind::{Kind, Stage};
 use crate::exit::Exit;
 use crate::hosts::Host;
 use crate::output::human;
+
+const LOG_MAY_SAY_MORE: &str = "the agent's log on that machine may say more";
 
 /// Why a verb could not do its work.
 #[derive(Debug)]
@@ -42,21 +45,29 @@ impl From<Error> for Trouble {
 impl Trouble {
     /// What a person reads.
     pub fn text(&self) -> String {
-        let (what, why, hint) = match self {
-            Trouble::Here(what, hint) => (what.clone(), "", hint.as_str()),
-            Trouble::Host(failure) => {
-                let what = format!("{}: {}: {}", failure.host, failure.stage.word(), failure.message);
-                (what, failure.why.as_str(), failure.hint.as_str())
-            }
-            Trouble::Stdout(error) => (format!("cannot write the answer: {error}"), "", ""),
+        let (what, why, hint) = self.told();
+        let at = match self {
+            Trouble::Host(failure) => format!("{}: {}: ", failure.host, failure.stage.word()),
+            Trouble::Here(..) | Trouble::Stdout(_) => String::new(),
         };
-        let mut text = format!("controller: {}\n", human::plain(&what));
+        let mut text = format!("controller: {}\n", human::plain(&format!("{at}{what}")));
         for (label, line) in [("why", why), ("try", hint)] {
             if !line.is_empty() {
-                text += &format!("  {label}: {}\n", human::plain(line));
+                text += &format!("  {label}: {}\n", human::plain(&line));
             }
         }
         text
+    }
+
+    /// What happened, why, and what to do next.
+    pub(crate) fn told(&self) -> (String, String, String) {
+        match self {
+            Trouble::Here(what, hint) => (what.clone(), String::new(), hint.clone()),
+            Trouble::Host(failure) => (failure.message.clone(), failure.why.clone(), failure.hint.clone()),
+            Trouble::Stdout(error) => {
+                (format!("cannot write the answer: {error}"), String::new(), String::new())
+            }
+        }
     }
 
     /// What a script reads.
@@ -111,7 +122,8 @@ impl Failure {
         self
     }
 
-    pub(crate) fn lookup(host: &Host, name: &str, fault: &str) -> Failure {
+    /// What the name service said in place of an address.
+    pub fn lookup(host: &Host, name: &str, fault: &str) -> Failure {
         let fault = fault.trim_start_matches("failed to lookup address information: ");
         if fault.starts_with("Temporary") {
             return Failure::lookup_unanswered(host, name, fault);
@@ -168,7 +180,7 @@ impl Failure {
 
     pub(crate) fn refused(host: &Host, refusal: &Refusal) -> Failure {
         Failure::new(host, Kind::Refusal(refusal.kind), format!("refused: {}", refusal.message))
-            .hint(refusal.hint.clone())
+            .hint(if refusal.hint.is_empty() { LOG_MAY_SAY_MORE } else { &refusal.hint })
     }
 
     pub(crate) fn no_answer(host: &Host, limit: Duration, begun: bool) -> Failure {

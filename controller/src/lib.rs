@@ -10,6 +10,7 @@ pub mod commands;
 pub mod desk;
 pub mod error;
 pub mod exit;
+mod expiry;
 pub mod home;
 pub mod hosts;
 pub mod output;

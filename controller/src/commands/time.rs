@@ -26,42 +26,43 @@ pub struct Time {
 
 /// The clock, and how it differs from this machine's.
 #[derive(Debug, Serialize)]
-struct Compared {
+pub(crate) struct Compared {
     #[serde(flatten)]
-    clock: Clock,
+    pub(crate) clock: Clock,
     /// The agent's clock minus this machine's; absent when a clock was set in between.
-    offset: Option<OffsetFound>,
+    pub(crate) offset: Option<OffsetFound>,
     round_trip_seconds: f64,
     exchanges: u32,
 }
 
 /// The offset is within the error of the middle, whatever the network did.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-struct OffsetFound {
-    seconds: f64,
-    error_seconds: f64,
+pub(crate) struct OffsetFound {
+    pub(crate) seconds: f64,
+    pub(crate) error_seconds: f64,
 }
 
 impl Time {
     /// Measures and shows.
     pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
         let mut client = desk.connect(&self.host).await?;
-        let mut best = Bounds::unknown();
-        let mut clock = None;
-        let mut round_trip = SignedDuration::MAX;
-        for _ in 0..self.exchanges {
-            let (answer, exchange) = exchange(&mut client).await?;
-            round_trip = round_trip.min(exchange.returned - exchange.sent);
-            best = best.and(&exchange.bounds(&answer));
-            clock = Some(answer);
-        }
-        if let Some(clock) = clock {
-            let (exchanges, round_trip_seconds) = (self.exchanges, round_trip.as_secs_f64());
-            let compared = Compared { clock, offset: best.middle(), round_trip_seconds, exchanges };
-            desk.show(&self.host, &compared)?;
-        }
+        desk.show(&self.host, &compare(&mut client, self.exchanges).await?)?;
         Ok(Exit::Answered)
     }
+}
+
+/// Compares the agent's clock with this one, in one exchange or more.
+pub(crate) async fn compare(client: &mut Client, exchanges: u32) -> Result<Compared, Failure> {
+    let (mut clock, first) = exchange(client).await?;
+    let (mut best, mut round_trip) = (first.bounds(&clock), first.round_trip());
+    for _ in 1..exchanges {
+        let (answer, exchange) = exchange(client).await?;
+        round_trip = round_trip.min(exchange.round_trip());
+        best = best.and(&exchange.bounds(&answer));
+        clock = answer;
+    }
+    let (offset, round_trip_seconds) = (best.middle(), round_trip.as_secs_f64());
+    Ok(Compared { clock, offset, round_trip_seconds, exchanges })
 }
 
 /// This machine's two of the four timestamps, as durations since the epoch.
@@ -79,6 +80,10 @@ async fn exchange(client: &mut Client) -> Result<(Clock, Exchange), Failure> {
 }
 
 impl Exchange {
+    fn round_trip(&self) -> SignedDuration {
+        self.returned - self.sent
+    }
+
     /// The agent received after we sent, and sent before we received: that is all that is certain, and it is enough.
     fn bounds(&self, clock: &Clock) -> Bounds {
         Bounds {
@@ -96,10 +101,6 @@ struct Bounds {
 }
 
 impl Bounds {
-    fn unknown() -> Bounds {
-        Bounds { at_least: SignedDuration::MIN, at_most: SignedDuration::MAX }
-    }
-
     /// Each exchange is right, so the offset is in what all of them allow.
     fn and(&self, other: &Bounds) -> Bounds {
         Bounds { at_least: self.at_least.max(other.at_least), at_most: self.at_most.min(other.at_most) }
@@ -163,7 +164,7 @@ mod tests {
             offset in -1e6f64..1e6,
             ways in prop::collection::vec((0.0f64..2.0, 0.0f64..0.1, 0.0f64..2.0), 1..10),
         ) {
-            let mut bounds = Bounds::unknown();
+            let mut bounds = Bounds { at_least: SignedDuration::MIN, at_most: SignedDuration::MAX };
             let mut now = 1e9;
             for (there, thinking, back) in ways {
                 let received = now + there + offset;

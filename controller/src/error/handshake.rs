@@ -8,16 +8,23 @@ use certs::tls::{self, Judge, Reason};
 use jiff::Timestamp;
 
 use super::{Failure, Kind};
+use crate::expiry::RENEW_OWN;
 use crate::hosts::Host;
 use crate::output::human;
 
-const REISSUE: &str = "make a new identity with `controller issue` and carry it there; if its date looks right, check this \
-                       machine's clock";
+const REISSUE: &str = "make a new identity with `controller issue` and carry it there";
+/// What mends an identity that is not a controller's.
+pub(crate) const USE_YOUR_OWN: &str =
+    "use the identity that `controller init` made, or name its home with --home";
+const OWN_OF_AN_AGENT: &str = "start that agent with an identity that `controller issue` made";
+/// Also what a difference between clocks is mended with that does no harm yet.
+pub(crate) const SET_A_CLOCK: &str = "compare `date -u` on both machines and set the clock that is wrong; `timedatectl set-ntp true` keeps it right";
+const SET_THIS_CLOCK: &str = "set this machine's clock; `timedatectl set-ntp true` keeps it right";
 const USUAL_PORT: &str = "agents listen on port 5669 unless told otherwise";
 
 impl Failure {
     /// A handshake that failed, or a verdict that came with the first bytes after it.
-    pub(crate) fn handshake(host: &Host, address: SocketAddr, own: &Peer, error: &io::Error) -> Failure {
+    pub fn handshake(host: &Host, address: SocketAddr, own: &Peer, error: &io::Error) -> Failure {
         match error.get_ref().and_then(|inner| inner.downcast_ref()).map(tls::explain) {
             Some((Judge::Us, reason)) => Failure::we_refuse(host, address, &reason),
             Some((Judge::Peer, reason)) => Failure::they_refuse(host, own, &reason),
@@ -85,19 +92,24 @@ impl Failure {
             }
             Reason::WrongRole => {
                 failure(Kind::WrongRole, format!("{address} shows an identity that is not an agent's"))
-                    .hint("start that agent with an identity that `controller issue` made")
+                    .hint(OWN_OF_AN_AGENT)
             }
-            Reason::Nameless => failure(Kind::Nameless, format!("{its} does not name one identity"))
-                .hint("start that agent with an identity that `controller issue` made"),
+            Reason::Nameless => {
+                failure(Kind::Nameless, format!("{its} does not name one identity")).hint(OWN_OF_AN_AGENT)
+            }
             Reason::Expired(at) => {
-                let ago = human::age(Timestamp::now().duration_since(*at));
-                failure(Kind::Expired, format!("{its} ended {ago} ago, at {at}")).hint(REISSUE)
+                let now = Timestamp::now();
+                let ago = human::age(now.duration_since(*at));
+                failure(Kind::Expired, format!("{its} ended {ago} ago, at {at}"))
+                    .because(clock_may_be_ahead(now))
+                    .hint(REISSUE)
             }
             Reason::NotYetValid(at) => {
-                let ahead = human::age(at.duration_since(Timestamp::now()));
+                let now = Timestamp::now();
+                let ahead = human::age(at.duration_since(now));
                 failure(Kind::NotYetValid, format!("{its} begins in {ahead}, at {at}"))
-                    .because(format!("this machine's clock is at least {ahead} behind that of the authority"))
-                    .hint("set this machine's clock")
+                    .because(clock_is_behind(&ahead, now))
+                    .hint(SET_THIS_CLOCK)
             }
             Reason::Revoked => failure(Kind::Revoked, format!("{its} is revoked")).hint(REISSUE),
             _ => failure(Kind::Expired, format!("{its} is outside of its dates")).hint(REISSUE),
@@ -119,11 +131,11 @@ impl Failure {
             }
             Reason::WrongRole => {
                 failure(Kind::RefusedRole, "the agent refused this identity: it is not a controller's")
-                    .hint("use the identity that `controller init` made")
+                    .hint(USE_YOUR_OWN)
             }
             Reason::Nameless => {
                 failure(Kind::RefusedNameless, "the agent refused this identity: it does not name one")
-                    .hint("use the identity that `controller init` made")
+                    .hint(USE_YOUR_OWN)
             }
             Reason::Revoked => {
                 failure(Kind::RefusedRevoked, "the agent refused this identity: it is revoked")
@@ -151,34 +163,47 @@ impl Failure {
 
     /// The agent says only that this side's certificate is outside of its dates. Its own dates tell which clock is off.
     fn outside_dates(host: &Host, own: &Peer, now: Timestamp) -> Failure {
-        let failure = |kind, message: String| Failure::new(host, kind, message);
-        let renew = "where the authority is kept, move identity.pem away and run `controller init` again";
+        if let Some(ours) = Failure::own_dates(host, own, now) {
+            return ours;
+        }
+        let (behind, ahead) = (now.duration_since(own.not_before), own.not_after.duration_since(now));
+        let message = format!(
+            "{}'s clock is at least {} behind this one, or {} ahead; your certificate is not valid there",
+            host.label,
+            human::age(behind),
+            human::age(ahead)
+        );
+        Failure::new(host, Kind::Clock, message)
+            .because(format!("your certificate is valid by this machine's clock, which says {now:.0}"))
+            .hint(SET_A_CLOCK)
+    }
+
+    /// What is wrong with one's own certificate by this machine's clock.
+    pub(crate) fn own_dates(host: &Host, own: &Peer, now: Timestamp) -> Option<Failure> {
         if now > own.not_after {
             let ago = human::age(now.duration_since(own.not_after));
-            return failure(
-                Kind::OwnExpired,
-                format!("your own certificate ended {ago} ago, at {}", own.not_after),
-            )
-            .hint(renew);
+            let message = format!("your own certificate ended {ago} ago, at {}", own.not_after);
+            let failure = Failure::new(host, Kind::OwnExpired, message);
+            return Some(failure.because(clock_may_be_ahead(now)).hint(RENEW_OWN));
         }
         if now < own.not_before {
             let ahead = human::age(own.not_before.duration_since(now));
-            return failure(Kind::OwnNotYetValid, format!("your own certificate begins in {ahead}"))
-                .because("this machine's clock is behind")
-                .hint("set this machine's clock");
+            let message = format!("your own certificate begins in {ahead}, at {}", own.not_before);
+            let failure = Failure::new(host, Kind::OwnNotYetValid, message);
+            return Some(failure.because(clock_is_behind(&ahead, now)).hint(SET_THIS_CLOCK));
         }
-        let (behind, ahead) = (now.duration_since(own.not_before), own.not_after.duration_since(now));
-        failure(
-            Kind::Clock,
-            "the agent's clock is wrong: by it, your certificate is outside of its dates".to_owned(),
-        )
-        .because(format!(
-            "by this machine's clock it is valid, so the agent's is at least {} behind or {} ahead",
-            human::age(behind),
-            human::age(ahead)
-        ))
-        .hint("set the clock of the machine that is wrong")
+        None
     }
+}
+
+fn clock_is_behind(span: &str, now: Timestamp) -> String {
+    format!(
+        "this machine's clock is at least {span} behind that of the authority's machine: it says {now:.0}"
+    )
+}
+
+fn clock_may_be_ahead(now: Timestamp) -> String {
+    format!("nobody renewed it, or this machine's clock is ahead: it says {now:.0}")
 }
 
 #[cfg(test)]
@@ -208,6 +233,9 @@ mod tests {
         assert_eq!(told(&own(26, 50)).kind, Kind::OwnNotYetValid);
         let clock = told(&own(-3, 49));
         assert_eq!(clock.kind, Kind::Clock);
-        assert!(clock.why.contains("at least 3 h 0 min behind or 2 d 1 h ahead"), "{}", clock.why);
+        assert_eq!(
+            clock.message,
+            "web-1's clock is at least 3 h 0 min behind this one, or 2 d 1 h ahead; your certificate is not valid there"
+        );
     }
 }

@@ -7,15 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use certs::store::Existing;
-use certs::{Algorithm, Authority, Credentials, Grant, Identity, Validity, tls};
-use jiff::{SignedDuration, Timestamp};
+use certs::{Algorithm, Authority, Credentials, tls};
+use jiff::SignedDuration;
 use protocol::ALPN;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::{ServerConfig, version};
 
-use crate::site::{Site, text};
+use crate::impostors::{Minted, Then, believing_in, fake, framed, raw};
+use crate::site::{MASKS, Site, text};
 
 /// What people and scripts get to see of one failure.
 struct Seen(String);
@@ -40,11 +39,7 @@ fn in_which_words_and_with_which_code() {
     speaking(&mut seen);
     believing(&mut seen);
     asking(&mut seen);
-    insta::with_settings!({ filters => vec![
-        (r"127\.0\.0\.(\d):\d{2,5}", "127.0.0.$1:PORT"),
-        (r"\d{4}-\d\d-\d\dT[0-9:]+Z", "[time]"),
-        (r"\d+ (d|h|min|s) \d+ (h|min|s)|\d+ (h|min|s)\b", "[span]"),
-    ] }, { insta::assert_snapshot!(seen.0) });
+    insta::with_settings!({ filters => MASKS.to_vec() }, { insta::assert_snapshot!(seen.0) });
 }
 
 fn reaching(seen: &mut Seen) {
@@ -72,23 +67,6 @@ async fn full_backlog() -> (SocketAddr, (TcpListener, Vec<TcpStream>)) {
     (address, (listener, held))
 }
 
-/// Answers every connection with these bytes, and keeps it open or ends it.
-fn raw(site: &Site, bytes: &'static [u8], keep: bool) -> String {
-    let listener = site.listener("127.0.0.1:0");
-    let address = listener.local_addr().unwrap().to_string();
-    site.runtime.spawn(async move {
-        let mut kept = Vec::new();
-        while let Ok((mut socket, _)) = listener.accept().await {
-            let _ = socket.read(&mut [0; 4096]).await;
-            let _ = socket.write_all(bytes).await;
-            if keep {
-                kept.push(socket);
-            }
-        }
-    });
-    address
-}
-
 fn speaking(seen: &mut Seen) {
     let site = Site::new();
     let ssh = raw(&site, b"SSH-2.0-OpenSSH_9.2p1\r\n", true);
@@ -99,37 +77,6 @@ fn speaking(seen: &mut Seen) {
     seen.note("silent", &site, &["--timeout", "300ms", "info", &silent]);
     let closes = raw(&site, b"", false);
     seen.note("closes at once", &site, &["info", &closes]);
-}
-
-/// Credentials beyond what `issue` would write.
-struct Minted<'a> {
-    authority: &'a Authority,
-    identity: Identity,
-    from: SignedDuration,
-    until: SignedDuration,
-}
-
-impl<'a> Minted<'a> {
-    fn good(authority: &'a Authority, identity: &str) -> Minted<'a> {
-        let hour = SignedDuration::from_hours(1);
-        Minted { authority, identity: identity.parse().unwrap(), from: -hour, until: hour }
-    }
-
-    fn credentials(&self) -> Credentials {
-        let now = Timestamp::now();
-        let validity = Validity { not_before: now + self.from, not_after: now + self.until };
-        let addresses = ["127.0.0.1".parse().unwrap()];
-        let addresses = if self.identity.role == certs::Role::Agent { &addresses[..] } else { &[] };
-        let grant = Grant { identity: &self.identity, teams: &[], addresses, validity };
-        self.authority.issue(Algorithm::Ed25519, &grant).unwrap()
-    }
-}
-
-/// Another certificate, believing the same authority as `site` does.
-fn believing_in(site: &Site, credentials: Credentials) -> Credentials {
-    let ours = Authority::load(&site.home().join("authority.pem")).unwrap();
-    let (key, certificate) = credentials.into_key_and_certificate();
-    Credentials::new(key, certificate, vec![ours.certificate().clone()]).unwrap()
 }
 
 fn believing(seen: &mut Seen) {
@@ -201,51 +148,6 @@ fn wrong_role(site: &Site, credentials: &Credentials) -> String {
         .unwrap();
     config.alpn_protocols = vec![ALPN.to_vec()];
     fake(site, Arc::new(config), b"", Then::Hold)
-}
-
-/// What a fake agent does once it has said its piece.
-#[derive(Clone, Copy, PartialEq)]
-enum Then {
-    Hold,
-    Close,
-    Cut,
-}
-
-/// Speaks TLS like an agent, and then says anything.
-fn fake(site: &Site, config: Arc<ServerConfig>, says: &'static [u8], then: Then) -> String {
-    let listener = site.listener("127.0.0.1:0");
-    let address = listener.local_addr().unwrap().to_string();
-    site.runtime.spawn(async move {
-        let mut held = Vec::new();
-        while let Ok((socket, _)) = listener.accept().await {
-            let Ok(mut stream) = TlsAcceptor::from(Arc::clone(&config)).accept(socket).await else {
-                continue;
-            };
-            let _ = stream.read(&mut [0; 4096]).await;
-            let _ = stream.write_all(says).await;
-            let _ = stream.flush().await;
-            match then {
-                Then::Hold => held.push(stream),
-                Then::Close => drop(stream.shutdown().await),
-                Then::Cut => {}
-            }
-        }
-    });
-    address
-}
-
-fn framed(head: &str) -> &'static [u8] {
-    let mut bytes = Vec::new();
-    protocol::frame::put(
-        &mut bytes,
-        |out| {
-            out.extend_from_slice(head.as_bytes());
-            Ok(())
-        },
-        b"",
-    )
-    .unwrap();
-    bytes.leak()
 }
 
 fn asking(seen: &mut Seen) {

@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on stops")]
 
 mod demo;
+mod doctor;
 mod example;
 mod failures;
 mod homes;
+mod impostors;
 mod permissions;
 mod real_path;
 mod registry;

@@ -115,6 +115,13 @@ pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
+/// What differs from one run to the next is masked in a snapshot.
+pub(crate) const MASKS: [(&str, &str); 3] = [
+    (r"127\.0\.0\.(\d):\d{2,5}", "127.0.0.$1:PORT"),
+    (r"\d{4}-\d\d-\d\dT[0-9:]+Z", "[time]"),
+    (r"\d+ (d|h|min|s) \d+ (h|min|s)|\d+ (h|min|s)\b", "[span]"),
+];
+
 /// Says past the test runner's capture that something was not tested here.
 pub(crate) fn not_run(what: &str) {
     let _ = writeln!(std::io::stderr(), "NOT RUN: {what}");
