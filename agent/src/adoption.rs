@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use certs::adoption::{Binding, CodeKey, Side};
 use certs::tls::adoption::server_config;
-use certs::{Algorithm, Applicant, Credentials};
+use certs::{Algorithm, Credentials, Pending, Role, Signed};
 use jiff::Timestamp;
 use protocol::adoption::{self, ALPN, FromAgent, ToAgent};
 use protocol::{MessageStream, Refusal, VERSION};
@@ -171,17 +171,18 @@ impl Unowned {
         key: &CodeKey,
     ) -> Result<(), Ended> {
         let failed = |error: certs::Error| Refusal::failed("this agent could not be adopted", &error);
-        let applicant = Applicant::new(Algorithm::Ed25519).map_err(failed)?;
+        let pending = Pending::create(Algorithm::Ed25519, None).map_err(failed)?;
         let offer = FromAgent::Offer {
             proof: key.proof(Side::Agent, binding),
             host_name: uname().nodename().to_string_lossy().into_owned(),
             version: VERSION.to_owned(),
         };
-        self.say(stream, &offer, applicant.request()).await?;
+        self.say(stream, &offer, pending.request().der()).await?;
         let (belong, papers) = hear(stream, SIGNING).await?;
         let ToAgent::Belong {} = belong else { return Err(Refusal::already_adopted().into()) };
         let papers = String::from_utf8_lossy(&papers);
-        let credentials = applicant.complete(&papers).map_err(failed)?;
+        let signed = Signed::read(&papers).and_then(|signed| pending.complete(signed, Role::Agent));
+        let credentials = signed.map_err(failed)?;
         let own = credentials.own().clone();
         self.keep(credentials)?;
         let adopted =

@@ -11,11 +11,13 @@ use rcgen::{
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ED25519,
     SanType, SerialNumber,
 };
-use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer, DnsName, PrivatePkcs8KeyDer};
+use rustls_pki_types::{
+    CertificateDer, CertificateSigningRequestDer, DnsName, PrivateKeyDer, PrivatePkcs8KeyDer,
+};
 use time::OffsetDateTime;
 
 use crate::identity::{not_after, team_uri};
-use crate::{Applicant, Credentials, Error, Identity, Name, Role};
+use crate::{Credentials, Error, Identity, Name, Role};
 
 /// Clocks differ. A certificate is valid from this long before it was signed.
 const BACKDATED: SignedDuration = SignedDuration::from_hours(1);
@@ -170,9 +172,13 @@ impl Authority {
     /// # Errors
     /// The cryptographic library failed.
     pub fn issue(&self, algorithm: Algorithm, grant: &Grant<'_>) -> Result<Credentials, Error> {
-        let applicant = Applicant::new(algorithm)?;
-        let certificate = self.sign(applicant.request(), grant)?;
-        applicant.with(certificate, vec![self.certificate.clone()])
+        let key = new_key(algorithm)?;
+        let request = CertificateParams::default()
+            .serialize_request(&key)
+            .map_err(Error::signing("write the signing request"))?;
+        let certificate = self.sign(request.der(), grant)?;
+        let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
+        Credentials::new(key, certificate, vec![self.certificate.clone()])
     }
 }
 

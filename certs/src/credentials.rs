@@ -56,6 +56,11 @@ impl Credentials {
         &self.own
     }
 
+    /// Whose other identities are believed.
+    pub fn authorities(&self) -> &[CertificateDer<'static>] {
+        &self.authorities
+    }
+
     /// Takes them apart again.
     pub fn into_key_and_certificate(self) -> (PrivateKeyDer<'static>, CertificateDer<'static>) {
         (self.key, self.certificate)

@@ -1,21 +1,22 @@
 //! Who may speak.
 //!
 //! One [`Authority`] per fleet signs identities. An [`Identity`] is a role and a name, and stands in the certificate
-//! itself. [`Credentials`] are what one program holds: its key, its certificate and the authority it trusts. [`tls`]
+//! itself. [`Credentials`] are what one program holds: its key, its certificate and the authority it trusts; [`pending`] is
+//! a key that has no certificate yet. [`tls`]
 //! turns them into the two TLS configurations and puts a failed handshake into words. [`store`] is the only place that
 //! reads or writes keys. Nothing here knows what is said once both sides trust each other.
 
 pub mod adoption;
-pub mod applicant;
 pub mod authority;
 pub mod credentials;
 pub mod error;
 pub mod identity;
+pub mod pending;
 pub mod store;
 pub mod tls;
 
-pub use applicant::Applicant;
 pub use authority::{Address, Algorithm, Authority, Grant, Validity};
 pub use credentials::Credentials;
 pub use error::Error;
 pub use identity::{Identity, Name, Peer, Role, Serial};
+pub use pending::{Fingerprint, Pending, Request, Signed};

@@ -5,14 +5,13 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use pem::{EncodeConfig, LineEnding, Pem};
-use rcgen::{KeyPair, PublicKeyData};
-use rustls_pki_types::pem::{PemObject, SectionKind};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tempfile::NamedTempFile;
 
-use crate::identity::is_authority;
-use crate::{Authority, Credentials, Error};
+use crate::Error;
+
+mod keys;
+
+pub use keys::Handed;
 
 /// No key, certificate or bundle comes near this.
 const MAX_BYTES: u64 = 256 * 1024;
@@ -49,12 +48,15 @@ pub fn write_secret(path: &Path, bytes: &[u8], existing: Existing) -> Result<(),
 /// # Errors
 /// It cannot be read, others than its owner could, or it is not text of a sane size.
 pub fn read_secret(path: &Path) -> Result<String, Error> {
-    let mut file = open_private(path, File::options().read(true))?;
+    read_text(path, &open_private(path, File::options().read(true))?)
+}
+
+fn read_text(path: &Path, file: &File) -> Result<String, Error> {
     if file.metadata().map_err(Error::io(path, "look at"))?.len() > MAX_BYTES {
-        return Err(Error::file(path, "this is far larger than any identity"));
+        return Err(Error::file(path, "this is far larger than any key, certificate or request"));
     }
     let mut bytes = Vec::new();
-    (&mut file).take(MAX_BYTES).read_to_end(&mut bytes).map_err(Error::io(path, "read"))?;
+    file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(Error::io(path, "read"))?;
     String::from_utf8(bytes).map_err(|_| Error::file(path, "this is not text; PEM is expected, not DER"))
 }
 
@@ -89,14 +91,19 @@ pub fn append_line(path: &Path, line: &str) -> Result<(), Error> {
     if before == 0 { sync_folder(folder_of(path)) } else { Ok(()) }
 }
 
-fn open_private(path: &Path, options: &mut OpenOptions) -> Result<File, Error> {
+fn open(path: &Path, options: &mut OpenOptions) -> Result<File, Error> {
     // A pipe in the place of the file must not hold anybody up.
     let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let file = options.custom_flags(nonblocking).open(path).map_err(Error::io(path, "open"))?;
-    let metadata = file.metadata().map_err(Error::io(path, "look at"))?;
-    if !metadata.is_file() {
+    if !file.metadata().map_err(Error::io(path, "look at"))?.is_file() {
         return Err(Error::file(path, "this is not a file"));
     }
+    Ok(file)
+}
+
+fn open_private(path: &Path, options: &mut OpenOptions) -> Result<File, Error> {
+    let file = open(path, options)?;
+    let metadata = file.metadata().map_err(Error::io(path, "look at"))?;
     check_owner(path, &metadata)?;
     if metadata.mode() & 0o077 != 0 {
         return Err(Error::file(path, mend("other users can read this secret", "600", path)));
@@ -153,161 +160,4 @@ fn mend(fault: &str, mode: &str, path: &Path) -> String {
 
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-impl Credentials {
-    /// Reads a bundle: a key, its certificate, and at least one authority's certificate, in any order.
-    ///
-    /// # Errors
-    /// The file cannot be read or is loosely kept, or names what is missing or too much in it.
-    pub fn load(path: &Path) -> Result<Credentials, Error> {
-        let mut parts = Parts::load(path)?;
-        let key = PrivateKeyDer::Pkcs8(parts.take_key().map_err(|fault| Error::file(path, fault))?);
-        let (certificate, authorities) = parts
-            .own_and_authorities()
-            .ok_or_else(|| Error::file(path, "there is no identity's certificate in it"))?;
-        Credentials::new(key, certificate, authorities).map_err(|fault| Error::file(path, fault.to_string()))
-    }
-
-    /// Writes the bundle, readable by its owner only.
-    ///
-    /// # Errors
-    /// The file cannot be written, or exists and is to be kept.
-    pub fn save(&self, path: &Path, existing: Existing) -> Result<(), Error> {
-        let mut text = format!(
-            "# Identity of {}. This file holds its private key: keep it to yourself.\n",
-            self.own().identity
-        );
-        text += &pem("PRIVATE KEY", self.key.secret_der());
-        for certificate in std::iter::once(&self.certificate).chain(&self.authorities) {
-            text += &pem("CERTIFICATE", certificate);
-        }
-        write_secret(path, text.as_bytes(), existing)
-    }
-}
-
-impl Authority {
-    /// Reads the authority's key and certificate.
-    ///
-    /// # Errors
-    /// The file cannot be read or is loosely kept, or does not hold exactly these two.
-    pub fn load(path: &Path) -> Result<Authority, Error> {
-        let mut parts = Parts::load(path)?;
-        let key = parts.take_key().map_err(|fault| Error::file(path, fault))?;
-        let [certificate] = <[_; 1]>::try_from(parts.certificates).map_err(|found| {
-            Error::file(path, format!("it holds {} certificates instead of one", found.len()))
-        })?;
-        let nameless = |fault: Error| Error::file(path, fault.to_string());
-        if !is_authority(&certificate).map_err(nameless)? {
-            return Err(Error::file(path, "the certificate in it is not an authority's"));
-        }
-        let unusable = |error| Error::file(path, format!("the key in it cannot be used: {error}"));
-        let key = KeyPair::try_from(&key).map_err(unusable)?;
-        if x509_public_key(&certificate)? != key.subject_public_key_info() {
-            return Err(Error::file(path, "the key does not belong to the certificate"));
-        }
-        Authority::new(certificate, key)
-    }
-
-    /// Writes key and certificate into one file, readable by its owner only. Never replaces one.
-    ///
-    /// # Errors
-    /// The file cannot be written, or there is one already.
-    pub fn save(&self, path: &Path) -> Result<(), Error> {
-        let text = format!(
-            "# The authority of this fleet. Whoever holds this file can be anybody: keep it to yourself.\n{}{}",
-            self.key_pem(),
-            pem("CERTIFICATE", self.certificate())
-        );
-        write_secret(path, text.as_bytes(), Existing::Keep)
-    }
-}
-
-/// What an authority hands out for a key that it never sees: the certificate, and itself.
-pub fn papers(certificate: &CertificateDer<'_>, authority: &CertificateDer<'_>) -> String {
-    pem("CERTIFICATE", certificate) + &pem("CERTIFICATE", authority)
-}
-
-/// A certificate, and the authorities that came with it.
-pub(crate) type Papers = (CertificateDer<'static>, Vec<CertificateDer<'static>>);
-
-/// Reads what an authority handed out.
-pub(crate) fn read_papers(text: &str) -> Result<Papers, Error> {
-    let damaged =
-        |fault: &str| Error::Certificate(format!("what the authority sent cannot be used: {fault}"));
-    let parts = Parts::read(text).map_err(|fault| damaged(&fault))?;
-    if !parts.keys.is_empty() {
-        return Err(damaged("a private key has no place in it"));
-    }
-    parts.own_and_authorities().ok_or_else(|| damaged("there is no identity's certificate in it"))
-}
-
-fn x509_public_key(certificate: &CertificateDer<'_>) -> Result<Vec<u8>, Error> {
-    rustls::server::ParsedCertificate::try_from(certificate)
-        .map(|parsed| parsed.subject_public_key_info().to_vec())
-        .map_err(Error::Tls)
-}
-
-/// What a PEM file holds.
-struct Parts {
-    keys: Vec<PrivatePkcs8KeyDer<'static>>,
-    certificates: Vec<CertificateDer<'static>>,
-}
-
-impl Parts {
-    fn load(path: &Path) -> Result<Parts, Error> {
-        let text = read_secret(path)?;
-        Parts::read(&text).map_err(|fault| Error::file(path, fault))
-    }
-
-    fn read(text: &str) -> Result<Parts, String> {
-        check_outside(text)?;
-        let mut keys = Vec::new();
-        let mut certificates = Vec::new();
-        for section in <(SectionKind, Vec<u8>)>::pem_slice_iter(text.as_bytes()) {
-            match section.map_err(|error| format!("this is not whole PEM: {error:?}"))? {
-                (SectionKind::PrivateKey, der) => keys.push(PrivatePkcs8KeyDer::from(der)),
-                (SectionKind::Certificate, der) => certificates.push(CertificateDer::from(der)),
-                (kind, _) => return Err(format!("a {kind:?} has no place in it")),
-            }
-        }
-        Ok(Parts { keys, certificates })
-    }
-
-    fn take_key(&mut self) -> Result<PrivatePkcs8KeyDer<'static>, String> {
-        let [key] = <[_; 1]>::try_from(std::mem::take(&mut self.keys)).map_err(|keys| {
-            format!("it holds {} private keys instead of one (PKCS #8, `PRIVATE KEY`)", keys.len())
-        })?;
-        Ok(key)
-    }
-
-    /// The one certificate that is no authority's, and those that are.
-    fn own_and_authorities(mut self) -> Option<Papers> {
-        let own = self.certificates.iter().position(|certificate| !is_authority(certificate).unwrap_or(true));
-        own.map(|own| (self.certificates.remove(own), self.certificates))
-    }
-}
-
-/// Only blocks, comments and empty lines: anything else is a damaged or a wrong file.
-fn check_outside(text: &str) -> Result<(), String> {
-    let mut inside = None;
-    for (number, line) in text.lines().enumerate() {
-        if line.starts_with("-----BEGIN ") {
-            inside = Some(number + 1);
-        } else if line.starts_with("-----END ") {
-            inside = None;
-        } else if inside.is_none() && !line.trim().is_empty() && !line.starts_with('#') {
-            return Err(format!("line {} is neither PEM nor a comment", number + 1));
-        }
-    }
-    match inside {
-        Some(line) => Err(format!("the block that begins on line {line} has no end: the file was cut short")),
-        None if text.trim().is_empty() => Err("the file is empty".to_owned()),
-        None => Ok(()),
-    }
-}
-
-fn pem(label: &str, der: &[u8]) -> String {
-    let lines = EncodeConfig::new().set_line_ending(LineEnding::LF);
-    pem::encode_config(&Pem::new(label, der), lines)
 }

@@ -112,12 +112,33 @@ impl ClientSide {
     }
 }
 
+/// What the other side of a handshake would say of these credentials.
+pub(crate) fn judge(credentials: &Credentials, role: Role) -> Result<(), rustls::Error> {
+    check_role(&credentials.certificate, role)?;
+    let roots = Arc::new(roots(credentials).map_err(|_| CertificateError::BadEncoding)?);
+    let certificate = &credentials.certificate;
+    match role {
+        Role::Agent => verify_server_cert_signed_by_trust_anchor(
+            &ParsedCertificate::try_from(certificate)?,
+            &roots,
+            &[],
+            UnixTime::now(),
+            provider().signature_verification_algorithms.all,
+        ),
+        Role::Controller => WebPkiClientVerifier::builder_with_provider(roots, Arc::new(provider()))
+            .build()
+            .map_err(|error| rustls::Error::General(error.to_string()))?
+            .verify_client_cert(certificate, &[], UnixTime::now())
+            .map(|_| ()),
+    }
+}
+
 /// Who is at the other end of a connection whose handshake is done.
 pub fn peer(connection: &CommonState) -> Option<Peer> {
     Peer::read(connection.peer_certificates()?.first()?).ok()
 }
 
-pub(crate) fn demand(credentials: &Credentials, role: Role) -> Result<(), Error> {
+fn demand(credentials: &Credentials, role: Role) -> Result<(), Error> {
     let own = &credentials.own().identity;
     if own.role == role {
         return Ok(());
@@ -126,7 +147,7 @@ pub(crate) fn demand(credentials: &Credentials, role: Role) -> Result<(), Error>
     Err(Error::Certificate(format!("this is the identity of {found} `{name}`, and not of any {role}")))
 }
 
-pub(crate) fn roots(credentials: &Credentials) -> Result<RootCertStore, Error> {
+fn roots(credentials: &Credentials) -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
     for authority in &credentials.authorities {
         roots.add(authority.clone())?;

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 
 use crate::commands::{
-    can, certs, demo, doctor, echo, info, init, issue, ping, time, uptime, watch, whoami,
+    can, certs, demo, doctor, echo, info, init, issue, operator, ping, time, uptime, watch, whoami,
 };
 
 /// Asks machines that run a Rollcall agent how they are.
@@ -69,6 +69,8 @@ pub enum Verb {
     Init(init::Init),
     /// Make the identity of a machine, in one file to carry there.
     Issue(issue::Issue),
+    /// Let others ask, under names of their own.
+    Operator(operator::Operator),
     /// List every certificate that was ever signed.
     Certs(certs::Certs),
     /// What a machine is and how it is doing.

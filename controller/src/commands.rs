@@ -8,6 +8,7 @@ pub mod echo;
 pub mod info;
 pub mod init;
 pub mod issue;
+pub mod operator;
 pub mod ping;
 pub mod time;
 pub mod uptime;
@@ -28,6 +29,7 @@ pub async fn run(verb: Verb, desk: &Desk) -> Result<Exit, Trouble> {
         Verb::Demo(demo) => demo.run(desk).await,
         Verb::Init(init) => init.run(desk),
         Verb::Issue(issue) => issue.run(desk),
+        Verb::Operator(operator) => operator.run(desk),
         Verb::Certs(certs) => certs.run(desk),
         Verb::Info(info) => info.run(desk).await,
         Verb::Uptime(uptime) => uptime.run(desk).await,

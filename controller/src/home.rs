@@ -50,6 +50,11 @@ impl Home {
         self.path.join("hosts.toml")
     }
 
+    /// A key of one's own whose certificate has not come yet.
+    pub fn pending_file(&self) -> PathBuf {
+        self.path.join("pending.pem")
+    }
+
     /// All that the authority ever signed.
     pub fn certificates_file(&self) -> PathBuf {
         self.path.join("certificates.jsonl")
@@ -151,6 +156,24 @@ impl Home {
         Ok(store::write_secret(&self.hosts_file(), inventory.text().as_bytes(), Existing::Replace)?)
     }
 
+    /// Demands that there is no identity in this home that a new one would take the place of.
+    ///
+    /// # Errors
+    /// There is one.
+    pub fn demand_nobody(&self) -> Result<(), Trouble> {
+        if !self.identity_file().exists() {
+            return Ok(());
+        }
+        let what = format!("{} already holds an identity", self.path.display());
+        let hint = match self.authority_file().exists() {
+            true => "go on with `controller issue`, or, to renew it, move identity.pem away first",
+            false => {
+                "to renew it, move identity.pem away first and ask again with `controller operator request`"
+            }
+        };
+        Err(Trouble::Here(what, format!("nothing was changed; {hint}")))
+    }
+
     fn check(&self) -> Result<(), certs::Error> {
         store::check_folder(&self.path)
     }
@@ -160,6 +183,13 @@ impl Home {
             return nowhere;
         }
         if error.is_not_found() && !self.identity_file().exists() {
+            if self.pending_file().exists() {
+                let what = format!("your key in {} still waits for its certificate", self.path.display());
+                return Trouble::Here(
+                    what,
+                    "take it with `controller operator accept`, when it comes".to_owned(),
+                );
+            }
             let what = format!("there is no identity of yours in {}", self.path.display());
             return Trouble::Here(
                 what,

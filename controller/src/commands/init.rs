@@ -49,11 +49,7 @@ impl Init {
         let home = &desk.home;
         home.create()?;
         let locked = home.lock()?;
-        if home.identity_file().exists() {
-            let what = format!("{} already holds an identity", home.path().display());
-            let hint = "nothing was changed; go on with `controller issue`, or, to renew it, move identity.pem away first";
-            return Err(Trouble::Here(what, hint.to_owned()));
-        }
+        home.demand_nobody()?;
         let algorithm = self.key.into();
         // Renewing one's own identity, or going on after an init that was cut off: the authority stays.
         let which = if home.authority_file().exists() {

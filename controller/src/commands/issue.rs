@@ -53,16 +53,7 @@ impl Issue {
             addresses: &addresses,
             validity: Validity::days(self.days),
         };
-        let file = PathBuf::from(format!("{}.bundle", self.name));
-        let bundle = match &self.out {
-            Some(folder) if folder.is_dir() => folder.join(file),
-            Some(file) => file.clone(),
-            None => file,
-        };
-        if bundle.exists() {
-            let what = format!("{} is already there, and a key is never overwritten", bundle.display());
-            return Err(Trouble::Here(what, "move it away, or write elsewhere with --out".to_owned()));
-        }
+        let bundle = file_to_carry(self.out.as_deref(), &format!("{}.bundle", self.name))?;
         desk.home.save_inventory(&inventory)?;
         let credentials = registry.issue(Algorithm::from(self.key), &grant, How::Issue)?;
         credentials.save(&bundle, Existing::Keep)?;
@@ -85,4 +76,18 @@ impl Issue {
             bundle.display()
         ));
     }
+}
+
+/// The file to write, which must not be there yet: the one that was named, or the usual one in the folder that was named.
+pub(crate) fn file_to_carry(named: Option<&Path>, usual: &str) -> Result<PathBuf, Trouble> {
+    let file = match named {
+        Some(folder) if folder.is_dir() => folder.join(usual),
+        Some(file) => file.to_owned(),
+        None => PathBuf::from(usual),
+    };
+    if file.exists() {
+        let what = format!("{} is already there, and is never overwritten", file.display());
+        return Err(Trouble::Here(what, "move it away, or write elsewhere with --out".to_owned()));
+    }
+    Ok(file)
 }

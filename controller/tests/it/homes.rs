@@ -50,7 +50,7 @@ fn nothing_that_is_there_is_made_again() {
     assert!(refused(&site, &["init"]).contains("already holds an identity"));
     let bundle = site.path("web-1.bundle");
     let said = refused(&site, &["issue", "web-1", "--out", bundle.to_str().unwrap()]);
-    assert!(said.contains("web-1.bundle is already there, and a key is never overwritten"), "{said}");
+    assert!(said.contains("web-1.bundle is already there, and is never overwritten"), "{said}");
     assert_eq!((before("authority.pem"), before("identity.pem")), (authority, identity));
 }
 

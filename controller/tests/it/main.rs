@@ -8,6 +8,7 @@ mod example;
 mod failures;
 mod homes;
 mod impostors;
+mod operators;
 mod permissions;
 mod real_path;
 mod registry;

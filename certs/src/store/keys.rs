@@ -1,0 +1,286 @@
+//! What stands in the files: the only reader and writer of PEM.
+
+use std::fs::File;
+use std::path::Path;
+
+use pem::{EncodeConfig, LineEnding, Pem};
+use rcgen::{KeyPair, PublicKeyData};
+use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use super::{Existing, open, read_secret, read_text, write_secret};
+use crate::identity::is_authority;
+use crate::{Authority, Credentials, Error, Pending, Request, Signed};
+
+impl Credentials {
+    /// Reads a bundle: a key, its certificate, and at least one authority's certificate, in any order.
+    ///
+    /// # Errors
+    /// The file cannot be read or is loosely kept, or names what is missing or too much in it.
+    pub fn load(path: &Path) -> Result<Credentials, Error> {
+        let mut parts = Parts::load(path)?;
+        let key = parts.the_key().map_err(|fault| Error::file(path, fault))?;
+        let Signed { certificate, authorities } = parts.signed().map_err(|fault| Error::file(path, fault))?;
+        Credentials::new(PrivateKeyDer::Pkcs8(key), certificate, authorities)
+            .map_err(|fault| Error::file(path, fault.to_string()))
+    }
+
+    /// Writes the bundle, readable by its owner only.
+    ///
+    /// # Errors
+    /// The file cannot be written, or exists and is to be kept.
+    pub fn save(&self, path: &Path, existing: Existing) -> Result<(), Error> {
+        let identity = &self.own().identity;
+        let text = format!(
+            "# Identity of {identity}. This file holds its private key: keep it to yourself.\n{}{}",
+            pem(KEY, self.key.secret_der()),
+            chain(&self.certificate, &self.authorities)
+        );
+        write_secret(path, text.as_bytes(), existing)
+    }
+}
+
+impl Authority {
+    /// Reads the authority's key and certificate.
+    ///
+    /// # Errors
+    /// The file cannot be read or is loosely kept, or does not hold exactly these two.
+    pub fn load(path: &Path) -> Result<Authority, Error> {
+        let mut parts = Parts::load(path)?;
+        let key = parts.the_key().map_err(|fault| Error::file(path, fault))?;
+        let [certificate] = <[_; 1]>::try_from(parts.certificates).map_err(|found| {
+            Error::file(path, format!("it holds {} certificates instead of one", found.len()))
+        })?;
+        let nameless = |fault: Error| Error::file(path, fault.to_string());
+        if !is_authority(&certificate).map_err(nameless)? {
+            return Err(Error::file(path, "the certificate in it is not an authority's"));
+        }
+        let unusable = |error| Error::file(path, format!("the key in it cannot be used: {error}"));
+        let key = KeyPair::try_from(&key).map_err(unusable)?;
+        if x509_public_key(&certificate)? != key.subject_public_key_info() {
+            return Err(Error::file(path, "the key does not belong to the certificate"));
+        }
+        Authority::new(certificate, key)
+    }
+
+    /// Writes key and certificate into one file, readable by its owner only. Never replaces one.
+    ///
+    /// # Errors
+    /// The file cannot be written, or there is one already.
+    pub fn save(&self, path: &Path) -> Result<(), Error> {
+        let text = format!(
+            "# The authority of this fleet. Whoever holds this file can be anybody: keep it to yourself.\n{}{}",
+            self.key_pem(),
+            pem(CERTIFICATE, self.certificate())
+        );
+        write_secret(path, text.as_bytes(), Existing::Keep)
+    }
+}
+
+impl Pending {
+    /// Reads a key that waits for its certificate.
+    ///
+    /// # Errors
+    /// The file cannot be read or is loosely kept, or does not hold a key and its request.
+    pub fn load(path: &Path) -> Result<Pending, Error> {
+        let mut parts = Parts::load(path)?;
+        let key = parts.the_key().map_err(|fault| Error::file(path, fault))?;
+        Ok(Pending { key, request: parts.the_request(path)? })
+    }
+
+    /// Writes key and request, readable by their owner only. Never replaces a key.
+    ///
+    /// # Errors
+    /// The file cannot be written, or there is one already.
+    pub fn save(&self, path: &Path) -> Result<(), Error> {
+        let text = format!(
+            "# A private key that waits for its certificate: keep it to yourself.\n{}{}",
+            pem(KEY, self.key.secret_pkcs8_der()),
+            pem(REQUEST, self.request.der())
+        );
+        write_secret(path, text.as_bytes(), Existing::Keep)
+    }
+}
+
+impl Request {
+    /// Reads a request that somebody sent.
+    ///
+    /// # Errors
+    /// The file cannot be read, or does not hold exactly one request, or a key that nobody should have sent.
+    pub fn load(path: &Path) -> Result<Request, Error> {
+        let parts = Parts::load_public(path)?;
+        if !parts.keys.is_empty() {
+            return Err(Error::file(path, "there is a private key in it, which should never have been sent"));
+        }
+        parts.the_request(path)
+    }
+
+    /// Writes the request.
+    ///
+    /// # Errors
+    /// The file cannot be written, or there is one already.
+    pub fn save(&self, path: &Path) -> Result<(), Error> {
+        let text =
+            format!("# A request for a certificate. Nothing in it is secret.\n{}", pem(REQUEST, self.der()));
+        write_secret(path, text.as_bytes(), Existing::Keep)
+    }
+}
+
+impl Signed {
+    /// For the way: nothing of it is secret.
+    pub fn to_text(&self) -> String {
+        chain(&self.certificate, &self.authorities)
+    }
+
+    /// Reads what came on the way.
+    ///
+    /// # Errors
+    /// It is not one identity's certificate and those of its authorities.
+    pub fn read(text: &str) -> Result<Signed, Error> {
+        let damaged =
+            |fault: &str| Error::Certificate(format!("what the authority sent cannot be used: {fault}"));
+        let mut parts = Parts::read(text).map_err(|fault| damaged(&fault))?;
+        if !parts.keys.is_empty() || !parts.requests.is_empty() {
+            return Err(damaged("only certificates have a place in it"));
+        }
+        parts.signed().map_err(damaged)
+    }
+
+    /// Writes the certificate and those of the authorities.
+    ///
+    /// # Errors
+    /// The file cannot be written, or there is one already.
+    pub fn save(&self, path: &Path) -> Result<(), Error> {
+        let text = format!(
+            "# A certificate for a key that is elsewhere. Nothing in it is secret.\n{}",
+            chain(&self.certificate, &self.authorities)
+        );
+        write_secret(path, text.as_bytes(), Existing::Keep)
+    }
+}
+
+/// What the authority hands to an operator. The file says by itself which one it is.
+#[derive(Debug)]
+pub enum Handed {
+    /// An identity with its key.
+    Bundle(Credentials),
+    /// A certificate for a key that never travelled.
+    Certificate(Signed),
+}
+
+impl Handed {
+    /// Reads either.
+    ///
+    /// # Errors
+    /// The file cannot be read, holds a key and is loosely kept, or is something else.
+    pub fn load(path: &Path) -> Result<Handed, Error> {
+        let mut parts = Parts::load_public(path)?;
+        if !parts.keys.is_empty() {
+            return Credentials::load(path).map(Handed::Bundle);
+        }
+        let fault = match parts.signed() {
+            Ok(signed) => return Ok(Handed::Certificate(signed)),
+            Err(_) if !parts.requests.is_empty() => {
+                "this is a request, and not the certificate that it asks for; send it to whoever keeps the authority"
+            }
+            Err(fault) => fault,
+        };
+        Err(Error::file(path, fault))
+    }
+}
+
+fn x509_public_key(certificate: &CertificateDer<'_>) -> Result<Vec<u8>, Error> {
+    rustls::server::ParsedCertificate::try_from(certificate)
+        .map(|parsed| parsed.subject_public_key_info().to_vec())
+        .map_err(Error::Tls)
+}
+
+const KEY: &str = "PRIVATE KEY";
+const CERTIFICATE: &str = "CERTIFICATE";
+const REQUEST: &str = "CERTIFICATE REQUEST";
+
+/// What a PEM file holds.
+#[derive(Default)]
+struct Parts {
+    keys: Vec<PrivatePkcs8KeyDer<'static>>,
+    certificates: Vec<CertificateDer<'static>>,
+    requests: Vec<CertificateSigningRequestDer<'static>>,
+}
+
+impl Parts {
+    /// Reads a file that holds a key, or should.
+    fn load(path: &Path) -> Result<Parts, Error> {
+        Parts::read(&read_secret(path)?).map_err(|fault| Error::file(path, fault))
+    }
+
+    /// Reads a file that came from elsewhere and is no secret.
+    fn load_public(path: &Path) -> Result<Parts, Error> {
+        let text = read_text(path, &open(path, File::options().read(true))?)?;
+        Parts::read(&text).map_err(|fault| Error::file(path, fault))
+    }
+
+    fn read(text: &str) -> Result<Parts, String> {
+        check_outside(text)?;
+        let mut parts = Parts::default();
+        for section in pem::parse_many(text).map_err(|error| format!("this is not whole PEM: {error}"))? {
+            match section.tag() {
+                KEY => parts.keys.push(section.into_contents().into()),
+                CERTIFICATE => parts.certificates.push(section.into_contents().into()),
+                REQUEST => parts.requests.push(section.into_contents().into()),
+                other => {
+                    return Err(format!("a block of the kind `{}` has no place in it", other.escape_debug()));
+                }
+            }
+        }
+        Ok(parts)
+    }
+
+    fn the_key(&mut self) -> Result<PrivatePkcs8KeyDer<'static>, String> {
+        let [key] = <[_; 1]>::try_from(std::mem::take(&mut self.keys)).map_err(|found| {
+            format!("it holds {} private keys instead of one (PKCS #8, `PRIVATE KEY`)", found.len())
+        })?;
+        Ok(key)
+    }
+
+    /// The identity's certificate, and those of the authorities.
+    fn signed(&mut self) -> Result<Signed, &'static str> {
+        let is_own = |certificate: &CertificateDer<'_>| !is_authority(certificate).unwrap_or(true);
+        let own = self.certificates.iter().position(is_own);
+        let certificate = self.certificates.remove(own.ok_or("there is no identity's certificate in it")?);
+        Ok(Signed { certificate, authorities: std::mem::take(&mut self.certificates) })
+    }
+
+    fn the_request(self, path: &Path) -> Result<Request, Error> {
+        let [request] = <[_; 1]>::try_from(self.requests).map_err(|found| {
+            Error::file(path, format!("it holds {} requests instead of one (`{REQUEST}`)", found.len()))
+        })?;
+        Request::read(request).map_err(|fault| Error::file(path, fault.to_string()))
+    }
+}
+
+/// Only blocks, comments and empty lines: anything else is a damaged or a wrong file.
+fn check_outside(text: &str) -> Result<(), String> {
+    let mut inside = None;
+    for (number, line) in text.lines().enumerate() {
+        if line.starts_with("-----BEGIN ") {
+            inside = Some(number + 1);
+        } else if line.starts_with("-----END ") {
+            inside = None;
+        } else if inside.is_none() && !line.trim().is_empty() && !line.starts_with('#') {
+            return Err(format!("line {} is neither PEM nor a comment", number + 1));
+        }
+    }
+    match inside {
+        Some(line) => Err(format!("the block that begins on line {line} has no end: the file was cut short")),
+        None if text.trim().is_empty() => Err("the file is empty".to_owned()),
+        None => Ok(()),
+    }
+}
+
+fn chain(certificate: &CertificateDer<'_>, authorities: &[CertificateDer<'_>]) -> String {
+    std::iter::once(certificate).chain(authorities).map(|certificate| pem(CERTIFICATE, certificate)).collect()
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    let lines = EncodeConfig::new().set_line_ending(LineEnding::LF);
+    pem::encode_config(&Pem::new(label, der), lines)
+}
