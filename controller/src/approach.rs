@@ -11,7 +11,6 @@ use protocol::ALPN;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::client::{Client, Greeted};
 use crate::error::{Failure, Trouble, USE_YOUR_OWN};
@@ -43,8 +42,19 @@ impl<'a> Approach<'a> {
         Ok(Approach { host, side, own: credentials.own(), limit, trace })
     }
 
+    /// Who goes.
+    pub(crate) fn own(&self) -> &Peer {
+        self.own
+    }
+
     /// Goes through all stages, to the first address that connects.
     pub(crate) async fn walk(&self) -> Result<Client, Trouble> {
+        let (endpoint, socket, address) = self.reach().await?;
+        self.shake_hands(endpoint, socket, address).await
+    }
+
+    /// Connects to the first address that lets it.
+    pub(crate) async fn reach(&self) -> Result<(&'a Endpoint, TcpStream, SocketAddr), Failure> {
         let mut failure = Failure::lookup(self.host, &self.host.label, "it has no address");
         for endpoint in &self.host.endpoints {
             let addresses = match self.look_up(endpoint).await {
@@ -56,12 +66,12 @@ impl<'a> Approach<'a> {
             };
             for address in addresses {
                 match self.dial(address).await {
-                    Ok(socket) => return self.shake_hands(endpoint, socket, address).await,
+                    Ok(socket) => return Ok((endpoint, socket, address)),
                     Err(unreached) => failure = unreached,
                 }
             }
         }
-        Err(failure.into())
+        Err(failure)
     }
 
     /// Finds the addresses of a name, of which there is one at least.
@@ -111,15 +121,14 @@ impl<'a> Approach<'a> {
     ) -> Result<Client, Trouble> {
         let (host, limit) = (self.host, self.limit);
         let config = Arc::new(self.side.config(host.expected.clone())?);
-        let dialled = match &endpoint.address {
-            Address::Ip(ip) => ServerName::from(*ip),
-            Address::Dns(name) => ServerName::DnsName(name.clone()),
-        };
-        let shaken = timeout(limit, TlsConnector::from(config).connect(dialled, socket)).await;
+        let shaken = timeout(limit, TlsConnector::from(config).connect(endpoint.server_name(), socket)).await;
         let stream = shaken
             .map_err(|_| Failure::silent_handshake(host, address, limit))?
             .map_err(|error| Failure::handshake(host, address, self.own, &error))?;
         let connection = stream.get_ref().1;
+        if connection.alpn_protocol() != Some(ALPN) {
+            return Err(Failure::wrong_protocol(host, &address).into());
+        }
         let peer = tls::peer(connection).ok_or_else(|| Failure::nameless(host, address))?;
         let group = connection.negotiated_key_exchange_group().map(|group| group.name());
         let group = group.map_or_else(String::new, |group| format!("{group:?}"));

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 
 use crate::commands::{
-    can, certs, demo, doctor, echo, info, init, issue, operator, ping, time, uptime, watch, whoami,
+    adopt, can, certs, demo, doctor, echo, info, init, issue, operator, ping, time, uptime, watch, whoami,
 };
 
 /// Asks machines that run a Rollcall agent how they are.
@@ -67,6 +67,8 @@ pub enum Verb {
     Demo(demo::Demo),
     /// Make an authority and your own identity.
     Init(init::Init),
+    /// Make a machine yours that waits to be adopted, with the one-time code that `agent code` printed there.
+    Adopt(adopt::Adopt),
     /// Make the identity of a machine, in one file to carry there.
     Issue(issue::Issue),
     /// Let others ask, under names of their own.

@@ -1,5 +1,6 @@
 //! The verbs: one arm a line, and the file of the same name below.
 
+pub mod adopt;
 pub mod can;
 pub mod certs;
 pub mod demo;
@@ -28,6 +29,7 @@ pub async fn run(verb: Verb, desk: &Desk) -> Result<Exit, Trouble> {
     match verb {
         Verb::Demo(demo) => demo.run(desk).await,
         Verb::Init(init) => init.run(desk),
+        Verb::Adopt(adopt) => adopt.run(desk).await,
         Verb::Issue(issue) => issue.run(desk),
         Verb::Operator(operator) => operator.run(desk),
         Verb::Certs(certs) => certs.run(desk),

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use certs::Error;
-use protocol::Refusal;
+use protocol::{Refusal, refusal};
 use serde::Serialize;
 
 pub(crate) use self::handshake::{SET_A_CLOCK, USE_YOUR_OWN};
@@ -68,6 +68,17 @@ impl Trouble {
                 (format!("cannot write the answer: {error}"), String::new(), String::new())
             }
         }
+    }
+
+    /// The same as a failure of one host among many.
+    pub(crate) fn of_host(self, label: &str) -> Failure {
+        let (message, hint) = match self {
+            Trouble::Host(failure) => return Failure { host: label.to_owned(), ..failure },
+            Trouble::Here(what, hint) => (what, hint),
+            Trouble::Stdout(error) => (error.to_string(), String::new()),
+        };
+        let (host, why) = (label.to_owned(), String::new());
+        Failure { host, stage: Stage::Adoption, kind: Kind::NotSigned, message, why, hint }
     }
 
     /// What a script reads.
@@ -181,6 +192,35 @@ impl Failure {
     pub(crate) fn refused(host: &Host, refusal: &Refusal) -> Failure {
         Failure::new(host, Kind::Refusal(refusal.kind), format!("refused: {}", refusal.message))
             .hint(if refusal.hint.is_empty() { LOG_MAY_SAY_MORE } else { &refusal.hint })
+    }
+
+    pub(crate) fn not_waiting(host: &Host, address: SocketAddr) -> Failure {
+        Failure::new(host, Kind::NotWaiting, format!("{address} does not wait to be adopted"))
+            .because("it belongs to another authority, or it is no agent")
+            .hint("on that machine, `agent reset` makes it forget its owner, and `agent code` says where it waits")
+    }
+
+    pub(crate) fn already_yours(host: &Host, address: SocketAddr, name: &str) -> Failure {
+        Failure::new(host, Kind::AlreadyYours, format!("{address} is yours already: {name}"))
+            .hint(format!("ask it: controller info {}", host.label))
+    }
+
+    pub(crate) fn unproven(host: &Host, address: SocketAddr) -> Failure {
+        Failure::new(host, Kind::Unproven, format!("{address} took the code, and does not know it itself"))
+            .because("somebody between you and that machine answers in its place")
+            .hint("nothing was signed; find out who answers there before you go on")
+    }
+
+    pub(crate) fn not_adopted(host: &Host, refusal: &Refusal) -> Failure {
+        let failure = Failure::refused(host, refusal);
+        let failure = Failure { stage: Stage::Adoption, ..failure };
+        match refusal.kind {
+            // The agent tells nobody more than this.
+            refusal::Kind::CodeNotAccepted => failure.because(
+                "it is not that machine's newest code, or was used, or the address is another machine's",
+            ),
+            _ => failure,
+        }
     }
 
     pub(crate) fn no_answer(host: &Host, limit: Duration, begun: bool) -> Failure {

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use certs::{Address, Name};
 use protocol::DEFAULT_PORT;
 use serde::Deserialize;
+use tokio_rustls::rustls::pki_types::ServerName;
 
 /// Somewhere to connect to.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -17,6 +18,16 @@ pub struct Endpoint {
     pub address: Address,
     /// TCP port.
     pub port: u16,
+}
+
+impl Endpoint {
+    /// How TLS calls it.
+    pub(crate) fn server_name(&self) -> ServerName<'static> {
+        match &self.address {
+            Address::Ip(ip) => ServerName::from(*ip),
+            Address::Dns(name) => ServerName::DnsName(name.clone()),
+        }
+    }
 }
 
 impl fmt::Display for Endpoint {
@@ -74,7 +85,8 @@ pub struct Inventory {
     hosts: BTreeMap<Name, Vec<Endpoint>>,
 }
 
-const FIRST_LINE: &str = "# The machines this controller knows by name. `controller issue` adds to it.\n";
+const FIRST_LINE: &str =
+    "# The machines this controller knows by name. `controller adopt` and `issue` add to it.\n";
 
 impl Inventory {
     /// Reads `hosts.toml`; what it does not know in there is an error, for a slip would look like a machine that is gone.

@@ -3,6 +3,7 @@
 //! A verb is a file in [`commands`]: its flags, its asking, its table. [`hosts`] says what HOST means, [`approach`] goes
 //! there and [`client`] asks, [`error`] puts every failure into words, [`output`] prints, and [`exit`] counts.
 
+mod adoption;
 pub mod approach;
 pub mod cli;
 pub mod client;

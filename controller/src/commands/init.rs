@@ -44,6 +44,11 @@ pub struct Init {
 }
 
 impl Init {
+    /// As it is done when nothing is said.
+    pub(crate) fn usual() -> Init {
+        Init { name: None, key: Key::Ed25519, days: 365 }
+    }
+
     /// Makes what is missing, and never replaces what is there.
     pub(crate) fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
         let home = &desk.home;
@@ -67,7 +72,7 @@ impl Init {
         credentials.save(&home.identity_file(), Existing::Keep)?;
         desk.remark(&format!(
             "{} holds {which}, good until {}, and a new identity of {}, good until {}.\n\
-             Next: controller issue NAME --address ADDRESS",
+             Next: controller adopt HOST, with the code that `agent code` prints there",
             home.path().display(),
             registry.authority_ends(),
             identity.name,

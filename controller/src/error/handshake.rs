@@ -1,5 +1,6 @@
 //! A failed handshake in words: whose judgement it was, and what that person can do.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
@@ -47,17 +48,23 @@ impl Failure {
             Reason::OldTls => failure(Kind::OldTls, format!("{address} does not speak TLS 1.3"))
                 .because("it is no agent, or something in between ends the TLS connection")
                 .hint("connect to the agent directly"),
-            Reason::NothingShared | Reason::NoCertificate => {
-                failure(Kind::WrongProtocol, format!("{address} speaks TLS, but not rollcall/1"))
-                    .because("another service listens on that port, or an agent of another version")
-                    .hint(USUAL_PORT)
-            }
+            Reason::NothingShared | Reason::NoCertificate => Failure::wrong_protocol(host, &address),
             Reason::Other(what) => {
                 failure(Kind::HandshakeFailed, format!("the handshake with {address} failed: {what}"))
                     .hint("the agent's log may say more")
             }
             about_identity => Failure::we_disbelieve(host, address, about_identity),
         }
+    }
+
+    /// TLS, and on it nothing that both speak.
+    pub(crate) fn wrong_protocol(host: &Host, who: &impl fmt::Display) -> Failure {
+        Failure::new(host, Kind::WrongProtocol, format!("{who} speaks TLS, but not rollcall/1"))
+            .because("an agent waits there to be adopted, or it is another service")
+            .hint(format!(
+                "adopt it with `controller adopt {}`, or correct the port: {USUAL_PORT}",
+                host.label
+            ))
     }
 
     /// A certificate that was believed, and yet says nothing of its holder.
@@ -144,11 +151,7 @@ impl Failure {
             Reason::OldTls => failure(Kind::OldTls, "the other side does not take TLS 1.3")
                 .because("another service listens on that port")
                 .hint(USUAL_PORT),
-            Reason::NothingShared => {
-                failure(Kind::WrongProtocol, "the other side speaks TLS, but not rollcall/1")
-                    .because("another service listens on that port, or an agent of another version")
-                    .hint(USUAL_PORT)
-            }
+            Reason::NothingShared => Failure::wrong_protocol(host, &"the other side"),
             other => failure(Kind::HandshakeRefused, &format!("the agent ended the handshake: {other:?}"))
                 .hint("the agent's log says why it refused a connection"),
         }

@@ -15,6 +15,8 @@ pub enum Stage {
     Tls,
     /// Believing each other.
     Identity,
+    /// Making a machine one's own.
+    Adoption,
     /// Asking and being answered.
     Request,
 }
@@ -26,12 +28,13 @@ impl Stage {
             Stage::Connect => "connect",
             Stage::Tls => "TLS",
             Stage::Identity => "identity",
+            Stage::Adoption => "adoption",
             Stage::Request => "request",
         }
     }
 
-    pub(super) fn is_before_trust(self) -> bool {
-        self != Stage::Request
+    pub(crate) fn is_before_trust(self) -> bool {
+        !matches!(self, Stage::Adoption | Stage::Request)
     }
 }
 
@@ -98,6 +101,12 @@ kinds! {
         OwnExpired = "own_expired",
         OwnNotYetValid = "own_not_yet_valid",
         Clock = "clock",
+    }
+    Adoption {
+        NotWaiting = "not_waiting",
+        AlreadyYours = "already_yours",
+        Unproven = "unproven",
+        NotSigned = "not_signed",
     }
     Request {
         NoAnswer = "timed_out",

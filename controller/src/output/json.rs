@@ -40,12 +40,17 @@ impl<'a, T> Entry<'a, T> {
 
 /// One document.
 pub fn document<T: Serialize>(schema: &str, entry: &Entry<'_, T>) -> String {
+    document_of_hosts(schema, std::slice::from_ref(entry))
+}
+
+/// One document about many hosts.
+pub fn document_of_hosts<T: Serialize>(schema: &str, hosts: &[Entry<'_, T>]) -> String {
     #[derive(Serialize)]
     struct Document<'a, T> {
         schema: &'a str,
-        hosts: [&'a T; 1],
+        hosts: &'a [T],
     }
-    document_of(&Document { schema, hosts: [entry] })
+    document_of(&Document { schema, hosts })
 }
 
 /// One line.

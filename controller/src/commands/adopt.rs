@@ -1,0 +1,362 @@
+//! `controller adopt`: makes machines that belong to nobody yours, with the one-time code that `agent code` printed there.
+
+use std::cell::RefCell;
+use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use std::{fmt, fs};
+
+use certs::adoption::Code;
+use certs::{Credentials, Grant, Identity, Name, Signed, Validity};
+use clap::Args;
+use futures_util::stream::{self, StreamExt};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::adoption::{Applied, prove};
+use crate::client::Client;
+use crate::commands::init::Init;
+use crate::desk::Desk;
+use crate::error::{Failure, Trouble};
+use crate::exit::Exit;
+use crate::hosts::{Endpoint, Host};
+use crate::output::{Show, json};
+use crate::registry::{How, Registry};
+
+/// Adoptions that go on at the same time.
+const AT_ONCE: usize = 32;
+
+/// A list of machines is a page or a hundred, and not more.
+const MAX_LIST: u64 = 16 * 1024 * 1024;
+
+/// Make a machine yours that waits to be adopted, with the one-time code that `agent code` printed there.
+#[derive(Debug, Args)]
+#[command(after_help = "The code is asked for, or read from standard input where that is no terminal.")]
+pub struct Adopt {
+    /// Where the machine is: a DNS name or an address, with :PORT when that is not 5669.
+    #[arg(required_unless_present = "file")]
+    pub host: Option<String>,
+    /// What the machine is to be called [default: HOST where that is a name, else what it calls itself].
+    #[arg(long, conflicts_with = "file")]
+    pub name: Option<Name>,
+    /// A file that holds the code.
+    #[arg(long, value_name = "FILE", conflicts_with = "file")]
+    pub code_file: Option<PathBuf>,
+    /// The code itself. Worse than the other ways: other users of this machine can read it while the command runs, and
+    /// your shell remembers it.
+    #[arg(long, value_name = "CODE", conflicts_with_all = ["file", "code_file"])]
+    pub code: Option<Code>,
+    /// Adopt many machines: a list with `HOST CODE` or `HOST CODE NAME` on each line; `-` is standard input.
+    #[arg(long, value_name = "LIST", conflicts_with = "host")]
+    pub file: Option<PathBuf>,
+    /// Take the name from a machine that has it already.
+    #[arg(long)]
+    pub replace: bool,
+    /// How long the certificate holds.
+    #[arg(long, value_name = "DAYS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=3650))]
+    pub days: u32,
+}
+
+/// One machine to adopt.
+struct Wanted {
+    label: String,
+    code: Code,
+    name: Option<Name>,
+}
+
+/// What became of it.
+#[derive(Debug, Serialize)]
+struct Adopted {
+    name: String,
+    address: String,
+    certificate_ends: Timestamp,
+    took_seconds: f64,
+}
+
+impl Show for Adopted {
+    const SCHEMA: &'static str = "rollcall.adopt/1";
+
+    fn table(&self, _: &str) -> String {
+        let Adopted { name, address, certificate_ends, .. } = self;
+        format!("{name} at {address} is yours, until {certificate_ends:.0}\n")
+    }
+}
+
+impl Adopt {
+    /// Adopts, and shows what became of each.
+    pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
+        let all = match (&self.file, &self.host) {
+            (Some(list), _) => read_list(list)?,
+            (None, host) => {
+                let label = host.clone().unwrap_or_default();
+                vec![Wanted { code: self.one_code(desk, &label)?, label, name: self.name.clone() }]
+            }
+        };
+        if !desk.home.authority_file().exists() && !desk.home.identity_file().exists() {
+            Init::usual().run(desk)?;
+        }
+        let office = Office {
+            desk,
+            adopt: self,
+            credentials: desk.home.credentials()?,
+            registry: RefCell::new(Registry::open(&desk.home)?),
+        };
+        match &all[..] {
+            [one] if self.file.is_none() => {
+                let adopted = office.adopt(one).await?;
+                desk.show(&one.label, &adopted)?;
+                if desk.is_table() {
+                    desk.remark(&format!("Ask it: controller info {}", adopted.name));
+                }
+                Ok(Exit::Answered)
+            }
+            many => office.adopt_all(many).await,
+        }
+    }
+
+    fn one_code(&self, desk: &Desk, host: &str) -> Result<Code, Trouble> {
+        if let Some(code) = &self.code {
+            desk.remark(
+                "A code on the command line can be read by other users of this machine, and stays in your shell's \
+                 history.\nIt works once, so change nothing; next time leave --code away and type it when asked.",
+            );
+            return Ok(code.clone());
+        }
+        let text = match &self.code_file {
+            Some(file) => read_text(file)?,
+            None => {
+                if io::stdin().is_terminal() {
+                    let _ = write!(io::stderr(), "The code that `agent code` printed on {host}: ");
+                }
+                let mut line = String::new();
+                let read = io::stdin().lock().take(MAX_LIST).read_line(&mut line);
+                read.map_err(|error| here(format!("cannot read the code: {error}")))?;
+                line
+            }
+        };
+        if text.trim().is_empty() {
+            let hint = "print one on that machine with `agent code`, and type it here when asked";
+            return Err(Trouble::Here("no code was given".to_owned(), hint.to_owned()));
+        }
+        text.parse().map_err(|error| mistyped(&error))
+    }
+}
+
+fn mistyped(error: &certs::Error) -> Trouble {
+    let hint =
+        "compare it with what `agent code` printed: five groups of five, with no I, L, O and U in them";
+    Trouble::Here(error.to_string(), hint.to_owned())
+}
+
+fn here(what: String) -> Trouble {
+    Trouble::Here(what, String::new())
+}
+
+fn read_text(file: &Path) -> Result<String, Trouble> {
+    let mut text = String::new();
+    let read = if file == Path::new("-") {
+        io::stdin().lock().take(MAX_LIST).read_to_string(&mut text)
+    } else {
+        fs::File::open(file).and_then(|opened| opened.take(MAX_LIST).read_to_string(&mut text))
+    };
+    read.map_err(|error| here(format!("{}: cannot be read: {error}", file.display())))?;
+    Ok(text)
+}
+
+fn read_list(file: &Path) -> Result<Vec<Wanted>, Trouble> {
+    let text = read_text(file)?;
+    let mut all: Vec<Wanted> = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let wrong = |fault: &dyn fmt::Display| {
+            let what = format!("{}: line {}: {fault}", file.display(), index + 1);
+            Trouble::Here(what, "nobody was adopted; a line is `HOST CODE` or `HOST CODE NAME`".to_owned())
+        };
+        let line = line.split('#').next().unwrap_or_default();
+        let (label, code, name) = match line.split_whitespace().collect::<Vec<_>>()[..] {
+            [] => continue,
+            [label, code] => (label, code, None),
+            [label, code, name] => (label, code, Some(name)),
+            _ => return Err(wrong(&"this is not two or three words")),
+        };
+        if all.iter().any(|wanted| wanted.label == label) {
+            return Err(wrong(&format!("{label} stands here twice")));
+        }
+        all.push(Wanted {
+            label: label.to_owned(),
+            code: code.parse().map_err(|error: certs::Error| wrong(&error))?,
+            name: name.map(str::parse).transpose().map_err(|error: certs::Error| wrong(&error))?,
+        });
+    }
+    if all.is_empty() {
+        let what = format!("{} names no machine", file.display());
+        return Err(Trouble::Here(what, "a line is `HOST CODE` or `HOST CODE NAME`".to_owned()));
+    }
+    Ok(all)
+}
+
+/// Where certificates are signed, one after the other, while the conversations go on side by side.
+struct Office<'a> {
+    desk: &'a Desk,
+    adopt: &'a Adopt,
+    credentials: Credentials,
+    registry: RefCell<Registry>,
+}
+
+impl Office<'_> {
+    async fn adopt(&self, wanted: &Wanted) -> Result<Adopted, Trouble> {
+        let began = Instant::now();
+        let host = Host::resolve(&wanted.label, &self.desk.home.inventory()?).map_err(here)?;
+        // Whoever answers is not believed for its name, but for the code.
+        let host = Host { expected: None, ..host };
+        let approach = self.desk.approach(&host, &self.credentials)?;
+        let mut applied = prove(&approach, &host, &wanted.code, self.desk.timeout).await?;
+        let name = choose_name(wanted, &applied)?;
+        let papers = self.sign(&host, &name, &applied)?;
+        let told = applied.belong(&papers).await;
+        // The agent may have taken the certificate and the answer got lost: what counts is whether it serves now.
+        let host = Host { expected: Some(name.clone()), ..host };
+        let client = match (self.greet(&host).await, told) {
+            (Ok(client), _) => client,
+            (Err(_), Err(failure)) => return Err(failure.into()),
+            (Err(trouble), Ok(())) => return Err(trouble),
+        };
+        let greeted = client.greeted();
+        Ok(Adopted {
+            name: name.to_string(),
+            address: greeted.reached.to_string(),
+            certificate_ends: greeted.peer.not_after,
+            took_seconds: began.elapsed().as_secs_f64(),
+        })
+    }
+
+    /// Shakes hands as with any agent of one's own.
+    async fn greet(&self, host: &Host) -> Result<Client, Trouble> {
+        self.desk.approach(host, &self.credentials)?.walk().await
+    }
+
+    /// The machine is known at this desk before it belongs to it: a crash in between leaves a name too many, and not a
+    /// machine that nobody can name.
+    fn sign(&self, host: &Host, name: &Name, applied: &Applied<'_>) -> Result<String, Trouble> {
+        let mut registry = self.registry.borrow_mut();
+        let identity = Identity::agent(name.clone());
+        let now = Timestamp::now();
+        let taken = registry
+            .certificates()
+            .iter()
+            .any(|issued| issued.peer.identity == identity && issued.peer.not_after > now);
+        if taken && !self.adopt.replace {
+            let hint = "choose another with --name; or, if that machine was set up anew, take the name with --replace";
+            return Err(Trouble::Here(format!("there is a machine called {name} already"), hint.to_owned()));
+        }
+        let inventory = self.desk.home.inventory()?;
+        let inventory = inventory.with(name, &host.endpoints).map_err(|fault| {
+            let hint = format!("correct or remove it in {}", self.desk.home.hosts_file().display());
+            Trouble::Here(fault, hint)
+        })?;
+        self.desk.home.save_inventory(&inventory)?;
+        let addresses: Vec<_> = host.endpoints.iter().map(|endpoint| endpoint.address.clone()).collect();
+        let validity = Validity::days(self.adopt.days);
+        let grant = Grant { identity: &identity, teams: &[], addresses: &addresses, validity };
+        let certificate = registry.sign(&applied.request, &grant, How::Adopt)?;
+        Ok(Signed { certificate, authorities: vec![registry.authority().clone()] }.to_text())
+    }
+
+    async fn adopt_all(&self, all: &[Wanted]) -> Result<Exit, Trouble> {
+        let mut progress = Progress::new(self.desk, all.len());
+        let mut done: Vec<Option<Result<Adopted, Failure>>> = all.iter().map(|_| None).collect();
+        let adopting = stream::iter(all.iter().enumerate())
+            .map(|(index, wanted)| async move { (index, self.adopt(wanted).await) })
+            .buffer_unordered(AT_ONCE);
+        let mut adopting = std::pin::pin!(adopting);
+        while let Some((index, outcome)) = adopting.next().await {
+            progress.step();
+            done[index] = Some(outcome.map_err(|trouble| trouble.of_host(&all[index].label)));
+        }
+        progress.end();
+        let done: Vec<_> = all.iter().zip(done.into_iter().flatten()).collect();
+        self.report(&done)
+    }
+
+    fn report(&self, done: &[(&Wanted, Result<Adopted, Failure>)]) -> Result<Exit, Trouble> {
+        let entries = done.iter().map(|(wanted, outcome)| match outcome {
+            Ok(adopted) => json::Entry::answer(&wanted.label, adopted),
+            Err(failure) => json::Entry::failure(failure),
+        });
+        let good = done.iter().filter(|(_, outcome)| outcome.is_ok()).count();
+        if self.desk.is_table() {
+            for (wanted, outcome) in done {
+                match outcome {
+                    Ok(adopted) => self.desk.print(&adopted.table(&wanted.label))?,
+                    Err(failure) => {
+                        self.desk.report(&Trouble::Host(failure.clone()));
+                    }
+                }
+            }
+            self.desk.remark(&format!("adopted: {good}, failed: {}", done.len() - good));
+        } else if self.desk.is_one_document() {
+            let hosts: Vec<_> = entries.collect();
+            self.desk.print(&json::document_of_hosts(Adopted::SCHEMA, &hosts))?;
+        } else {
+            for entry in entries {
+                self.desk.print(&json::line(Adopted::SCHEMA, &entry))?;
+            }
+        }
+        Ok(match done.iter().filter_map(|(_, outcome)| outcome.as_ref().err()).collect::<Vec<_>>()[..] {
+            [] => Exit::Answered,
+            ref failed if good == 0 && failed.iter().all(|failure| failure.stage.is_before_trust()) => {
+                Exit::NotReached
+            }
+            _ => Exit::Refused,
+        })
+    }
+}
+
+fn choose_name(wanted: &Wanted, applied: &Applied<'_>) -> Result<Name, Trouble> {
+    let typed = || {
+        let endpoint = wanted.label.parse::<Endpoint>().ok()?;
+        endpoint.address.to_string().parse::<Name>().ok()
+    };
+    let its_own = || {
+        let label = applied.host_name.split('.').next().unwrap_or_default();
+        label.to_ascii_lowercase().parse::<Name>().ok()
+    };
+    wanted.name.clone().or_else(typed).or_else(its_own).ok_or_else(|| {
+        let what = format!(
+            "the machine at {} calls itself {:?}, which cannot be its name here",
+            wanted.label, applied.host_name
+        );
+        Trouble::Here(
+            what,
+            "choose one with --name; it was not adopted, and the code is still good".to_owned(),
+        )
+    })
+}
+
+/// How far it has come, on a terminal that somebody looks at.
+struct Progress {
+    shown: bool,
+    done: usize,
+    all: usize,
+}
+
+impl Progress {
+    fn new(desk: &Desk, all: usize) -> Progress {
+        Progress { shown: !desk.is_quiet() && io::stderr().is_terminal(), done: 0, all }
+    }
+
+    fn step(&mut self) {
+        const WIDTH: usize = 30;
+        self.done += 1;
+        if self.shown {
+            let full = WIDTH * self.done / self.all;
+            let bar = "#".repeat(full) + &".".repeat(WIDTH - full);
+            let _ = write!(io::stderr(), "\r[{bar}] {} of {}", self.done, self.all);
+        }
+    }
+
+    fn end(&self) {
+        if self.shown {
+            let _ = write!(io::stderr(), "\r\x1b[2K");
+        }
+    }
+}
