@@ -80,9 +80,11 @@ pub async fn wait(
         done: CancellationToken::new(),
     });
     tokio::select! {
-        () = unowned.door.open(listeners, &unowned) => {}
+        // Whoever comes once it is done shall meet the agent that it has become, and not this one.
+        biased;
         () = unowned.done.cancelled() => {}
         () = stop.cancelled() => {}
+        () = unowned.door.open(listeners, &unowned) => {}
     }
     unowned.door.stop.cancel();
     unowned.door.drain(limits.drain).await;
@@ -114,16 +116,12 @@ impl Behind for Unowned {
         let adopted = match proven {
             Ok(key) => {
                 tracing::info!(%from, "the code was proven");
-                tokio::select! {
-                    adopted = self.adopt(&mut stream, &binding, &key) => adopted,
-                    () = self.door.stop.cancelled() => Err(Refusal::already_adopted().into()),
-                }
+                self.adopt(&mut stream, &binding, &key).await
             }
             Err(ended) => Err(ended),
         };
         match adopted {
-            // Not before the winner has heard of it.
-            Ok(()) => self.done.cancel(),
+            Ok(()) => {}
             Err(Ended::Gone(why)) => self.door.stranger(from, why),
             Err(Ended::Refused(refusal)) => {
                 self.door.stranger(from, &refusal.message);
@@ -178,7 +176,10 @@ impl Unowned {
             version: VERSION.to_owned(),
         };
         self.say(stream, &offer, pending.request().der()).await?;
-        let (belong, papers) = hear(stream, SIGNING).await?;
+        let (belong, papers) = tokio::select! {
+            heard = hear(stream, SIGNING) => heard?,
+            () = self.door.stop.cancelled() => return Err(Refusal::already_adopted().into()),
+        };
         let ToAgent::Belong {} = belong else { return Err(Refusal::already_adopted().into()) };
         let papers = String::from_utf8_lossy(&papers);
         let signed = Signed::read(&papers).and_then(|signed| pending.complete(signed, Role::Agent));
@@ -205,6 +206,7 @@ impl Unowned {
             tracing::warn!("the code is used, but its file remains: {error}");
         }
         *adopted = Some(credentials);
+        self.done.cancel();
         Ok(())
     }
 

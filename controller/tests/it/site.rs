@@ -21,11 +21,16 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// A home with an authority and nothing else.
-    pub(crate) fn new() -> Site {
+    /// Nothing at all.
+    pub(crate) fn without_home() -> Site {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let site = Site { folder: tempfile::tempdir().unwrap(), runtime, _stop: Vec::new() };
+        Site { folder: tempfile::tempdir().unwrap(), runtime, _stop: Vec::new() }
+    }
+
+    /// A home with an authority and nothing else.
+    pub(crate) fn new() -> Site {
+        let site = Site::without_home();
         site.good(&["init", "--name", "alice"]);
         site
     }

@@ -1,0 +1,304 @@
+//! Adoption with the built programs: what a person types and reads, and what a crash at any moment leaves behind.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use certs::adoption::Code;
+use certs::tls::adoption::{client_config, server_config};
+use certs::{Algorithm, Authority, Credentials, Grant, Identity, Validity};
+use protocol::adoption::{self, ALPN, FromAgent};
+use protocol::{MAX_REPLY_FRAME, MessageStream};
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+use crate::site::{Site, not_run, text};
+
+/// The agent's program lies beside the controller's; `cargo test --workspace` has built both.
+fn agent() -> PathBuf {
+    let agent = Path::new(env!("CARGO_BIN_EXE_controller")).with_file_name("agent");
+    assert!(agent.exists(), "{} is not built: cargo build -p agent", agent.display());
+    agent
+}
+
+/// An agent that belongs to nobody.
+struct Foundling {
+    child: Child,
+    state: Rc<TempDir>,
+    address: String,
+}
+
+impl Foundling {
+    fn new() -> Foundling {
+        Foundling::at(&Rc::new(tempfile::tempdir().unwrap()), &[]).expect("the agent did not begin")
+    }
+
+    /// Begins in a state folder; `None` when the program ends before it waits for anybody.
+    fn at(state: &Rc<TempDir>, wrap: &[&str]) -> Option<Foundling> {
+        let agent = agent();
+        let words = [wrap, &[agent.to_str().unwrap(), "run", "--listen", "127.0.0.1:0", "--state"]].concat();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).arg(state.path()).stderr(Stdio::piped()).stdout(Stdio::null());
+        // What wraps it must not outlive it, nor the other way round.
+        command.process_group(0);
+        let mut child = command.spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let address = log.find_map(|line| {
+            let (_, rest) = line.split_once(" waits on ").or_else(|| line.split_once(" is ready on "))?;
+            Some(rest.split([' ', ';']).next().unwrap().to_owned())
+        });
+        // Whoever logs into a pipe that nobody reads is held up one day.
+        std::thread::spawn(move || log.for_each(drop));
+        if address.is_none() {
+            child.wait().unwrap();
+        }
+        address.map(|address| Foundling { child, state: Rc::clone(state), address })
+    }
+
+    fn agent(&self, words: &[&str]) -> Output {
+        Command::new(agent()).args(words).arg("--state").arg(self.state.path()).output().unwrap()
+    }
+
+    /// What `agent code` prints; `None` when the agent ends meanwhile.
+    fn told(&mut self) -> Option<String> {
+        // It says that it waits a moment before it can be seen to.
+        loop {
+            let output = self.agent(&["code"]);
+            if output.status.success() {
+                return Some(text(&output.stdout));
+            }
+            if self.child.try_wait().unwrap().is_some() {
+                return None;
+            }
+        }
+    }
+
+    fn code(&mut self) -> String {
+        code_in(&self.told().expect("the agent ended"))
+    }
+
+    fn identity(&self) -> Option<Credentials> {
+        let file = self.state.path().join("identity.bundle");
+        file.exists().then(|| Credentials::load(&file).expect("whole or not at all"))
+    }
+}
+
+impl Drop for Foundling {
+    fn drop(&mut self) {
+        let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+        let _ = self.child.wait();
+    }
+}
+
+fn code_in(told: &str) -> String {
+    told.lines().find(|line| line.trim().parse::<Code>().is_ok()).expect("a code").trim().to_owned()
+}
+
+#[test]
+fn two_commands_to_the_first_answer() {
+    let mut found = Foundling::new();
+    let told = found.told().unwrap();
+    assert!(told.contains(&format!("\n  controller adopt {}\n", found.address)), "{told}");
+    let code = code_in(&told);
+
+    let site = Site::without_home();
+    let adopted = site.run_with_input(&["adopt", &found.address, "--name", "web-1"], code.as_bytes());
+    assert_eq!(adopted.status.code(), Some(0), "{}", text(&adopted.stderr));
+    assert!(text(&adopted.stdout).starts_with(&format!("web-1 at {} is yours, until ", found.address)));
+    assert!(site.good(&["info", "web-1"]).contains("web-1, version"));
+
+    let again = found.agent(&["code"]);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(text(&again.stderr).starts_with("agent: this machine is web-1 already, until "));
+}
+
+#[test]
+fn what_goes_wrong_is_said_to_who_may_know() {
+    let mut found = Foundling::new();
+    let old = found.code();
+    let code = found.code();
+    let site = Site::new();
+    let mut seen = String::new();
+    let mut note = |what: &str, output: &Output| {
+        let said = text(&output.stderr).replace(&found.address, "[address]");
+        let said = said.replace(site.folder.path().to_str().unwrap(), "[folder]");
+        seen += &format!("{what}: exit {}\n{said}\n", output.status.code().unwrap());
+    };
+    let adopt = |words: &[&str], input: &str| {
+        site.run_with_input(&[&["adopt", &found.address], words].concat(), input.as_bytes())
+    };
+    let strange = Code::random().unwrap().to_string();
+    note("no code", &adopt(&[], ""));
+    note("mistyped", &adopt(&[], &strange[..strange.len() - 1]));
+    note("wrong code", &adopt(&[], &strange));
+    note("code on the command line", &adopt(&["--code", &strange], ""));
+    note("no such file", &adopt(&["--code-file", "/nowhere/code"], ""));
+
+    note("replaced code", &adopt(&[], &old));
+    site.good(&["issue", "web-1", "--address", "192.0.2.7", "--out", site.path("x").to_str().unwrap()]);
+    note("name taken", &adopt(&["--name", "web-1"], &code));
+    note("name impossible", &adopt(&["--name", "Web 1"], &code));
+    note("nobody there", &site.run_with_input(&["adopt", "127.0.0.1:1"], code.as_bytes()));
+    note("in the middle", &in_the_middle(&site, found.address.parse().unwrap(), &code));
+
+    // After all of this the code is as good as before.
+    let good = adopt(&["--name", "web-2"], &code);
+    assert_eq!(good.status.code(), Some(0), "{}", text(&good.stderr));
+    note("yours already", &adopt(&[], &code));
+    let other = Site::new();
+    note("somebody else's", &other.run_with_input(&["adopt", &found.address], code.as_bytes()));
+    insta::with_settings!({ filters => [(r"127\.0\.0\.1:\d{2,}", "[address]")] }, { insta::assert_snapshot!(seen) });
+}
+
+/// Ends TLS on both sides, carries the proof to the real agent, and when that does not help makes up an answer.
+fn in_the_middle(site: &Site, agent: SocketAddr, code: &str) -> Output {
+    let listener = site.listener("127.0.0.1:0");
+    let address = listener.local_addr().unwrap();
+    let middle = site.runtime.spawn(async move {
+        let (socket, _) = listener.accept().await.unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(server_config(ALPN).unwrap()));
+        let mut desk = MessageStream::new(acceptor.accept(socket).await.unwrap(), MAX_REPLY_FRAME);
+        let connector = TlsConnector::from(Arc::new(client_config(ALPN).unwrap()));
+        let socket = TcpStream::connect(agent).await.unwrap();
+        let stream = connector.connect(ServerName::from(agent.ip()), socket).await.unwrap();
+        let mut agent = MessageStream::new(stream, MAX_REPLY_FRAME);
+
+        let claim = desk.receive().await.unwrap().unwrap();
+        let (claim, _) = adoption::read::<adoption::ToAgent>(&claim).unwrap();
+        adoption::put(agent.outbox(), &claim, &[]).unwrap();
+        agent.flush().await.unwrap();
+        let (said, _) = adoption::read::<FromAgent>(&agent.receive().await.unwrap().unwrap()).unwrap();
+        assert!(matches!(said, FromAgent::Refusal(_)), "the agent believed a proof of another connection");
+
+        let adoption::ToAgent::Claim { proof } = claim else { panic!("no claim: {claim:?}") };
+        let offer = FromAgent::Offer { proof, host_name: "web-1".to_owned(), version: "0".to_owned() };
+        adoption::put(desk.outbox(), &offer, b"").unwrap();
+        desk.flush().await.unwrap();
+        // Nothing more may come: least of all a certificate.
+        assert!(!matches!(desk.receive().await, Ok(Some(_))), "the desk went on");
+    });
+    let output = site.run_with_input(&["adopt", &address.to_string()], code.as_bytes());
+    site.runtime.block_on(middle).unwrap();
+    output
+}
+
+#[test]
+fn many_are_adopted_with_one_command() {
+    let mut foundlings: Vec<Foundling> = (0..8).map(|_| Foundling::new()).collect();
+    let site = Site::new();
+    let mut list = String::from("# host code name\n\n");
+    for (number, found) in foundlings.iter_mut().enumerate() {
+        let code = found.code();
+        list += &format!("{} {code} web-{number}\n", found.address);
+    }
+    list += &format!("127.0.0.1:1 {} gone\n", Code::random().unwrap());
+    let output = site.run_with_input(&["adopt", "--file", "-", "--output", "json"], list.as_bytes());
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["schema"], "rollcall.adopt/1");
+    let hosts = report["hosts"].as_array().unwrap();
+    for (number, host) in hosts[..8].iter().enumerate() {
+        assert_eq!(host["answer"]["name"], format!("web-{number}"), "{host}");
+    }
+    assert_eq!(hosts[8]["failure"]["stage"], "connect");
+    site.good(&["uptime", "web-7"]);
+}
+
+#[test]
+fn a_list_with_a_slip_adopts_nobody() {
+    let mut found = Foundling::new();
+    let site = Site::new();
+    let right = found.code();
+    let good = format!("{} {right}", found.address);
+    let code = Code::random().unwrap();
+    for (line, fault) in [
+        ("alone", "line 2: this is not two or three words"),
+        ("host code", "line 2: this is no code: a code has no 'U'"),
+        (&format!("host {code} Web"), "line 2: `Web` cannot be a name"),
+        (&good[..], "stands here twice"),
+    ] {
+        let list = format!("{good}\n{}\n", line.replace("host code", "host UUUUU"));
+        let output = site.run_with_input(&["adopt", "--file", "-"], list.as_bytes());
+        assert_eq!(output.status.code(), Some(2));
+        assert!(text(&output.stderr).contains(fault), "{}", text(&output.stderr));
+    }
+    assert!(found.identity().is_none());
+}
+
+/// The system calls that change what is on the disk.
+const WRITES: &str = "write,fsync,rename,renameat2,linkat,link,unlink";
+
+/// Kills the agent at each of its writes, one after the other, until an adoption gets through.
+#[test]
+fn a_crash_at_any_write_leaves_it_adopted_or_not_and_nothing_between() {
+    if Command::new("strace").arg("-V").output().is_err() {
+        return not_run("the agent was not killed at every write: strace is not installed");
+    }
+    let site = Site::new();
+    let (mut before, mut after) = (0, 0);
+    for at in 1.. {
+        assert!(at < 200, "no adoption ever got through");
+        let inject = format!("inject={WRITES}:signal=SIGKILL:when={at}");
+        let trace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", WRITES, "-e", &inject];
+        let state = Rc::new(tempfile::tempdir().unwrap());
+        let name = format!("web-{at}");
+        let mut found = Foundling::at(&state, &trace);
+        let output = found.as_mut().and_then(Foundling::told).zip(found.as_ref()).map(|(told, found)| {
+            let words = ["--timeout", "5s", "adopt", &found.address, "--name", &name];
+            site.run_with_input(&words, code_in(&told).as_bytes())
+        });
+        let believed = output.is_some_and(|output| output.status.success());
+        drop(found);
+
+        // Whatever was there, the next start makes the best of it.
+        let mut again = Foundling::at(&state, &[]).expect("it starts again");
+        match again.identity() {
+            Some(_) => {
+                site.good(&["uptime", &again.address]);
+                after += 1;
+            }
+            None => {
+                assert!(!believed, "{at}: the desk believes in an adoption that is not there");
+                before += 1;
+                let code = again.code();
+                let words = ["adopt", &again.address, "--name", &format!("{name}-again")];
+                let retried = site.run_with_input(&words, code.as_bytes());
+                assert_eq!(retried.status.code(), Some(0), "{at}: {}", text(&retried.stderr));
+            }
+        }
+        if believed {
+            break;
+        }
+    }
+    assert!(before > 3 && after > 1, "killed too early or too late: {before}, {after}");
+}
+
+#[test]
+fn reset_asks_and_then_forgets() {
+    let found = Foundling::new();
+    let authority = Authority::create(Algorithm::Ed25519).unwrap();
+    let identity = Identity::agent("web-1".parse().unwrap());
+    let grant = Grant { identity: &identity, teams: &[], addresses: &[], validity: Validity::days(1) };
+    let credentials = authority.issue(Algorithm::Ed25519, &grant).unwrap();
+    let nothing = found.agent(&["reset", "--yes"]);
+    assert_eq!(nothing.status.code(), Some(1));
+    assert!(text(&nothing.stderr).contains("there is nothing to forget"));
+    let file = found.state.path().join("identity.bundle");
+    credentials.save(&file, certs::store::Existing::Keep).unwrap();
+    let unsure = found.agent(&["reset"]);
+    assert_eq!((unsure.status.code(), file.exists()), (Some(1), true));
+    assert!(text(&unsure.stderr).contains("this machine is web-1 already"));
+    let sure = found.agent(&["reset", "--yes"]);
+    assert_eq!((sure.status.code(), file.exists()), (Some(0), false));
+    fs::write(&file, "half").unwrap();
+    assert_eq!(found.agent(&["reset", "--yes"]).status.code(), Some(0));
+}
