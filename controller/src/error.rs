@@ -168,7 +168,7 @@ impl Failure {
                 failure(Kind::Unreachable, format!("there is no way to {address}: {error}"))
                     .hint("check the address and this machine's network")
             }
-            _ => failure(Kind::ConnectFailed, format!("{address}: {error}"))
+            _ => failure(Kind::ConnectFailed, format!("cannot connect to {address}: {error}"))
                 .hint("check the address and this machine's network"),
         }
     }

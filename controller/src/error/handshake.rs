@@ -109,7 +109,7 @@ impl Failure {
                 let ago = human::age(now.duration_since(*at));
                 failure(Kind::Expired, format!("{its} ended {ago} ago, at {at}"))
                     .because(clock_may_be_ahead(now))
-                    .hint(REISSUE)
+                    .hint(format!("if the clock is right, {REISSUE}"))
             }
             Reason::NotYetValid(at) => {
                 let now = Timestamp::now();
@@ -152,8 +152,14 @@ impl Failure {
                 .because("another service listens on that port")
                 .hint(USUAL_PORT),
             Reason::NothingShared => Failure::wrong_protocol(host, &"the other side"),
-            other => failure(Kind::HandshakeRefused, &format!("the agent ended the handshake: {other:?}"))
-                .hint("the agent's log says why it refused a connection"),
+            other => {
+                let what = match other {
+                    Reason::Other(what) => what.as_str(),
+                    _ => "it does not say why",
+                };
+                failure(Kind::HandshakeRefused, &format!("the agent ended the handshake: {what}"))
+                    .hint("the agent's log says why it refused a connection")
+            }
         }
     }
 
@@ -169,12 +175,16 @@ impl Failure {
         if let Some(ours) = Failure::own_dates(host, own, now) {
             return ours;
         }
-        let (behind, ahead) = (now.duration_since(own.not_before), own.not_after.duration_since(now));
+        let mut bounds =
+            [(now.duration_since(own.not_before), "behind"), (own.not_after.duration_since(now), "ahead of")];
+        // The smaller fault is the likelier one.
+        bounds.sort_unstable();
+        let [(near, so), (far, or_so)] = bounds;
         let message = format!(
-            "{}'s clock is at least {} behind this one, or {} ahead; your certificate is not valid there",
+            "{}'s clock is at least {} {so} this one, or {} {or_so} it; your certificate is not valid there",
             host.label,
-            human::age(behind),
-            human::age(ahead)
+            human::age(near),
+            human::age(far)
         );
         Failure::new(host, Kind::Clock, message)
             .because(format!("your certificate is valid by this machine's clock, which says {now:.0}"))
@@ -187,7 +197,9 @@ impl Failure {
             let ago = human::age(now.duration_since(own.not_after));
             let message = format!("your own certificate ended {ago} ago, at {}", own.not_after);
             let failure = Failure::new(host, Kind::OwnExpired, message);
-            return Some(failure.because(clock_may_be_ahead(now)).hint(RENEW_OWN));
+            return Some(
+                failure.because(clock_may_be_ahead(now)).hint(format!("if the clock is right, {RENEW_OWN}")),
+            );
         }
         if now < own.not_before {
             let ahead = human::age(own.not_before.duration_since(now));
@@ -238,7 +250,10 @@ mod tests {
         assert_eq!(clock.kind, Kind::Clock);
         assert_eq!(
             clock.message,
-            "web-1's clock is at least 3 h 0 min behind this one, or 2 d 1 h ahead; your certificate is not valid there"
+            "web-1's clock is at least 3 h 0 min behind this one, or 2 d 1 h ahead of it; your certificate is not valid \
+             there"
         );
+        let clock = told(&own(-49, 3));
+        assert!(clock.message.contains("at least 3 h 0 min ahead of this one, or 2 d 1 h behind it"));
     }
 }

@@ -1,45 +1,97 @@
 //! Every way in which a host fails: at which stage, in which words, with which exit code. The words are in one snapshot,
 //! to be read in one go as somebody would who is tired.
 
-use std::fs;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fs, io};
 
 use certs::store::Existing;
 use certs::{Algorithm, Authority, Credentials, tls};
+use controller::error::{Failure, Kind, Trouble};
+use controller::hosts::Host;
 use jiff::SignedDuration;
 use protocol::ALPN;
+use rcgen::{CertificateParams, Issuer, KeyPair};
+use serde_json::Value;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio_rustls::rustls::{ServerConfig, version};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{self, CertificateError, ServerConfig, version};
 
 use crate::impostors::{Minted, Then, believing_in, fake, framed, raw};
 use crate::site::{MASKS, Site, text};
 
-/// What people and scripts get to see of one failure.
-struct Seen(String);
+/// What people and scripts get to see of failures.
+#[derive(Default)]
+struct Seen {
+    pages: String,
+    /// Each kind with its stage, as scripts read them.
+    kinds: BTreeSet<String>,
+}
 
 impl Seen {
     /// Runs a verb that must fail, and writes down how.
     fn note(&mut self, case: &str, site: &Site, words: &[&str]) {
-        let output = site.run(words);
+        let output = site.run(&[words, &["--output", "jsonl"]].concat());
         let code = output.status.code().unwrap();
         let said = text(&output.stderr);
         assert!(said.lines().count() <= 3, "{case}: more than three lines: {said}");
-        assert!(output.stdout.is_empty(), "{case}: {}", text(&output.stdout));
+        assert!(said.contains("\n  try: "), "{case}: what mends it? {said}");
         let said = said.replace(site.folder.path().to_str().unwrap(), "[folder]");
-        self.0 += &format!("{case}: exit {code}\n{said}\n");
+        let kind = match output.stdout.as_slice() {
+            [] => "nothing was asked".to_owned(),
+            line => self.produced(&serde_json::from_slice::<Value>(line).unwrap()["failure"]),
+        };
+        self.pages += &format!("{case}: exit {code}, {kind}\n{said}\n");
+    }
+
+    /// Writes down a failure that nothing outside of the program can bring about yet.
+    fn note_made(&mut self, case: &str, failure: Failure) {
+        let kind = self.produced(&serde_json::to_value(&failure).unwrap());
+        self.pages += &format!("{case}: {kind}\n{}\n", Trouble::Host(failure).text());
+    }
+
+    fn produced(&mut self, failure: &Value) -> String {
+        assert!(failure["hint"].is_string(), "{failure} has no hint");
+        let kind = format!("{} {}", failure["stage"].as_str().unwrap(), failure["kind"].as_str().unwrap());
+        self.kinds.insert(kind.clone());
+        kind
     }
 }
 
 #[test]
-fn in_which_words_and_with_which_code() {
-    let mut seen = Seen(String::new());
+fn every_kind_in_which_words_and_with_which_code() {
+    let mut seen = Seen::default();
     reaching(&mut seen);
     speaking(&mut seen);
     believing(&mut seen);
     asking(&mut seen);
-    insta::with_settings!({ filters => MASKS.to_vec() }, { insta::assert_snapshot!(seen.0) });
+    let words_of_the_system = [(r"(\[fe80::1\]:5669): .*", "$1: [words of the system]")];
+    let filters = [&MASKS[..], &words_of_the_system].concat();
+    insta::with_settings!({ filters => filters }, { insta::assert_snapshot!(seen.pages) });
+
+    let operations = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operations.md");
+    let operations = fs::read_to_string(operations).unwrap();
+    for kind in Kind::ALL {
+        let json = serde_json::json!([kind.stage(), kind]);
+        let (stage, word) = (json[0].as_str().unwrap(), json[1].as_str().unwrap());
+        assert!(seen.kinds.remove(&format!("{stage} {word}")), "no test produces {kind:?}");
+        let is_documented =
+            |line: &str| line.starts_with(&format!("| `{stage}` |")) && line.contains(&format!("`{word}`"));
+        assert!(operations.lines().any(is_documented), "{kind:?} is not in docs/operations.md");
+    }
+    // What is left are the agent's own reasons, of which the protocol keeps the list.
+    let refusals = ["request not_permitted", "request other", "request unknown_request"];
+    assert_eq!(seen.kinds, refusals.map(str::to_owned).into());
+}
+
+#[test]
+fn people_read_a_failure_once() {
+    let site = Site::new();
+    let output = site.run(&["info", "nowhere.invalid"]);
+    assert!(output.stdout.is_empty() && !output.stderr.is_empty());
 }
 
 fn reaching(seen: &mut Seen) {
@@ -50,6 +102,13 @@ fn reaching(seen: &mut Seen) {
 
     let (full, _held) = site.runtime.block_on(full_backlog());
     seen.note("connect timed out", &site, &["--timeout", "300ms", "info", &full.to_string()]);
+    // Nobody connects to everybody, nor to a neighbour without saying on which side.
+    seen.note("unreachable", &site, &["info", "255.255.255.255"]);
+    seen.note("connect failed", &site, &["info", "fe80::1"]);
+
+    let host = Host { label: "web-1".to_owned(), expected: None, endpoints: Vec::new() };
+    let unanswered = "failed to lookup address information: Temporary failure in name resolution";
+    seen.note_made("no name service", Failure::lookup(&host, "web-1", unanswered));
 }
 
 /// A listener that takes no connection and has no room to let one wait.
@@ -77,6 +136,28 @@ fn speaking(seen: &mut Seen) {
     seen.note("silent", &site, &["--timeout", "300ms", "info", &silent]);
     let closes = raw(&site, b"", false);
     seen.note("closes at once", &site, &["info", &closes]);
+    let confused = raw(&site, b"\x16\x03\x03\x00\x04\x0e\x00\x00\x00", true);
+    seen.note("the end of a handshake at its beginning", &site, &["info", &confused]);
+
+    let mut config = tls::server_config(&site.issue("web-1", "127.0.0.1"), b"h2").unwrap();
+    let web = fake(&site, Arc::new(config.clone()), b"", Then::Hold);
+    seen.note("another protocol", &site, &["info", &web]);
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    let resets = fake(&site, Arc::new(config), b"", Then::Reset);
+    seen.note("a connection that is reset", &site, &["info", &resets]);
+
+    // The other side ends the handshake with an alert, whose number says why.
+    for (case, alert) in [
+        ("refused for no reason that we know", &b"\x15\x03\x03\x00\x02\x02\x50"[..]),
+        ("refused for no certificate", b"\x15\x03\x03\x00\x02\x02\x74"),
+        ("refused as no controller", b"\x15\x03\x03\x00\x02\x02\x2b"),
+        ("refused as nobody", b"\x15\x03\x03\x00\x02\x02\x2a"),
+        ("refused as revoked", b"\x15\x03\x03\x00\x02\x02\x2c"),
+        ("refused for its dates, which are right", b"\x15\x03\x03\x00\x02\x02\x2d"),
+    ] {
+        let address = raw(&site, alert, true);
+        seen.note(case, &site, &["info", &address]);
+    }
 }
 
 fn believing(seen: &mut Seen) {
@@ -102,18 +183,34 @@ fn believing(seen: &mut Seen) {
     let elsewhere = format!("127.0.0.2:{}", everywhere.local_addr().unwrap().port());
     let credentials = Minted::good(&ours, agent).credentials();
     site.serve(&credentials, everywhere);
-    let wrong_role = wrong_role(&site, &Minted::good(&ours, "rollcall://controller/mallory").credentials());
+    let mallory = Minted::good(&ours, "rollcall://controller/mallory").credentials();
+    let (key, certificate) = mallory.into_key_and_certificate();
+    let wrong_role = showing(&site, certificate, key);
+    let (certificate, key) = nameless(&site);
+    let nameless = showing(&site, certificate, key);
 
     seen.note("agent of another authority", &site, &["info", &of_another]);
     seen.note("agent expired", &site, &["info", &expired]);
     seen.note("agent not yet valid", &site, &["info", &early]);
     seen.note("address not in the certificate", &site, &["info", &elsewhere]);
     seen.note("wrong role", &site, &["info", &wrong_role]);
+    seen.note("nameless", &site, &["info", &nameless]);
+    let host = Host { label: "web-1".to_owned(), expected: None, endpoints: Vec::new() };
+    let revoked = io::Error::other(rustls::Error::from(CertificateError::Revoked));
+    let own = Minted::good(&ours, "rollcall://controller/alice").credentials();
+    seen.note_made("revoked", Failure::handshake(&host, address, own.own(), &revoked));
     let hosts = format!("[hosts.web-9]\naddresses = [\"{at}\"]\n");
     fs::write(site.home().join("hosts.toml"), hosts).unwrap();
     seen.note("another agent than the one meant", &site, &["info", "web-9"]);
 
-    let alice = "rollcall://controller/alice";
+    being_believed(seen, &site, &at);
+}
+
+fn being_believed(seen: &mut Seen, site: &Site, at: &str) {
+    let hours = SignedDuration::from_hours;
+    let ours = Authority::load(&site.home().join("authority.pem")).unwrap();
+    let theirs = Authority::create(Algorithm::Ed25519).unwrap();
+    let (agent, alice) = ("rollcall://agent/web-2", "rollcall://controller/alice");
     for (case, credentials) in [
         ("own certificate of another authority", Minted::good(&theirs, alice).credentials()),
         ("own certificate expired", {
@@ -124,22 +221,18 @@ fn believing(seen: &mut Seen) {
         }),
     ] {
         let identity = site.home().join("identity.pem");
-        believing_in(&site, credentials).save(&identity, Existing::Replace).unwrap();
-        seen.note(case, &site, &["info", &at]);
+        believing_in(site, credentials).save(&identity, Existing::Replace).unwrap();
+        seen.note(case, site, &["info", at]);
     }
     Minted::good(&ours, agent)
         .credentials()
         .save(&site.home().join("identity.pem"), Existing::Replace)
         .unwrap();
-    seen.note("own identity is an agent's", &site, &["info", &at]);
+    seen.note("own identity is an agent's", site, &["info", at]);
 }
 
-/// A server with a controller's certificate, which our own agent would refuse to be.
-fn wrong_role(site: &Site, credentials: &Credentials) -> String {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("identity");
-    credentials.save(&path, Existing::Keep).unwrap();
-    let (key, certificate) = Credentials::load(&path).unwrap().into_key_and_certificate();
+/// A server with a certificate with which our own agent would refuse to start.
+fn showing(site: &Site, certificate: CertificateDer<'static>, key: PrivateKeyDer<'static>) -> String {
     let mut config = ServerConfig::builder_with_provider(Arc::new(tls::provider()))
         .with_protocol_versions(&[&version::TLS13])
         .unwrap()
@@ -148,6 +241,17 @@ fn wrong_role(site: &Site, credentials: &Credentials) -> String {
         .unwrap();
     config.alpn_protocols = vec![ALPN.to_vec()];
     fake(site, Arc::new(config), b"", Then::Hold)
+}
+
+/// A certificate of the fleet's authority that says nothing of its holder.
+fn nameless(site: &Site) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
+    let path = site.home().join("authority.pem");
+    let authority = Authority::load(&path).unwrap();
+    let key = KeyPair::from_pem(&fs::read_to_string(path).unwrap()).unwrap();
+    let issuer = Issuer::from_ca_cert_der(authority.certificate(), key).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(["web-1".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+    (certificate.der().clone(), PrivateKeyDer::Pkcs8(key.serialize_der().into()))
 }
 
 fn asking(seen: &mut Seen) {
@@ -159,6 +263,7 @@ fn asking(seen: &mut Seen) {
     let hostile = "\\u001b]0;owned\\u0007\\u202e";
     let refused =
         format!(r#"{{"id":1,"refusal":{{"kind":"newer","message":"{hostile}no","hint":"{hostile}yes"}}}}"#);
+    let speechless = r#"{"id":1,"refusal":{"kind":"not_permitted","message":"no","hint":""}}"#;
     let unknown = r#"{"id":1,"refusal":{"kind":"unknown_request","message":"this agent (0.0.1) does not know the request \"info\"","hint":"use a request it knows, or install a newer agent there"}}"#;
     for (case, says, then) in [
         ("garbage after the handshake", &b"\xff\xfe\xfd\xfcgarbage"[..], Then::Hold),
@@ -178,6 +283,7 @@ fn asking(seen: &mut Seen) {
         ("a stream where one answer is due", framed(r#"{"id":1,"item":{}}"#), Then::Hold),
         ("a request that the agent does not know", framed(unknown), Then::Hold),
         ("a refusal that plays tricks on the terminal", framed(&refused), Then::Hold),
+        ("a refusal that does not say what to do", framed(speechless), Then::Hold),
     ] {
         let address = fake(&site, Arc::clone(&config), says, then);
         seen.note(case, &site, &["--timeout", "300ms", "info", &address]);

@@ -64,6 +64,7 @@ pub(crate) enum Then {
     Hold,
     Close,
     Cut,
+    Reset,
 }
 
 /// Speaks TLS like an agent, and then says anything.
@@ -83,6 +84,7 @@ pub(crate) fn fake(site: &Site, config: Arc<ServerConfig>, says: &'static [u8], 
                 Then::Hold => held.push(stream),
                 Then::Close => drop(stream.shutdown().await),
                 Then::Cut => {}
+                Then::Reset => stream.get_ref().0.set_zero_linger().unwrap(),
             }
         }
     });
