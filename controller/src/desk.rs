@@ -1,12 +1,10 @@
 //! Where the person sits: which home, how to print, how long to wait. Every verb is run at a desk.
 
-use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use certs::{Credentials, Peer, Serial};
+use certs::Credentials;
 use jiff::Timestamp;
 
 use crate::approach::Approach;
@@ -14,7 +12,7 @@ use crate::cli::{Format, Shared};
 use crate::client::{Client, Greeted};
 use crate::error::{Failure, Trouble};
 use crate::exit::Exit;
-use crate::expiry::Ending;
+use crate::expiry::{Ending, Told};
 use crate::home::Home;
 use crate::hosts::Host;
 use crate::output::{self, Show, human};
@@ -30,8 +28,7 @@ pub struct Desk {
     format: Format,
     quiet: bool,
     verbose: bool,
-    /// The certificates of whose end the person knows.
-    told: Mutex<BTreeSet<Serial>>,
+    told: Told,
 }
 
 impl Desk {
@@ -43,13 +40,13 @@ impl Desk {
             format: shared.output,
             quiet: shared.quiet,
             verbose: shared.verbose,
-            told: Mutex::default(),
+            told: Told::default(),
         }
     }
 
     /// The same desk with another home, and no remarks.
     pub fn with_home(&self, home: &Path) -> Desk {
-        Desk { home: Home::locate(Some(home)), quiet: true, told: Mutex::default(), ..*self }
+        Desk { home: Home::locate(Some(home)), quiet: true, told: Told::default(), ..*self }
     }
 
     /// Whether answers are one JSON document, which a stream of them cannot be.
@@ -72,18 +69,13 @@ impl Desk {
         let client = Client::connect(&host, &credentials, self.timeout, self.trace()).await?;
         let Greeted { own, peer, .. } = client.greeted();
         for certificate in [own, peer] {
-            self.remark_ending(certificate, &host.label);
+            if let Some(ending) = Ending::of(certificate, &host.label, Timestamp::now())
+                && self.told.is_news(certificate)
+            {
+                self.remark(&human::plain(&ending.remark()));
+            }
         }
         Ok(client)
-    }
-
-    /// Tells once of a certificate that ends soon, however often it is met.
-    fn remark_ending(&self, certificate: &Peer, host: &str) {
-        let Some(ending) = Ending::of(certificate, host, Timestamp::now()) else { return };
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.insert(certificate.serial.clone()) {
-            self.remark(&human::plain(&ending.remark()));
-        }
     }
 
     /// Finds out who is meant.

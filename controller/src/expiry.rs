@@ -1,6 +1,9 @@
 //! Certificates that end soon: how soon is soon, and what to do about it.
 
-use certs::{Peer, Role};
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use certs::{Peer, Role, Serial};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::output::human::age;
@@ -46,27 +49,49 @@ impl Ending {
     }
 }
 
+/// The certificates of whose end the person knows. However often one is met, once is enough.
+#[derive(Debug, Default)]
+pub(crate) struct Told(Mutex<BTreeSet<Serial>>);
+
+impl Told {
+    /// Whether this certificate is to be told of now.
+    pub(crate) fn is_news(&self, certificate: &Peer) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(certificate.serial.clone())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use certs::{Algorithm, Authority, Grant, Identity, Validity};
 
+    const DAY: i64 = 24;
+
+    /// A certificate that is so many hours old, and has so many left.
+    fn peer(identity: &str, past: i64, left: i64) -> Peer {
+        let (now, hours) = (Timestamp::now(), SignedDuration::from_hours);
+        let validity = Validity { not_before: now - hours(past), not_after: now + hours(left) };
+        let identity: Identity = identity.parse().unwrap();
+        let grant = Grant { identity: &identity, teams: &[], addresses: &[], validity };
+        let authority = Authority::create(Algorithm::Ed25519).unwrap();
+        authority.issue(Algorithm::Ed25519, &grant).unwrap().own().clone()
+    }
+
+    #[test]
+    fn one_certificate_is_told_of_once() {
+        let told = Told::default();
+        let (one, other) = (peer("rollcall://agent/web-1", 1, 1), peer("rollcall://agent/web-1", 1, 1));
+        assert!(told.is_news(&one) && told.is_news(&other));
+        assert!(!told.is_news(&one) && !told.is_news(&other));
+    }
+
     #[test]
     fn soon_is_two_weeks_or_the_last_third() {
         let now = Timestamp::now();
-        let hours = SignedDuration::from_hours;
-        let authority = Authority::create(Algorithm::Ed25519).unwrap();
-        let peer = |identity: &str, past: i64, left: i64| {
-            let validity = Validity { not_before: now - hours(past), not_after: now + hours(left) };
-            let identity: Identity = identity.parse().unwrap();
-            let grant = Grant { identity: &identity, teams: &[], addresses: &[], validity };
-            authority.issue(Algorithm::Ed25519, &grant).unwrap().own().clone()
-        };
-        let day = 24;
         for (past, left, is_soon) in [
-            (351 * day, 14 * day + 1, false),
-            (351 * day, 14 * day - 1, true),
-            (28 * day, 14 * day + 1, false),
+            (351 * DAY, 14 * DAY + 1, false),
+            (351 * DAY, 14 * DAY - 1, true),
+            (28 * DAY, 14 * DAY + 1, false),
             (15, 9, false),
             (17, 7, true),
             (24, -1, false),
@@ -74,17 +99,20 @@ mod tests {
             let ending = Ending::of(&peer("rollcall://agent/web-1", past, left), "web-1", now);
             assert_eq!(ending.is_some(), is_soon, "{past} h old, {left} h left");
         }
-        let of = |identity| {
-            Ending::of(&peer(identity, 351 * day, 147), "192.0.2.7", now + SignedDuration::from_secs(-1))
-                .unwrap()
-                .remark()
+    }
+
+    #[test]
+    fn it_says_what_renews_it() {
+        let remark = |identity| {
+            let certificate = peer(identity, 351 * DAY, 148);
+            Ending::of(&certificate, "192.0.2.7", Timestamp::now()).unwrap().remark()
         };
         assert_eq!(
-            of("rollcall://agent/web-1"),
+            remark("rollcall://agent/web-1"),
             "web-1's certificate ends in 6 d 3 h; renew it with: controller renew 192.0.2.7"
         );
         assert_eq!(
-            of("rollcall://controller/alice"),
+            remark("rollcall://controller/alice"),
             "your own certificate ends in 6 d 3 h; to renew it, where the authority is kept, move identity.pem away and \
              run `controller init` again"
         );

@@ -269,7 +269,7 @@ fn clocks(client: &Client, compared: &Compared) -> Finding {
         () => "",
     };
     let (name, span) = (&peer.identity.name, age_of_seconds(seconds.abs().round()));
-    let found = format!("{name}'s clock is {span} {direction} this one (+-{bound}){certificate}");
+    let found = format!("{name}'s clock is {span} {direction} this one{certificate} (+-{bound})");
     if seconds.abs() - error_seconds < TOLERABLE {
         return Finding::good(Step::Clocks, found);
     }

@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on stops")]
 
 mod adoption;
+mod clocks;
 mod demo;
 mod doctor;
+mod endings;
 mod example;
 mod failures;
 mod homes;
