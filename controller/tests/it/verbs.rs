@@ -41,6 +41,7 @@ fn the_json_of_each_verb_has_the_documented_form() {
         &["ping", "web-1", "-c", "1"],
         &["whoami", "web-1"],
         &["can", "web-1", "run:reboot"],
+        &["doctor", "web-1"],
         &["info", "nowhere.invalid"],
     ] {
         let output = site.run(&[words, &["--output", "json"]].concat());
