@@ -134,7 +134,7 @@ impl<'a> Approach<'a> {
         let group = group.map_or_else(String::new, |group| format!("{group:?}"));
         self.trace.say(|| format!("TLS 1.3 agreed with {group}"));
         self.trace.say(|| format!("it is {} until {}", peer.identity, peer.not_after));
-        let greeted = Greeted { own: self.own.clone(), peer, reached: address, group };
-        Ok(Client::new(stream, host.clone(), greeted, limit, self.trace))
+        let greeted = Greeted { host: host.clone(), own: self.own.clone(), peer, reached: address, group };
+        Ok(Client::new(stream, greeted, limit, self.trace))
     }
 }

@@ -21,7 +21,6 @@ use crate::trace::Trace;
 /// A connection to an agent that proved who it is.
 pub struct Client {
     stream: MessageStream<TlsStream<TcpStream>>,
-    host: Host,
     greeted: Greeted,
     timeout: Duration,
     trace: Trace,
@@ -33,6 +32,8 @@ pub struct Client {
 /// What a handshake brought to light.
 #[derive(Debug)]
 pub struct Greeted {
+    /// Who was meant.
+    pub host: Host,
     /// Who asks.
     pub own: Peer,
     /// Who answers.
@@ -59,13 +60,12 @@ impl Client {
 
     pub(crate) fn new(
         stream: TlsStream<TcpStream>,
-        host: Host,
         greeted: Greeted,
         timeout: Duration,
         trace: Trace,
     ) -> Client {
         let stream = MessageStream::new(stream, MAX_REPLY_FRAME);
-        Client { stream, host, greeted, timeout, trace, last_id: 0, judged: false }
+        Client { stream, greeted, timeout, trace, last_id: 0, judged: false }
     }
 
     /// What the handshake brought to light.
@@ -81,7 +81,7 @@ impl Client {
         let id = self.start(&request).await?;
         match self.next_outcome(id, self.timeout).await? {
             Outcome::Answer(answer) => self.read::<R>(answer),
-            Outcome::Refusal(refusal) => Err(Failure::refused(&self.host, &refusal)),
+            Outcome::Refusal(refusal) => Err(Failure::refused(&self.greeted.host, &refusal)),
             Outcome::Item(_) | Outcome::End => Err(self.nonsense("a stream where one answer was due")),
         }
     }
@@ -96,7 +96,7 @@ impl Client {
         let sent = timeout(self.timeout, self.stream.flush()).await;
         // A peer that has refused this side may be gone already; what it said can still be read.
         if sent.is_err() {
-            return Err(Failure::not_taken(&self.host, self.timeout));
+            return Err(Failure::not_taken(&self.greeted.host, self.timeout));
         }
         self.trace.say(|| format!("asked {}", R::NAME));
         Ok(self.last_id)
@@ -114,7 +114,7 @@ impl Client {
         match self.next_outcome(id, within).await? {
             Outcome::Item(item) => self.read::<R>(item).map(Some),
             Outcome::End => Ok(None),
-            Outcome::Refusal(refusal) => Err(Failure::refused(&self.host, &refusal)),
+            Outcome::Refusal(refusal) => Err(Failure::refused(&self.greeted.host, &refusal)),
             Outcome::Answer(_) => Err(self.nonsense("one answer where a stream was due")),
         }
     }
@@ -126,18 +126,19 @@ impl Client {
     pub async fn cancel(&mut self, id: u64) -> Result<(), Failure> {
         put_cancel(self.stream.outbox(), id).map_err(|error| self.broken(&error))?;
         let sent = timeout(self.timeout, self.stream.flush()).await;
-        sent.map_err(|_| Failure::not_taken(&self.host, self.timeout))?.map_err(|error| self.broken(&error))
+        sent.map_err(|_| Failure::not_taken(&self.greeted.host, self.timeout))?
+            .map_err(|error| self.broken(&error))
     }
 
     async fn next_outcome(&mut self, id: u64, within: Duration) -> Result<Outcome<Untyped>, Failure> {
         let received = timeout(within, self.stream.receive()).await;
         let frame = received
-            .map_err(|_| Failure::no_answer(&self.host, within, self.stream.is_inside_frame()))?
+            .map_err(|_| Failure::no_answer(&self.greeted.host, within, self.stream.is_inside_frame()))?
             .map_err(|error| self.broken(&error))?
-            .ok_or_else(|| Failure::ended(&self.host))?;
+            .ok_or_else(|| Failure::ended(&self.greeted.host))?;
         self.judged = true;
         if Timestamp::now() > self.greeted.peer.not_after {
-            return Err(Failure::ended_meanwhile(&self.host, &self.greeted.peer));
+            return Err(Failure::ended_meanwhile(&self.greeted.host, &self.greeted.peer));
         }
         self.trace.say(|| format!("answered with {} bytes", frame.head.len() + frame.tail.len()));
         let reply = Reply::decode(frame).map_err(|error| self.nonsense(&error.to_string()))?;
@@ -153,7 +154,7 @@ impl Client {
     }
 
     fn nonsense(&self, what: &str) -> Failure {
-        Failure::nonsense(&self.host, what)
+        Failure::nonsense(&self.greeted.host, what)
     }
 
     fn broken(&self, error: &io::Error) -> Failure {
@@ -163,11 +164,11 @@ impl Client {
         }
         let is_tls = inner.is_some_and(|inner| inner.is::<tokio_rustls::rustls::Error>());
         if is_tls && !self.judged {
-            return Failure::handshake(&self.host, self.greeted.reached, &self.greeted.own, error);
+            return Failure::handshake(&self.greeted.host, self.greeted.reached, &self.greeted.own, error);
         }
         if error.kind() == io::ErrorKind::UnexpectedEof {
-            return Failure::torn(&self.host, self.stream.is_inside_frame());
+            return Failure::torn(&self.greeted.host, self.stream.is_inside_frame());
         }
-        Failure::broken(&self.host, error)
+        Failure::broken(&self.greeted.host, error)
     }
 }

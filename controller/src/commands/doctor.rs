@@ -14,7 +14,7 @@ use protocol::requests::whoami::{Whoami, You};
 
 use self::chart::{Chart, Finding, Outcome, Step, Ways};
 use crate::approach::Approach;
-use crate::client::Client;
+use crate::client::{Client, Greeted};
 use crate::commands::time::{Compared, OffsetFound, compare};
 use crate::desk::Desk;
 use crate::error::{Failure, Kind, SET_A_CLOCK, Stage, Trouble};
@@ -139,10 +139,10 @@ async fn reach(
                 // At once: an agent does not wait for long.
                 let shaken = approach.shake_hands(endpoint, socket, address).await;
                 if first.is_none() {
-                    first = Some(greet(chart, host, shaken, Outcome::Failed)?);
+                    first = Some(greet(chart, shaken, Outcome::Failed)?);
                 } else {
                     // It has been told, and another address works.
-                    let _ = greet(chart, host, shaken, Outcome::Warning);
+                    let _ = greet(chart, shaken, Outcome::Warning);
                 }
             }
             Err(failure) => ways.fails(chart, failure.into())?,
@@ -154,7 +154,6 @@ async fn reach(
 
 fn greet(
     chart: &mut Chart<'_>,
-    host: &Host,
     shaken: Result<Client, Trouble>,
     otherwise: Outcome,
 ) -> Result<Client, Trouble> {
@@ -164,7 +163,7 @@ fn greet(
             let greeted = client.greeted();
             let tls = format!("TLS 1.3 and {} agreed with {}", greeted.group, greeted.reached);
             chart.note_timed(Finding::good(Step::Tls, tls), took)?;
-            chart.note(agent_identity(&client, host))?;
+            chart.note(agent_identity(greeted))?;
             Ok(client)
         }
         Err(trouble) => {
@@ -181,9 +180,9 @@ fn greet(
     }
 }
 
-fn agent_identity(client: &Client, host: &Host) -> Finding {
-    let (peer, now) = (&client.greeted().peer, Timestamp::now());
-    match Ending::of(peer, &host.label, now) {
+fn agent_identity(greeted: &Greeted) -> Finding {
+    let (peer, now) = (&greeted.peer, Timestamp::now());
+    match Ending::of(peer, &greeted.host.label, now) {
         Some(ending) => Finding::warning(Step::AgentIdentity, ending.what, &ending.hint),
         None => {
             let left = age(peer.not_after.duration_since(now));
@@ -263,10 +262,12 @@ fn clocks(client: &Client, compared: &Compared) -> Finding {
     }
     let (peer, there) = (&client.greeted().peer, compared.clock.sent);
     let direction = if seconds < 0.0 { "behind" } else { "ahead of" };
-    let certificate = match () {
-        () if there < peer.not_before => "; its certificate is not valid there yet",
-        () if there > peer.not_after => "; its certificate has ended there",
-        () => "",
+    let certificate = if there < peer.not_before {
+        "; its certificate is not valid there yet"
+    } else if there > peer.not_after {
+        "; its certificate has ended there"
+    } else {
+        ""
     };
     let (name, span) = (&peer.identity.name, age_of_seconds(seconds.abs().round()));
     let found = format!("{name}'s clock is {span} {direction} this one{certificate} (+-{bound})");
