@@ -9,8 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::output::human::age;
 
 /// What renews one's own identity.
-pub(crate) const RENEW_OWN: &str =
-    "where the authority is kept, move identity.pem away and run `controller init` again";
+pub(crate) const RENEW_OWN: &str = "move identity.pem away and run `controller init` again, or, where the authority is not kept, \
+                                    `controller operator request`";
 
 /// Nobody wants to be told of a certificate's end before this.
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
@@ -113,8 +113,8 @@ mod tests {
         );
         assert_eq!(
             remark("rollcall://controller/alice"),
-            "your own certificate ends in 6 d 3 h; to renew it, where the authority is kept, move identity.pem away and \
-             run `controller init` again"
+            "your own certificate ends in 6 d 3 h; to renew it, move identity.pem away and run `controller init` again, \
+             or, where the authority is not kept, `controller operator request`"
         );
     }
 }

@@ -43,8 +43,8 @@ fn any_answer_comes_with_a_remark_on_what_ends_soon() {
 #[test]
 fn ones_own_certificate_is_told_of_too_and_the_far_end_is_not() {
     let (site, address) = site(13 * 24, FAR);
-    let expected = "your own certificate ends in 12 d 23 h; to renew it, where the authority is kept, move identity.pem \
-                    away and run `controller init` again\n";
+    let expected = "your own certificate ends in 12 d 23 h; to renew it, move identity.pem away and run `controller \
+                    init` again, or, where the authority is not kept, `controller operator request`\n";
     assert_eq!(text(&site.run(&["uptime", &address]).stderr), expected);
 }
 
