@@ -17,6 +17,7 @@ use crate::exit::Exit;
 use crate::hosts::Host;
 use crate::output::human;
 
+const NOTHING_SIGNED: &str = "mend that and adopt it again; nothing was signed, and the code is still good";
 const LOG_MAY_SAY_MORE: &str = "the agent's log on that machine may say more";
 
 /// Why a verb could not do its work.
@@ -77,6 +78,7 @@ impl Trouble {
             Trouble::Here(what, hint) => (what, hint),
             Trouble::Stdout(error) => (error.to_string(), String::new()),
         };
+        let hint = if hint.is_empty() { NOTHING_SIGNED.to_owned() } else { hint };
         let (host, why) = (label.to_owned(), String::new());
         Failure { host, stage: Stage::Adoption, kind: Kind::NotSigned, message, why, hint }
     }

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fs, io};
 
+use certs::adoption::Code;
 use certs::store::Existing;
 use certs::{Algorithm, Authority, Credentials, tls};
 use controller::error::{Failure, Kind, Trouble};
 use controller::hosts::Host;
 use jiff::SignedDuration;
-use protocol::ALPN;
+use protocol::{ALPN, adoption};
 use rcgen::{CertificateParams, Issuer, KeyPair};
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -68,6 +69,7 @@ fn every_kind_in_which_words_and_with_which_code() {
     speaking(&mut seen);
     believing(&mut seen);
     asking(&mut seen);
+    adopting(&mut seen);
     let words_of_the_system = [(r"(\[fe80::1\]:5669): .*", "$1: [words of the system]")];
     let filters = [&MASKS[..], &words_of_the_system].concat();
     insta::with_settings!({ filters => filters }, { insta::assert_snapshot!(seen.pages) });
@@ -85,6 +87,37 @@ fn every_kind_in_which_words_and_with_which_code() {
     // What is left are the agent's own reasons, of which the protocol keeps the list.
     let refusals = ["request not_permitted", "request other", "request unknown_request"];
     assert_eq!(seen.kinds, refusals.map(str::to_owned).into());
+}
+
+fn adopting(seen: &mut Seen) {
+    let (mut site, address) = Site::with_agent();
+    let code = Code::random().unwrap();
+    let file = site.path("code");
+    fs::write(&file, code.to_string()).unwrap();
+    let mut note = |case: &str, site: &Site, at: &str| {
+        seen.note(case, site, &["adopt", at, "--name", "web-7", "--code-file", file.to_str().unwrap()]);
+    };
+    note("to adopt one's own", &site, &address.to_string());
+    let theirs = Authority::create(Algorithm::Ed25519).unwrap();
+    let listener = site.listener("127.0.0.1:0");
+    let of_another = listener.local_addr().unwrap().to_string();
+    site.serve(&Minted::good(&theirs, "rollcall://agent/web-2").credentials(), listener);
+    note("to adopt another's", &site, &of_another);
+
+    let config = Arc::new(tls::adoption::server_config(adoption::ALPN).unwrap());
+    let lie = r#"{"offer":{"proof":"00","host_name":"web-7","version":"0.1.0"}}"#;
+    note(
+        "an offer from somebody who does not know the code",
+        &site,
+        &fake(&site, config, framed(lie), Then::Hold),
+    );
+
+    // In a list, what is wrong at this desk is told of the machine that it concerns.
+    let list =
+        site.run_with_input(&["adopt", "--file", "-", "--output", "jsonl"], format!("a! {code}").as_bytes());
+    let line: Value = serde_json::from_slice(&list.stdout).unwrap();
+    let kind = seen.produced(&line["failure"]);
+    seen.pages += &format!("a list that names no host: {kind}\n{}\n", line["failure"]);
 }
 
 #[test]
