@@ -139,8 +139,8 @@ impl Authority {
         &self.certificate
     }
 
-    pub(crate) fn key_pem(&self) -> String {
-        self.issuer.key().serialize_pem()
+    pub(crate) fn key_der(&self) -> &[u8] {
+        self.issuer.key().serialized_der()
     }
 
     /// Until when it can sign, and is believed.

@@ -24,6 +24,12 @@ pub enum Error {
         /// What is wrong with it.
         fault: String,
     },
+    /// The authority's key carries a passphrase, and none was given.
+    #[error("{path}: the key in it carries a passphrase", path = .0.display())]
+    Protected(PathBuf),
+    /// The authority's key carries another passphrase.
+    #[error("{path}: this is not the passphrase that its key carries, or the file is damaged", path = .0.display())]
+    WrongPassphrase(PathBuf),
     /// A name that no identity can have.
     #[error("`{name}` cannot be a name: {fault}")]
     Name {

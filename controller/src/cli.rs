@@ -7,7 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 
 use crate::commands::{
-    adopt, can, certs, demo, doctor, echo, info, init, issue, operator, ping, time, uptime, watch, whoami,
+    adopt, authority, can, certs, demo, doctor, echo, info, init, issue, operator, ping, time, uptime, watch,
+    whoami,
 };
 
 /// Asks machines that run a Rollcall agent how they are.
@@ -41,6 +42,9 @@ pub struct Shared {
     /// How long to wait at each stage: lookup, connect, TLS, answer.
     #[arg(long, global = true, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
     pub timeout: Duration,
+    /// Read the authority's passphrase, where it carries one, from this descriptor: one line [default: ask].
+    #[arg(long, global = true, value_name = "N")]
+    pub passphrase_fd: Option<u32>,
     /// Print answers only.
     #[arg(long, short, global = true)]
     pub quiet: bool,
@@ -71,6 +75,8 @@ pub enum Verb {
     Adopt(adopt::Adopt),
     /// Make the identity of a machine, in one file to carry there.
     Issue(issue::Issue),
+    /// Put a passphrase on the authority's key, or take it away.
+    Authority(authority::Authority),
     /// Let others ask, under names of their own.
     Operator(operator::Operator),
     /// List every certificate that was ever signed.

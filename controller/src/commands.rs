@@ -1,6 +1,7 @@
 //! The verbs: one arm a line, and the file of the same name below.
 
 pub mod adopt;
+pub mod authority;
 pub mod can;
 pub mod certs;
 pub mod demo;
@@ -31,6 +32,7 @@ pub async fn run(verb: Verb, desk: &Desk) -> Result<Exit, Trouble> {
         Verb::Init(init) => init.run(desk),
         Verb::Adopt(adopt) => adopt.run(desk).await,
         Verb::Issue(issue) => issue.run(desk),
+        Verb::Authority(authority) => authority.run(desk),
         Verb::Operator(operator) => operator.run(desk),
         Verb::Certs(certs) => certs.run(desk),
         Verb::Info(info) => info.run(desk).await,

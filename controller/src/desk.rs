@@ -16,6 +16,7 @@ use crate::expiry::{Ending, Told};
 use crate::home::Home;
 use crate::hosts::Host;
 use crate::output::{self, Show, human};
+use crate::passphrase::Source;
 use crate::trace::Trace;
 
 /// What a verb needs to know of its surroundings.
@@ -34,8 +35,9 @@ pub struct Desk {
 impl Desk {
     /// The desk that the flags describe.
     pub fn new(shared: &Shared) -> Desk {
+        let passphrase = shared.passphrase_fd.map_or(Source::Terminal, Source::Descriptor);
         Desk {
-            home: Home::locate(shared.home.as_deref()),
+            home: Home::locate(shared.home.as_deref()).with_passphrase_from(passphrase),
             timeout: shared.timeout,
             format: shared.output,
             quiet: shared.quiet,

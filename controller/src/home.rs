@@ -6,15 +6,17 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use certs::store::{self, Existing};
-use certs::{Authority, Credentials};
+use certs::{Authority, Credentials, Passphrase};
 
 use crate::error::Trouble;
 use crate::hosts::Inventory;
+use crate::passphrase::Source;
 
 /// A folder that only its owner can enter.
 #[derive(Debug, Clone)]
 pub struct Home {
     path: PathBuf,
+    passphrase: Source,
 }
 
 impl Home {
@@ -27,7 +29,13 @@ impl Home {
                 absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")));
             config.unwrap_or_else(|| PathBuf::from(".")).join("rollcall")
         };
-        Home { path: named.map_or_else(usual, Path::to_owned) }
+        Home { path: named.map_or_else(usual, Path::to_owned), passphrase: Source::default() }
+    }
+
+    /// The same home, with the passphrase of its authority to be had from there.
+    #[must_use]
+    pub fn with_passphrase_from(self, passphrase: Source) -> Home {
+        Home { passphrase, ..self }
     }
 
     /// The folder.
@@ -103,13 +111,40 @@ impl Home {
         credentials.map_err(|error| self.trouble(error))
     }
 
-    /// Who may sign in this fleet.
+    /// Who may sign in this fleet. Asks for the passphrase of its key, where it carries one.
+    ///
+    /// # Errors
+    /// There is no home yet, it is damaged, the authority is kept elsewhere, or the passphrase is not the right one.
+    pub fn authority(&self) -> Result<Authority, Trouble> {
+        if let Some(authority) = self.open_authority()? {
+            return Ok(authority);
+        }
+        let passphrase = self.passphrase.ask(&self.whose_passphrase())?;
+        Authority::unlock(&self.authority_file(), &passphrase).map_err(|error| self.trouble(error))
+    }
+
+    /// Who may sign in this fleet, or nobody where its key carries a passphrase.
     ///
     /// # Errors
     /// There is no home yet, it is damaged, or the authority is kept elsewhere.
-    pub fn authority(&self) -> Result<Authority, Trouble> {
-        let authority = self.check().and_then(|()| Authority::load(&self.authority_file()));
-        authority.map_err(|error| self.trouble(error))
+    pub fn open_authority(&self) -> Result<Option<Authority>, Trouble> {
+        match self.check().and_then(|()| Authority::load(&self.authority_file())) {
+            Ok(authority) => Ok(Some(authority)),
+            Err(certs::Error::Protected(_)) => Ok(None),
+            Err(error) => Err(self.trouble(error)),
+        }
+    }
+
+    /// Asks for a passphrase that the authority's key is to carry.
+    ///
+    /// # Errors
+    /// There is nobody to ask, or what was given is none.
+    pub fn new_passphrase(&self) -> Result<Passphrase, Trouble> {
+        self.passphrase.ask_new(&self.whose_passphrase())
+    }
+
+    fn whose_passphrase(&self) -> String {
+        format!("the authority in {}", self.path.display())
     }
 
     /// Demands that the authority is kept in this home, without touching its key.

@@ -15,5 +15,6 @@ mod expiry;
 pub mod home;
 pub mod hosts;
 pub mod output;
+pub mod passphrase;
 pub mod registry;
 pub mod trace;

@@ -9,7 +9,7 @@ use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer, PrivateKeyD
 
 use super::{Existing, open, read_secret, read_text, write_secret};
 use crate::identity::is_authority;
-use crate::{Authority, Credentials, Error, Pending, Request, Signed};
+use crate::{Authority, Credentials, Error, Passphrase, Pending, Request, Signed};
 
 impl Credentials {
     /// Reads a bundle: a key, its certificate, and at least one authority's certificate, in any order.
@@ -43,11 +43,35 @@ impl Authority {
     /// Reads the authority's key and certificate.
     ///
     /// # Errors
-    /// The file cannot be read or is loosely kept, or does not hold exactly these two.
+    /// The file cannot be read or is loosely kept, does not hold exactly these two, or [`Error::Protected`].
     pub fn load(path: &Path) -> Result<Authority, Error> {
         let mut parts = Parts::load(path)?;
+        if parts.keys.is_empty() && !parts.locked.is_empty() {
+            return Err(Error::Protected(path.to_owned()));
+        }
         let key = parts.the_key().map_err(|fault| Error::file(path, fault))?;
-        let [certificate] = <[_; 1]>::try_from(parts.certificates).map_err(|found| {
+        Authority::assemble(path, &key, parts.certificates)
+    }
+
+    /// Reads an authority whose key carries a passphrase.
+    ///
+    /// # Errors
+    /// Those of [`Authority::load`], and [`Error::WrongPassphrase`].
+    pub fn unlock(path: &Path, passphrase: &Passphrase) -> Result<Authority, Error> {
+        let parts = Parts::load(path)?;
+        let [locked] = <[_; 1]>::try_from(parts.locked).map_err(|found| {
+            Error::file(path, format!("it holds {} locked keys instead of one", found.len()))
+        })?;
+        let key = passphrase.unlock(&locked).ok_or_else(|| Error::WrongPassphrase(path.to_owned()))?;
+        Authority::assemble(path, &key, parts.certificates)
+    }
+
+    fn assemble(
+        path: &Path,
+        key: &PrivatePkcs8KeyDer<'_>,
+        certificates: Vec<CertificateDer<'static>>,
+    ) -> Result<Authority, Error> {
+        let [certificate] = <[_; 1]>::try_from(certificates).map_err(|found| {
             Error::file(path, format!("it holds {} certificates instead of one", found.len()))
         })?;
         let nameless = |fault: Error| Error::file(path, fault.to_string());
@@ -55,7 +79,7 @@ impl Authority {
             return Err(Error::file(path, "the certificate in it is not an authority's"));
         }
         let unusable = |error| Error::file(path, format!("the key in it cannot be used: {error}"));
-        let key = KeyPair::try_from(&key).map_err(unusable)?;
+        let key = KeyPair::try_from(key).map_err(unusable)?;
         if x509_public_key(&certificate)? != key.subject_public_key_info() {
             return Err(Error::file(path, "the key does not belong to the certificate"));
         }
@@ -67,12 +91,31 @@ impl Authority {
     /// # Errors
     /// The file cannot be written, or there is one already.
     pub fn save(&self, path: &Path) -> Result<(), Error> {
+        self.write(path, &pem(KEY, self.key_der()), Existing::Keep)
+    }
+
+    /// The same in place of the file that is there, whose key carries a passphrase.
+    ///
+    /// # Errors
+    /// The file cannot be written; then the old one is still there.
+    pub fn save_unlocked(&self, path: &Path) -> Result<(), Error> {
+        self.write(path, &pem(KEY, self.key_der()), Existing::Replace)
+    }
+
+    /// The same in place of the file that is there, with a passphrase on the key.
+    ///
+    /// # Errors
+    /// The file cannot be written; then the old one is still there.
+    pub fn save_locked(&self, path: &Path, passphrase: &Passphrase) -> Result<(), Error> {
+        self.write(path, &pem(LOCKED_KEY, &passphrase.lock(self.key_der())?), Existing::Replace)
+    }
+
+    fn write(&self, path: &Path, key: &str, existing: Existing) -> Result<(), Error> {
         let text = format!(
-            "# The authority of this fleet. Whoever holds this file can be anybody: keep it to yourself.\n{}{}",
-            self.key_pem(),
+            "# The authority of this fleet. Whoever holds this file can be anybody: keep it to yourself.\n{key}{}",
             pem(CERTIFICATE, self.certificate())
         );
-        write_secret(path, text.as_bytes(), Existing::Keep)
+        write_secret(path, text.as_bytes(), existing)
     }
 }
 
@@ -195,6 +238,7 @@ fn x509_public_key(certificate: &CertificateDer<'_>) -> Result<Vec<u8>, Error> {
 }
 
 const KEY: &str = "PRIVATE KEY";
+const LOCKED_KEY: &str = "ENCRYPTED PRIVATE KEY";
 const CERTIFICATE: &str = "CERTIFICATE";
 const REQUEST: &str = "CERTIFICATE REQUEST";
 
@@ -202,6 +246,8 @@ const REQUEST: &str = "CERTIFICATE REQUEST";
 #[derive(Default)]
 struct Parts {
     keys: Vec<PrivatePkcs8KeyDer<'static>>,
+    /// Keys that carry a passphrase.
+    locked: Vec<Vec<u8>>,
     certificates: Vec<CertificateDer<'static>>,
     requests: Vec<CertificateSigningRequestDer<'static>>,
 }
@@ -224,6 +270,7 @@ impl Parts {
         for section in pem::parse_many(text).map_err(|error| format!("this is not whole PEM: {error}"))? {
             match section.tag() {
                 KEY => parts.keys.push(section.into_contents().into()),
+                LOCKED_KEY => parts.locked.push(section.into_contents()),
                 CERTIFICATE => parts.certificates.push(section.into_contents().into()),
                 REQUEST => parts.requests.push(section.into_contents().into()),
                 other => {
@@ -235,6 +282,9 @@ impl Parts {
     }
 
     fn the_key(&mut self) -> Result<PrivatePkcs8KeyDer<'static>, String> {
+        if !self.locked.is_empty() {
+            return Err("its key carries a passphrase, which only an authority's can".to_owned());
+        }
         let [key] = <[_; 1]>::try_from(std::mem::take(&mut self.keys)).map_err(|found| {
             format!("it holds {} private keys instead of one (PKCS #8, `PRIVATE KEY`)", found.len())
         })?;

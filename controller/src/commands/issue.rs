@@ -39,6 +39,7 @@ pub struct Issue {
 impl Issue {
     /// Signs, writes the bundle, and remembers where the machine is.
     pub(crate) fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
+        let bundle = file_to_carry(self.out.as_deref(), &format!("{}.bundle", self.name))?;
         let mut registry = Registry::open(&desk.home)?;
         let inventory = desk.home.inventory()?;
         let inventory = inventory.with(&self.name, &self.address).map_err(|fault| {
@@ -53,7 +54,6 @@ impl Issue {
             addresses: &addresses,
             validity: Validity::days(self.days),
         };
-        let bundle = file_to_carry(self.out.as_deref(), &format!("{}.bundle", self.name))?;
         desk.home.save_inventory(&inventory)?;
         let credentials = registry.issue(Algorithm::from(self.key), &grant, How::Issue)?;
         credentials.save(&bundle, Existing::Keep)?;
