@@ -138,6 +138,13 @@ impl Registry {
         &self.issued
     }
 
+    /// The newest certificate of this role and name that has not ended.
+    pub fn current(&self, identity: &Identity) -> Option<&Issued> {
+        let now = Timestamp::now();
+        let of_it = |issued: &&Issued| issued.peer.identity == *identity && issued.peer.not_after > now;
+        self.issued.iter().rev().find(of_it)
+    }
+
     /// The certificate of the authority that signs here.
     pub fn authority(&self) -> &CertificateDer<'static> {
         self.authority.certificate()

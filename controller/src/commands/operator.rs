@@ -5,12 +5,13 @@ mod add;
 mod request;
 mod sign;
 
-use certs::{Name, Validity};
+use certs::{Identity, Name, Validity};
 use clap::{Args, Subcommand};
 
 use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::exit::Exit;
+use crate::registry::Registry;
 
 /// Let others ask, under names of their own.
 #[derive(Debug, Args)]
@@ -72,6 +73,17 @@ impl Terms {
 
     fn validity(&self) -> Validity {
         Validity::days(self.days)
+    }
+}
+
+/// Whoever asks under a name that somebody has already may be somebody else.
+fn say_if_taken(desk: &Desk, registry: &Registry, identity: &Identity) {
+    if let Some(issued) = registry.current(identity) {
+        let (name, peer) = (&identity.name, &issued.peer);
+        desk.remark(&format!(
+            "Note: {name} already has a certificate, good until {}; it stays good beside this one.",
+            peer.not_after
+        ));
     }
 }
 

@@ -67,6 +67,18 @@ fn a_key_that_never_travels_asks_under_its_own_name_and_teams() {
 }
 
 #[test]
+fn a_name_that_somebody_has_already_is_said() {
+    let site = Site::new();
+    let bob = Bob::beside(&site);
+    bob.good(&["operator", "request", "--name", "alice"]);
+    for words in [&["operator", "sign", "alice.request"][..], &["operator", "add", "alice"]] {
+        let output = controller(&site.home(), words).current_dir(site.folder.path()).output().unwrap();
+        let said = text(&output.stderr);
+        assert!(said.starts_with("Note: alice already has a certificate, good until "), "{said}");
+    }
+}
+
+#[test]
 fn a_whole_identity_can_be_carried_in_one_file() {
     let (site, address) = Site::with_agent();
     let bob = Bob::beside(&site);

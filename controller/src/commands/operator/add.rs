@@ -6,7 +6,7 @@ use certs::store::Existing;
 use certs::{Grant, Identity, Name};
 use clap::Args;
 
-use super::Terms;
+use super::{Terms, say_if_taken};
 use crate::commands::init::Key;
 use crate::commands::issue::file_to_carry;
 use crate::desk::Desk;
@@ -34,6 +34,7 @@ impl Add {
         let bundle = file_to_carry(self.out.as_deref(), &format!("{}.bundle", self.name))?;
         let mut registry = Registry::open(&desk.home)?;
         let identity = Identity::controller(self.name.clone());
+        say_if_taken(desk, &registry, &identity);
         let teams = self.terms.teams();
         let grant =
             Grant { identity: &identity, teams: &teams, addresses: &[], validity: self.terms.validity() };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use certs::{Fingerprint, Grant, Identity, Name, Request, Signed};
 use clap::Args;
 
-use super::{Terms, lines, list};
+use super::{Terms, lines, list, say_if_taken};
 use crate::commands::issue::file_to_carry;
 use crate::desk::Desk;
 use crate::error::Trouble;
@@ -38,6 +38,7 @@ impl Sign {
         let file = file_to_carry(self.out.as_deref(), &format!("{name}.certificate"))?;
         let mut registry = Registry::open(&desk.home)?;
         let identity = Identity::controller(name.clone());
+        say_if_taken(desk, &registry, &identity);
         let teams = self.terms.teams();
         let grant =
             Grant { identity: &identity, teams: &teams, addresses: &[], validity: self.terms.validity() };
