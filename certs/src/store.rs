@@ -1,4 +1,4 @@
-//! Keys and certificates on disk: the only file that reads or writes PEM, and the only way a secret gets written.
+//! Files that others must not read: their modes, and how they get written. What stands in those with keys is in `keys`.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};

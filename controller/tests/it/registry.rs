@@ -1,18 +1,20 @@
 //! The list of all that was ever signed, as a person and a script meet it.
 
 use std::fs;
+use std::process::{Command, Stdio};
 
 use certs::Credentials;
 use serde_json::Value;
 
-use crate::site::{Site, text};
+use crate::site::{Site, controller, text};
 
 #[test]
 fn what_was_signed_is_listed_by_name_with_what_became_of_it() {
     let site = Site::new();
     site.issue("web-1", "192.0.2.7");
     site.good(&["issue", "web-1", "--days", "20", "--out", site.path("renewed").to_str().unwrap()]);
-    site.issue("db-1", "192.0.2.8");
+    site.good(&["issue", "db-1", "--days", "5", "--out", site.path("first").to_str().unwrap()]);
+    site.good(&["issue", "db-1", "--out", site.path("second").to_str().unwrap()]);
     let seen = [&["certs"][..], &["certs", "--expiring", "30d"], &["certs", "--expiring", "12h"]]
         .map(|words| format!("$ controller {}\n{}\n", words.join(" "), site.good(words)))
         .concat();
@@ -73,4 +75,36 @@ fn whoever_cannot_note_a_certificate_gets_none() {
     let mended = fs::read_to_string(&list).unwrap();
     assert!(mended.starts_with(&whole) && mended.lines().count() == 2, "{mended}");
     assert!(mended.lines().last().unwrap().contains(&serial));
+}
+
+#[test]
+fn a_full_disk_leaves_the_list_as_it_was_and_hands_nothing_out() {
+    let site = Site::new();
+    let list = site.home().join("certificates.jsonl");
+    let before = fs::read(&list).unwrap();
+    // No file may grow past 512 bytes, which the second line would: its first half still fits.
+    let script = r#"trap '' XFSZ; ulimit -f 1; exec "$0" issue web-1"#;
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script, env!("CARGO_BIN_EXE_controller")]).current_dir(site.folder.path());
+    let output = shell.env("ROLLCALL_HOME", site.home()).output().unwrap();
+    let said = text(&output.stderr);
+    assert!(said.contains("certificates.jsonl: cannot write to: File too large"), "{said}");
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(fs::read(&list).unwrap(), before);
+    assert!(!site.path("web-1.bundle").exists());
+}
+
+#[test]
+fn controllers_that_sign_at_once_wait_for_each_other() {
+    let site = Site::new();
+    let issue = |number: u32| {
+        let bundle = site.path(&format!("{number}.bundle"));
+        let words = ["issue", &format!("web-{number}"), "--out", bundle.to_str().unwrap()];
+        controller(&site.home(), &words).stderr(Stdio::null()).spawn().unwrap()
+    };
+    let signing: Vec<_> = (0..6).map(issue).collect();
+    assert!(signing.into_iter().all(|mut program| program.wait().unwrap().success()));
+    assert_eq!(site.good(&["certs", "--output", "jsonl"]).lines().count(), 7);
+    let hosts = fs::read_to_string(site.home().join("hosts.toml")).unwrap();
+    assert_eq!(hosts.matches("[hosts.web-").count(), 6, "{hosts}");
 }
