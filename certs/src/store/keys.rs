@@ -150,7 +150,7 @@ impl Request {
     /// # Errors
     /// The file cannot be read, or does not hold exactly one request, or a key that nobody should have sent.
     pub fn load(path: &Path) -> Result<Request, Error> {
-        let parts = Parts::load_public(path)?;
+        let parts = Parts::load_public(path, "a request")?;
         if !parts.keys.is_empty() {
             return Err(Error::file(path, "there is a private key in it, which should never have been sent"));
         }
@@ -216,7 +216,7 @@ impl Handed {
     /// # Errors
     /// The file cannot be read, holds a key and is loosely kept, or is something else.
     pub fn load(path: &Path) -> Result<Handed, Error> {
-        let mut parts = Parts::load_public(path)?;
+        let mut parts = Parts::load_public(path, "a bundle or a certificate from the authority")?;
         if !parts.keys.is_empty() {
             return Credentials::load(path).map(Handed::Bundle);
         }
@@ -258,10 +258,10 @@ impl Parts {
         Parts::read(&read_secret(path)?).map_err(|fault| Error::file(path, fault))
     }
 
-    /// Reads a file that came from elsewhere and is no secret.
-    fn load_public(path: &Path) -> Result<Parts, Error> {
+    /// Reads a file that came from elsewhere, whoever may read it.
+    fn load_public(path: &Path, expected: &str) -> Result<Parts, Error> {
         let text = read_text(path, &open(path, File::options().read(true))?)?;
-        Parts::read(&text).map_err(|fault| Error::file(path, fault))
+        Parts::read(&text).map_err(|fault| Error::file(path, format!("{fault}; {expected} is expected")))
     }
 
     fn read(text: &str) -> Result<Parts, String> {

@@ -17,11 +17,11 @@ use crate::registry::Registry;
 #[derive(Debug, Args)]
 #[command(after_help = "A key that never travels:
   controller operator request --name alice       at Alice's desk: writes alice.request
-  controller operator sign alice.request         where the authority is kept: writes alice.certificate
+  controller operator sign alice.request         at the authority: writes alice.certificate
   controller operator accept alice.certificate   at Alice's desk
 
 Or all in one file, which is a secret on its way:
-  controller operator add alice                  where the authority is kept: writes alice.bundle
+  controller operator add alice                  at the authority: writes alice.bundle
   controller operator accept alice.bundle        at Alice's desk")]
 pub struct Operator {
     #[command(subcommand)]

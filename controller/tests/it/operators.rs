@@ -174,6 +174,7 @@ fn accepting(site: &Site, bob: &Bob<'_>, refused: &mut Refused<'_>) {
     let ours = Authority::load(&site.home().join("authority.pem")).unwrap();
     let accept = ["operator", "accept", "bob.certificate"];
     refused.note("the request itself", &there, &["operator", "accept", "sent.request"]);
+    refused.note("something else", &there, &["operator", "accept", "text.request"]);
     refused.note("where no key waits", &site.path("elsewhere"), &["operator", "accept", "sent.request"]);
     certificate(&ours, bob, "rollcall://controller/bob", 1);
     refused.note("a certificate where no key waits", &site.path("elsewhere"), &accept);
