@@ -1,4 +1,4 @@
-//! Who may ask what. The agent's owner decides, and [`Permissions::admit`] is the one gate: requests are answered only
+//! Who may ask what. The agent's owner decides, and `Permissions::admit` is the one gate: requests are answered only
 //! from what it lets through.
 
 use std::borrow::Cow;

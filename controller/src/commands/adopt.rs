@@ -239,11 +239,7 @@ impl Office<'_> {
     fn sign(&self, host: &Host, name: &Name, applied: &Applied<'_>) -> Result<String, Trouble> {
         let mut registry = self.registry.borrow_mut();
         let identity = Identity::agent(name.clone());
-        let now = Timestamp::now();
-        let taken = registry
-            .certificates()
-            .iter()
-            .any(|issued| issued.peer.identity == identity && issued.peer.not_after > now);
+        let taken = registry.current(&identity).is_some();
         if taken && !self.adopt.replace {
             let hint = "choose another with --name; or, if that machine was set up anew, take the name with --replace";
             return Err(Trouble::Here(format!("there is a machine called {name} already"), hint.to_owned()));
