@@ -143,6 +143,10 @@ impl Authority {
         self.issuer.key().serialized_der()
     }
 
+    pub(crate) fn issuer(&self) -> &Issuer<'static, KeyPair> {
+        &self.issuer
+    }
+
     /// Until when it can sign, and is believed.
     pub fn not_after(&self) -> Timestamp {
         self.not_after
@@ -245,7 +249,7 @@ fn random_serial() -> Result<Vec<u8>, Error> {
     Ok(serial.to_vec())
 }
 
-fn date(timestamp: Timestamp) -> OffsetDateTime {
+pub(crate) fn date(timestamp: Timestamp) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp(timestamp.as_second()).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 

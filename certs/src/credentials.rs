@@ -8,14 +8,15 @@ use rustls::crypto::aws_lc_rs::sign::{any_ecdsa_type, any_eddsa_type};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::Error;
 use crate::identity::{Peer, is_authority};
+use crate::{Error, Revocations};
 
 /// A key, the certificate that belongs to it, and the authorities whose other identities are believed.
 pub struct Credentials {
     pub(crate) key: PrivateKeyDer<'static>,
     pub(crate) certificate: CertificateDer<'static>,
     pub(crate) authorities: Vec<CertificateDer<'static>>,
+    pub(crate) revocations: Arc<Revocations>,
     own: Peer,
     signing: Arc<CertifiedKey>,
 }
@@ -48,7 +49,18 @@ impl Credentials {
             }
         }
         let signing = Arc::new(signing_key(&key, &certificate)?);
-        Ok(Credentials { key, certificate, authorities, own, signing })
+        Ok(Credentials { key, certificate, authorities, revocations: Arc::default(), own, signing })
+    }
+
+    /// The same, with what is known to be void.
+    #[must_use]
+    pub fn with_revocations(self, revocations: Arc<Revocations>) -> Credentials {
+        Credentials { revocations, ..self }
+    }
+
+    /// What is known to be void.
+    pub fn revocations(&self) -> &Arc<Revocations> {
+        &self.revocations
     }
 
     /// Whose credentials these are, and how long they hold.

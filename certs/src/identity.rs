@@ -126,6 +126,10 @@ impl Serial {
         let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
         Serial(bytes[zeros..].into())
     }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 impl FromStr for Serial {

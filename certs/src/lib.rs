@@ -13,6 +13,7 @@ pub mod error;
 pub mod identity;
 pub mod passphrase;
 pub mod pending;
+pub mod revocation;
 pub mod store;
 pub mod tls;
 
@@ -22,3 +23,4 @@ pub use error::Error;
 pub use identity::{Identity, Name, Peer, Role, Serial};
 pub use passphrase::Passphrase;
 pub use pending::{Fingerprint, Pending, Request, Signed};
+pub use revocation::{RevocationList, Revocations};

@@ -25,7 +25,7 @@ use verdict::misnamed;
 pub use verdict::{Judge, Reason, explain};
 
 use crate::identity::{is_authority, is_for};
-use crate::{Credentials, Error, Identity, Name, Peer, Role};
+use crate::{Credentials, Error, Name, Peer, Revocations, Role};
 
 /// The cryptography of both sides, named and not left to a process-wide default.
 pub fn provider() -> CryptoProvider {
@@ -57,7 +57,10 @@ pub fn server_config(credentials: &Credentials, protocol: &[u8]) -> Result<Serve
     let key = credentials.signing();
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])?
-        .with_client_cert_verifier(Arc::new(ControllersOnly { chains }))
+        .with_client_cert_verifier(Arc::new(ControllersOnly {
+            chains,
+            revocations: Arc::clone(&credentials.revocations),
+        }))
         .with_cert_resolver(Arc::new(key));
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
@@ -69,6 +72,7 @@ pub fn server_config(credentials: &Credentials, protocol: &[u8]) -> Result<Serve
 pub struct ClientSide {
     provider: Arc<CryptoProvider>,
     roots: Arc<RootCertStore>,
+    revocations: Arc<Revocations>,
     key: Arc<SingleCertAndKey>,
     protocol: Vec<u8>,
 }
@@ -83,6 +87,7 @@ impl ClientSide {
         Ok(ClientSide {
             provider: Arc::new(provider()),
             roots: Arc::new(roots(credentials)?),
+            revocations: Arc::clone(&credentials.revocations),
             key: Arc::new(credentials.signing()),
             protocol: protocol.to_vec(),
         })
@@ -97,6 +102,7 @@ impl ClientSide {
         let verifier = AgentsOnly {
             expected,
             roots: Arc::clone(&self.roots),
+            revocations: Arc::clone(&self.revocations),
             algorithms: self.provider.signature_verification_algorithms,
         };
         let mut config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
@@ -158,6 +164,7 @@ fn roots(credentials: &Credentials) -> Result<RootCertStore, Error> {
 #[derive(Debug)]
 struct ControllersOnly {
     chains: Arc<dyn ClientCertVerifier>,
+    revocations: Arc<Revocations>,
 }
 
 impl ClientCertVerifier for ControllersOnly {
@@ -172,7 +179,8 @@ impl ClientCertVerifier for ControllersOnly {
         now: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
         let verified = self.chains.verify_client_cert(certificate, intermediates, now)?;
-        check_role(certificate, Role::Controller)?;
+        let presented = check_role(certificate, Role::Controller)?;
+        check_revoked(&presented, &self.revocations)?;
         Ok(verified)
     }
 
@@ -203,6 +211,7 @@ impl ClientCertVerifier for ControllersOnly {
 struct AgentsOnly {
     expected: Option<Name>,
     roots: Arc<RootCertStore>,
+    revocations: Arc<Revocations>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
@@ -223,6 +232,8 @@ impl ServerCertVerifier for AgentsOnly {
         let algorithms = self.algorithms.all;
         verify_server_cert_signed_by_trust_anchor(&parsed, &self.roots, intermediates, now, algorithms)?;
         let presented = check_role(certificate, Role::Agent)?;
+        check_revoked(&presented, &self.revocations)?;
+        let presented = presented.identity;
         match &self.expected {
             Some(expected) if *expected != presented.name => Err(misnamed(presented)),
             Some(_) => Ok(ServerCertVerified::assertion()),
@@ -255,10 +266,14 @@ impl ServerCertVerifier for AgentsOnly {
     }
 }
 
-fn check_role(certificate: &CertificateDer<'_>, role: Role) -> Result<Identity, rustls::Error> {
+fn check_revoked(peer: &Peer, revocations: &Revocations) -> Result<(), rustls::Error> {
+    if revocations.contains(&peer.serial) { Err(CertificateError::Revoked.into()) } else { Ok(()) }
+}
+
+fn check_role(certificate: &CertificateDer<'_>, role: Role) -> Result<Peer, rustls::Error> {
     let peer = Peer::read(certificate).map_err(|_| CertificateError::BadEncoding)?;
     if peer.identity.role != role || !is_for(certificate, role).unwrap_or(false) {
         return Err(CertificateError::InvalidPurpose.into());
     }
-    Ok(peer.identity)
+    Ok(peer)
 }

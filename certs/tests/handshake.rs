@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use certs::tls::{self, ClientSide, Judge, Reason};
-use certs::{Address, Algorithm, Authority, Credentials, Grant, Identity, Role, Validity};
+use certs::{Address, Algorithm, Authority, Credentials, Grant, Identity, Revocations, Role, Validity};
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{ExtendedKeyUsagePurpose, ExtendedKeyUsagePurpose as EKU, SanType};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -359,4 +359,38 @@ async fn p256_is_served_and_the_exchange_is_post_quantum_without_resumption() {
         assert_eq!(tls::peer(connection).unwrap().identity, agent.identity);
         assert_eq!(tls::peer(served.get_ref().1).unwrap().identity, controller.identity);
     }
+}
+
+#[tokio::test]
+async fn a_revoked_certificate_is_refused_by_either_side_at_once() {
+    let authority = Authority::create(Algorithm::Ed25519).unwrap();
+    let credentials = |role| Case::good(role).credentials(&authority);
+    let knowing = |role| credentials(role).with_revocations(Arc::new(Revocations::default()));
+    let client = |credentials: &Credentials| {
+        ClientSide::new(credentials, PROTOCOL).unwrap().config(Some("web-1".parse().unwrap())).unwrap()
+    };
+    let (agent, alice) = (knowing(Role::Agent), knowing(Role::Controller));
+    let meet = async || {
+        let server = tls::server_config(&agent, PROTOCOL).unwrap();
+        shake(server, client(&alice), "web-1").await
+    };
+    assert_eq!(meet().await, (Ok(()), Ok(())));
+
+    let other = authority.revoke(0, [&credentials(Role::Agent).own().serial]).unwrap();
+    agent.revocations().take(other.clone()).unwrap();
+    alice.revocations().take(other).unwrap();
+    assert_eq!(meet().await, (Ok(()), Ok(())), "another certificate of that name is not concerned");
+
+    // The same configuration as before: what is in force learns of it.
+    let server = tls::server_config(&agent, PROTOCOL).unwrap();
+    let asking = client(&alice);
+    agent.revocations().take(authority.revoke(1, [&alice.own().serial]).unwrap()).unwrap();
+    let seen = shake(server, asking, "web-1").await;
+    assert_eq!(seen, (Err((Judge::Peer, Reason::Revoked)), Err((Judge::Us, Reason::Revoked))));
+
+    let bob = knowing(Role::Controller);
+    bob.revocations().take(authority.revoke(2, [&agent.own().serial]).unwrap()).unwrap();
+    let server = tls::server_config(&agent, PROTOCOL).unwrap();
+    let seen = shake(server, client(&bob), "web-1").await;
+    assert_eq!(seen.0, Err((Judge::Us, Reason::Revoked)));
 }

@@ -9,7 +9,7 @@ use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer, PrivateKeyD
 
 use super::{Existing, open, read_secret, read_text, write_secret};
 use crate::identity::is_authority;
-use crate::{Authority, Credentials, Error, Passphrase, Pending, Request, Signed};
+use crate::{Authority, Credentials, Error, Passphrase, Pending, Request, RevocationList, Signed};
 
 impl Credentials {
     /// Reads a bundle: a key, its certificate, and at least one authority's certificate, in any order.
@@ -231,6 +231,43 @@ impl Handed {
     }
 }
 
+impl RevocationList {
+    /// Reads a list, and believes it if one of these authorities signed it; `None` when there is no file.
+    ///
+    /// # Errors
+    /// The file cannot be read, or does not hold exactly one list of these authorities.
+    pub fn load(path: &Path, authorities: &[CertificateDer<'_>]) -> Result<Option<RevocationList>, Error> {
+        let text = match read_secret(path) {
+            Err(error) if error.is_not_found() => return Ok(None),
+            text => text?,
+        };
+        let blocks =
+            check_outside(&text).and_then(|()| pem::parse_many(&text).map_err(|error| error.to_string()));
+        let blocks = blocks.map_err(|fault| Error::file(path, fault))?;
+        let [block] = &blocks[..] else {
+            return Err(Error::file(path, "it does not hold one revocation list"));
+        };
+        if block.tag() != LIST {
+            return Err(Error::file(path, "it holds something else than a revocation list"));
+        }
+        let list = RevocationList::read(block.contents(), authorities);
+        list.map(Some).map_err(|fault| Error::file(path, fault.to_string()))
+    }
+
+    /// Writes the list in place of an older one.
+    ///
+    /// # Errors
+    /// The file cannot be written; then the old one is still there.
+    pub fn save(&self, path: &Path) -> Result<(), Error> {
+        let text = format!(
+            "# Revocation list {}. Nothing in it is secret.\n{}",
+            self.number(),
+            pem(LIST, self.der())
+        );
+        write_secret(path, text.as_bytes(), Existing::Replace)
+    }
+}
+
 fn x509_public_key(certificate: &CertificateDer<'_>) -> Result<Vec<u8>, Error> {
     rustls::server::ParsedCertificate::try_from(certificate)
         .map(|parsed| parsed.subject_public_key_info().to_vec())
@@ -240,6 +277,7 @@ fn x509_public_key(certificate: &CertificateDer<'_>) -> Result<Vec<u8>, Error> {
 const KEY: &str = "PRIVATE KEY";
 const LOCKED_KEY: &str = "ENCRYPTED PRIVATE KEY";
 const CERTIFICATE: &str = "CERTIFICATE";
+const LIST: &str = "X509 CRL";
 const REQUEST: &str = "CERTIFICATE REQUEST";
 
 /// What a PEM file holds.

@@ -1,0 +1,223 @@
+//! Certificates that are void before their end: a list that the authority signs, and that anybody may carry.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use jiff::{SignedDuration, Timestamp};
+use rcgen::{CertificateRevocationListParams, KeyIdMethod, RevokedCertParams, SerialNumber};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
+use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Certificate};
+
+use crate::authority::date;
+use crate::tls::provider;
+use crate::{Authority, Error, Serial};
+
+/// A list is good until there is a newer one: nobody checks its own end, for one that nobody renews would stop a fleet.
+const LIFE: SignedDuration = SignedDuration::from_hours(24 * 3650);
+
+/// The largest list that is taken. It travels in one frame.
+pub const MAX_BYTES: usize = 60 * 1024;
+
+/// A list that an authority has signed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RevocationList {
+    der: CertificateRevocationListDer<'static>,
+    number: u64,
+    serials: BTreeSet<Serial>,
+}
+
+impl fmt::Debug for RevocationList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RevocationList({}, {} certificates)", self.number, self.serials.len())
+    }
+}
+
+impl RevocationList {
+    /// Reads a list, and believes it if one of these authorities signed it.
+    ///
+    /// # Errors
+    /// It is no list, or somebody else's.
+    pub fn read(der: &[u8], authorities: &[CertificateDer<'_>]) -> Result<RevocationList, Error> {
+        let fault = |fault: &str| Error::Certificate(format!("the revocation list {fault}"));
+        if der.len() > MAX_BYTES {
+            return Err(fault("is larger than any that can be"));
+        }
+        let Ok(([], parsed)) = CertificateRevocationList::from_der(der) else {
+            return Err(fault("is damaged"));
+        };
+        if !authorities.iter().any(|authority| signed(&parsed, authority)) {
+            return Err(fault("is signed by another authority"));
+        }
+        let number = parsed.crl_number().map(|number| number.to_bytes_be()).unwrap_or_default();
+        if number.len() > 8 {
+            return Err(fault("has a number that is none"));
+        }
+        let number = number.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+        let serials =
+            parsed.iter_revoked_certificates().map(|revoked| Serial::new(revoked.raw_serial())).collect();
+        Ok(RevocationList { der: der.to_vec().into(), number, serials })
+    }
+
+    /// As it travels.
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// Each list has a larger number than the one before.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The certificates that are void.
+    pub fn serials(&self) -> &BTreeSet<Serial> {
+        &self.serials
+    }
+}
+
+fn signed(list: &CertificateRevocationList<'_>, authority: &CertificateDer<'_>) -> bool {
+    let Ok((_, authority)) = X509Certificate::from_der(authority) else { return false };
+    let key = &authority.public_key().subject_public_key.data;
+    let (message, signature) = (list.tbs_cert_list.as_ref(), &list.signature_value.data);
+    let provider = provider();
+    let algorithms = provider.signature_verification_algorithms.all;
+    algorithms.iter().any(|algorithm| algorithm.verify_signature(key, message, signature).is_ok())
+}
+
+impl Authority {
+    /// Signs the list that follows on `number`.
+    ///
+    /// # Errors
+    /// There are more certificates than a list holds, or the cryptographic library failed.
+    pub fn revoke<'a>(
+        &self,
+        number: u64,
+        serials: impl IntoIterator<Item = &'a Serial>,
+    ) -> Result<RevocationList, Error> {
+        let now = Timestamp::now();
+        let revoked_certs = serials
+            .into_iter()
+            .map(|serial| RevokedCertParams {
+                serial_number: SerialNumber::from(serial.bytes().to_vec()),
+                revocation_time: date(now),
+                reason_code: None,
+                invalidity_date: None,
+            })
+            .collect();
+        let list = CertificateRevocationListParams {
+            this_update: date(now),
+            next_update: date(now.saturating_add(LIFE).unwrap_or(now)),
+            crl_number: SerialNumber::from((number + 1).to_be_bytes().to_vec()),
+            issuing_distribution_point: None,
+            revoked_certs,
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let list = list.signed_by(self.issuer()).map_err(Error::signing("sign the revocation list"))?;
+        RevocationList::read(list.der(), std::slice::from_ref(self.certificate()))
+    }
+}
+
+/// What one program knows of revocations. It only ever moves forward, while connections look into it.
+#[derive(Debug, Default)]
+pub struct Revocations {
+    newest: RwLock<Option<Arc<RevocationList>>>,
+}
+
+impl Revocations {
+    /// The newest list.
+    pub fn newest(&self) -> Option<Arc<RevocationList>> {
+        self.newest.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The newest list's number; 0 when there is none.
+    pub fn number(&self) -> u64 {
+        self.newest().map_or(0, |list| list.number)
+    }
+
+    /// Whether a certificate is void.
+    pub fn contains(&self, serial: &Serial) -> bool {
+        let newest = self.newest.read().unwrap_or_else(PoisonError::into_inner);
+        newest.as_ref().is_some_and(|list| list.serials.contains(serial))
+    }
+
+    /// Takes a list if it is newer than what is here, and says whether it was.
+    ///
+    /// # Errors
+    /// It is older: somebody may want a revocation to be forgotten.
+    pub fn take(&self, list: RevocationList) -> Result<bool, Error> {
+        let mut newest = self.newest.write().unwrap_or_else(PoisonError::into_inner);
+        let here = newest.as_ref().map_or(0, |list| list.number);
+        if list.number < here {
+            let number = list.number;
+            return Err(Error::Certificate(format!(
+                "the revocation list {number} is older than the one that is here, {here}"
+            )));
+        }
+        let newer = list.number > here;
+        if newer {
+            *newest = Some(Arc::new(list));
+        }
+        Ok(newer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Algorithm;
+
+    fn serials(count: u8) -> Vec<Serial> {
+        (1..=count).map(|number| Serial::new(&[number, 7])).collect()
+    }
+
+    #[test]
+    fn what_is_signed_is_read_back_and_nobody_elses_is() {
+        for algorithm in [Algorithm::Ed25519, Algorithm::P256] {
+            let [one, other] = [(), ()].map(|()| Authority::create(algorithm).unwrap());
+            let list = one.revoke(41, &serials(3)).unwrap();
+            assert_eq!((list.number(), list.serials().len()), (42, 3));
+            assert!(list.serials().contains(&Serial::new(&[2, 7])));
+            let authorities = [other.certificate().clone(), one.certificate().clone()];
+            assert_eq!(RevocationList::read(list.der(), &authorities).unwrap(), list);
+            let said = RevocationList::read(list.der(), &authorities[..1]).unwrap_err().to_string();
+            assert_eq!(said, "the revocation list is signed by another authority");
+            let mut changed = list.der().to_vec();
+            let at = changed.windows(2).position(|bytes| bytes == [2, 7]).unwrap();
+            changed[at] = 9;
+            assert!(RevocationList::read(&changed, &authorities).is_err());
+            assert_eq!(one.revoke(0, []).unwrap().serials().len(), 0);
+        }
+    }
+
+    #[test]
+    fn a_list_only_moves_forward() {
+        let authority = Authority::create(Algorithm::Ed25519).unwrap();
+        let (first, second) =
+            (authority.revoke(0, &serials(2)).unwrap(), authority.revoke(1, &serials(1)).unwrap());
+        let known = Revocations::default();
+        assert_eq!(known.number(), 0);
+        assert!(known.take(first.clone()).unwrap());
+        assert!(known.contains(&serials(2)[1]));
+        assert!(known.take(second.clone()).unwrap() && !known.take(second).unwrap());
+        assert!(!known.contains(&serials(2)[1]) && known.contains(&serials(1)[0]));
+        let said = known.take(first).unwrap_err().to_string();
+        assert_eq!(said, "the revocation list 1 is older than the one that is here, 2");
+        assert_eq!(known.number(), 2);
+    }
+
+    #[test]
+    fn a_list_that_would_not_travel_is_not_signed() {
+        let authority = Authority::create(Algorithm::Ed25519).unwrap();
+        let many: Vec<Serial> = (0..5000_u32).map(|number| Serial::new(&number.to_be_bytes())).collect();
+        assert!(authority.revoke(0, &many).unwrap_err().to_string().contains("larger than any"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_crash_the_reader(bytes in any::<Vec<u8>>()) {
+            prop_assert!(RevocationList::read(&bytes, &[]).is_err());
+        }
+    }
+}
