@@ -30,6 +30,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use certs::{Credentials, Peer};
 use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Policy};
@@ -83,6 +84,9 @@ impl Agent {
             host: Host::new(),
             own: ArcSwap::from_pointee(credentials.own().clone()),
             permissions: ArcSwap::from_pointee(policy.permissions),
+            authorities: ArcSwap::from_pointee(credentials.authorities().to_vec()),
+            revocations: Arc::clone(credentials.revocations()),
+            revoked: watch::Sender::new(()),
         };
         Ok(Agent { listeners, server: Arc::new(Server::new(settings, subject)) })
     }
@@ -131,10 +135,9 @@ impl Reload {
     /// # Errors
     /// The identity is no good; then nothing has changed.
     pub fn apply(&self, config: &Config) -> Result<Peer, Error> {
-        let credentials = Credentials::load(&config.identity)?;
+        let credentials = Credentials::load(&config.identity)?.with_revocations(self.server.revocations());
         let settings = Settings::new(&credentials, config.policy.limits)?;
-        let own = credentials.own().clone();
-        self.server.take(settings, own.clone(), config.policy.permissions.clone());
-        Ok(own)
+        self.server.take(settings, &credentials, config.policy.permissions.clone());
+        Ok(credentials.own().clone())
     }
 }

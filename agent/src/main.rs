@@ -70,6 +70,7 @@ async fn serve(flags: &Flags, config: &Config) -> Result<(), Faults> {
             None => return Ok(()),
         },
     };
+    let credentials = recall(config, credentials)?;
     let agent =
         Agent::on(&credentials, listeners, config.policy.clone()).map_err(|error| cannot_start(&error))?;
     reload_when_told(hangup, flags.clone(), config.clone(), agent.reload());
@@ -95,6 +96,14 @@ fn identity(config: &Config) -> Result<Option<Credentials>, certs::Error> {
         Err(error) if error.is_not_found() && config.identity == config.state.identity_file() => Ok(None),
         loaded => loaded.map(Some),
     }
+}
+
+/// A damaged list stops the agent: who is revoked would be let in again.
+fn recall(config: &Config, credentials: Credentials) -> Result<Credentials, Faults> {
+    config.state.recall(credentials).map_err(|error| {
+        let hint = "take the file from a backup, or remove it: the next controller that knows a list brings it again";
+        vec![format!("cannot start: {error}"), hint.to_owned()]
+    })
 }
 
 async fn be_adopted(
@@ -176,6 +185,7 @@ fn read_again(flags: &Flags, running: &Config, reload: &Reload) {
 fn check(flags: &Flags) -> Result<(), Faults> {
     let config = Config::decide(flags).map_err(|faults| lines(&faults))?;
     let credentials = identity(&config).map_err(|error| cannot_start(&Error::Identity(error)))?;
+    let credentials = credentials.map(|credentials| recall(&config, credentials)).transpose()?;
     let is = match &credentials {
         None => "waits there to be adopted".to_owned(),
         Some(credentials) => {

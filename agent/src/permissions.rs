@@ -209,7 +209,8 @@ mod tests {
         let closed = Permissions { deny: rules(&[("*", &["*"])]), ..Permissions::default() };
         let alice = peer("alice", &[]);
         for name in NAMES {
-            let words = r#"{"permission":"info","every_seconds":1}"#;
+            // The words that any of them needs.
+            let words = r#"{"permission":"info","every_seconds":1,"number":0}"#;
             let ask = Ask::decode(name, words, Bytes::new()).unwrap();
             let refusal = closed.admit(&alice, ask.clone()).unwrap_err();
             assert_eq!(refusal.kind, Kind::NotPermitted, "{name}");

@@ -3,6 +3,7 @@
 mod can;
 mod echo;
 mod info;
+mod sync;
 mod time;
 mod uptime;
 mod watch;
@@ -11,8 +12,10 @@ mod whoami;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use certs::Peer;
+use certs::{Peer, Revocations};
 use protocol::Ask;
+use tokio::sync::watch::Sender;
+use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use crate::host::Host;
 use crate::permissions::{Permissions, Permitted};
@@ -23,6 +26,11 @@ pub(crate) struct Subject {
     pub(crate) host: Host,
     pub(crate) own: ArcSwap<Peer>,
     pub(crate) permissions: ArcSwap<Permissions>,
+    /// Whom the agent believes.
+    pub(crate) authorities: ArcSwap<Vec<CertificateDer<'static>>>,
+    pub(crate) revocations: Arc<Revocations>,
+    /// Told when there is a newer list.
+    pub(crate) revoked: Sender<()>,
 }
 
 /// Answers what a peer may ask.
@@ -33,6 +41,7 @@ pub(crate) fn answer(permitted: Permitted, subject: &Arc<Subject>) -> Response {
         Ask::Can(ask) => Response::now(ask, |ask| can::answer(&ask, &peer, &permissions())),
         Ask::Echo(ask) => Response::now(ask, echo::answer),
         Ask::Info(ask) => Response::later(ask, |ask| info::answer(ask, Arc::clone(subject))),
+        Ask::Sync(ask) => Response::tried(ask, |ask| sync::answer(&ask, subject)),
         Ask::Time(ask) => Response::now(ask, |ask| time::answer(&ask, &subject.host)),
         Ask::Uptime(ask) => Response::now(ask, |ask| uptime::answer(&ask, &subject.host)),
         Ask::Watch(ask) => Response::stream(ask, |ask| watch::answer(ask, Arc::clone(subject))),

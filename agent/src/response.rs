@@ -27,6 +27,14 @@ impl Response {
         Response::Now(R::into_answer(answer(ask)))
     }
 
+    /// An answer that is ready, or none.
+    pub(crate) fn tried<R: Request>(
+        ask: R,
+        answer: impl FnOnce(R) -> Result<R::Answer, Refusal>,
+    ) -> Response {
+        answer(ask).map_or_else(Response::Refused, |answer| Response::Now(R::into_answer(answer)))
+    }
+
     /// An answer that somebody must wait for.
     pub(crate) fn later<R, F>(ask: R, answer: impl FnOnce(R) -> F) -> Response
     where

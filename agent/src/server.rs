@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use certs::tls;
-use certs::{Credentials, Peer};
+use certs::{Credentials, Peer, Revocations};
 use protocol::message::{Outcome, put_reply};
 use protocol::{ALPN, MessageStream, Refusal};
 use tokio::net::TcpListener;
@@ -58,9 +58,15 @@ impl Server {
         Peer::clone(&self.subject.own.load())
     }
 
+    /// What is known to be void.
+    pub(crate) fn revocations(&self) -> Arc<Revocations> {
+        Arc::clone(&self.subject.revocations)
+    }
+
     /// Takes new settings for connections to come, and permissions for all.
-    pub(crate) fn take(&self, settings: Settings, own: Peer, permissions: Permissions) {
-        self.subject.own.store(Arc::new(own));
+    pub(crate) fn take(&self, settings: Settings, credentials: &Credentials, permissions: Permissions) {
+        self.subject.own.store(Arc::new(credentials.own().clone()));
+        self.subject.authorities.store(Arc::new(credentials.authorities().to_vec()));
         self.subject.permissions.store(Arc::new(permissions));
         self.settings.store(Arc::new(settings));
     }
@@ -102,6 +108,8 @@ impl Server {
                 Err(refusal) => Response::Refused(refusal),
             }
         });
+        let news = self.subject.revoked.subscribe();
+        let session = session.heeding(Arc::clone(&self.subject.revocations), news);
         let (tally, ended) = session.serve(self.door.stop.clone()).await;
         let (answers, refusals, lasted) = (tally.answers, tally.refusals, began.elapsed());
         match ended {

@@ -4,17 +4,19 @@
 mod clock;
 
 use std::collections::BTreeSet;
+use std::future::pending;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use certs::Peer;
+use certs::{Peer, Revocations};
 use futures_util::stream::StreamExt;
 use protocol::frame::Frame;
 use protocol::message::{BadCall, Call, Outcome, put_reply};
 use protocol::{Answer, Ask, MessageStream, Refusal};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_stream::StreamMap;
 use tokio_util::sync::CancellationToken;
@@ -42,6 +44,23 @@ pub(crate) enum Ended {
     Refused(Refusal),
 }
 
+/// What has become known of revocations since the handshake.
+#[derive(Default)]
+struct Heed {
+    revocations: Arc<Revocations>,
+    news: Option<watch::Receiver<()>>,
+}
+
+impl Heed {
+    async fn changed(&mut self) {
+        match &mut self.news {
+            // The sender lives as long as the agent.
+            Some(news) => news.changed().await.unwrap_or_default(),
+            None => pending().await,
+        }
+    }
+}
+
 /// Serves one connection until its peer, a limit or `stop` ends it.
 pub(crate) struct Session<S, A> {
     stream: MessageStream<S>,
@@ -51,6 +70,7 @@ pub(crate) struct Session<S, A> {
     in_flight: StreamMap<u64, Steps>,
     /// Those in flight that are streams.
     streams: BTreeSet<u64>,
+    heed: Heed,
     tally: Tally,
     /// No more requests are taken.
     stopping: bool,
@@ -70,9 +90,15 @@ where
             answer,
             in_flight: StreamMap::new(),
             streams: BTreeSet::new(),
+            heed: Heed::default(),
             tally: Tally::default(),
             stopping: false,
         }
+    }
+
+    /// The same, but the peer's certificate may be revoked meanwhile.
+    pub(crate) fn heeding(self, revocations: Arc<Revocations>, news: watch::Receiver<()>) -> Session<S, A> {
+        Session { heed: Heed { revocations, news: Some(news) }, ..self }
     }
 
     /// Serves; what happened is told in any case.
@@ -97,6 +123,9 @@ where
         let mut alarm = pin!(sleep_until(clock.quiet_since + self.limits.idle));
         loop {
             clock.check_certificate(&self.peer)?;
+            if self.heed.revocations.contains(&self.peer.serial) {
+                return Err(Ended::Refused(Refusal::revoked()));
+            }
             let taken = self.take_what_came()?;
             self.flush().await?;
             if self.in_flight.is_empty() && (self.stopping || !open) {
@@ -133,6 +162,7 @@ where
                     return Err(self.too_late(due));
                 },
                 () = &mut stopped, if !self.stopping => self.stop()?,
+                () = self.heed.changed() => {}
             }
         }
     }
@@ -243,7 +273,6 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::future::pending;
 
     use certs::{Algorithm, Authority, Grant, Identity, Validity};
     use jiff::{SignedDuration, Timestamp};

@@ -5,10 +5,11 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use certs::adoption::{Code, CodeKey};
 use certs::store::{self, Existing};
-use certs::{Credentials, Error};
+use certs::{Credentials, Error, Revocations};
 use jiff::Timestamp;
 use rustix::process::geteuid;
 
@@ -41,6 +42,11 @@ impl State {
         self.path.join("identity.bundle")
     }
 
+    /// What is known to be void, and where it is kept.
+    fn revocations_file(&self) -> PathBuf {
+        self.path.join("revoked.pem")
+    }
+
     fn code_file(&self) -> PathBuf {
         self.path.join("adoption.code")
     }
@@ -64,6 +70,15 @@ impl State {
         let fault =
             format!("this belongs to user {owner}, and the program runs as user {me}; run it as that user");
         Err(Error::File { path: self.path.clone(), fault })
+    }
+
+    /// The same credentials, with what was known to be void when the agent ended; what it learns from now on is kept.
+    ///
+    /// # Errors
+    /// The list is damaged, or another authority's: who is revoked would be let in again.
+    pub fn recall(&self, credentials: Credentials) -> Result<Credentials, Error> {
+        let revocations = Revocations::kept_in(&self.revocations_file(), credentials.authorities())?;
+        Ok(credentials.with_revocations(Arc::new(revocations)))
     }
 
     /// Remembers a code in place of any other.
@@ -99,6 +114,8 @@ impl State {
 
     /// From now on the agent is somebody. Fails when it was before: of two adoptions, one wins.
     pub(crate) fn become_known(&self, credentials: &Credentials) -> Result<(), Error> {
+        // What an owner before this one revoked is of no concern.
+        self.remove(&self.revocations_file())?;
         credentials.save(&self.identity_file(), Existing::Keep)
     }
 
@@ -122,7 +139,8 @@ impl State {
     /// Forgets whom the agent belongs to. The code goes first: nobody should be able to use an old one.
     pub(crate) fn forget_owner(&self) -> Result<(), Error> {
         self.forget_code()?;
-        self.remove(&self.identity_file())
+        self.remove(&self.identity_file())?;
+        self.remove(&self.revocations_file())
     }
 
     fn remove(&self, path: &Path) -> Result<(), Error> {

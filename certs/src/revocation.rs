@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::{SignedDuration, Timestamp};
@@ -85,7 +86,8 @@ fn signed(list: &CertificateRevocationList<'_>, authority: &CertificateDer<'_>) 
 }
 
 impl Authority {
-    /// Signs the list that follows on `number`.
+    /// Signs a list that is newer than `number`. The clock is the number, so that a home that was taken from a backup does
+    /// not sign lists that nobody takes.
     ///
     /// # Errors
     /// There are more certificates than a list holds, or the cryptographic library failed.
@@ -95,6 +97,7 @@ impl Authority {
         serials: impl IntoIterator<Item = &'a Serial>,
     ) -> Result<RevocationList, Error> {
         let now = Timestamp::now();
+        let number = u64::try_from(now.as_second()).unwrap_or_default().max(number + 1);
         let revoked_certs = serials
             .into_iter()
             .map(|serial| RevokedCertParams {
@@ -107,7 +110,7 @@ impl Authority {
         let list = CertificateRevocationListParams {
             this_update: date(now),
             next_update: date(now.saturating_add(LIFE).unwrap_or(now)),
-            crl_number: SerialNumber::from((number + 1).to_be_bytes().to_vec()),
+            crl_number: SerialNumber::from(number.to_be_bytes().to_vec()),
             issuing_distribution_point: None,
             revoked_certs,
             key_identifier_method: KeyIdMethod::Sha256,
@@ -121,9 +124,19 @@ impl Authority {
 #[derive(Debug, Default)]
 pub struct Revocations {
     newest: RwLock<Option<Arc<RevocationList>>>,
+    file: Option<PathBuf>,
 }
 
 impl Revocations {
+    /// What a file holds, and from now on keeps; nothing when there is no file yet.
+    ///
+    /// # Errors
+    /// The file is damaged, or holds a list of another authority.
+    pub fn kept_in(file: &Path, authorities: &[CertificateDer<'_>]) -> Result<Revocations, Error> {
+        let newest = RevocationList::load(file, authorities)?.map(Arc::new);
+        Ok(Revocations { newest: RwLock::new(newest), file: Some(file.to_owned()) })
+    }
+
     /// The newest list.
     pub fn newest(&self) -> Option<Arc<RevocationList>> {
         self.newest.read().unwrap_or_else(PoisonError::into_inner).clone()
@@ -140,10 +153,10 @@ impl Revocations {
         newest.as_ref().is_some_and(|list| list.serials.contains(serial))
     }
 
-    /// Takes a list if it is newer than what is here, and says whether it was.
+    /// Takes a list if it is newer than what is here, and says whether it was. It is in force from then on, and kept.
     ///
     /// # Errors
-    /// It is older: somebody may want a revocation to be forgotten.
+    /// It is older: somebody may want a revocation to be forgotten. Or it is in force, but cannot be kept.
     pub fn take(&self, list: RevocationList) -> Result<bool, Error> {
         let mut newest = self.newest.write().unwrap_or_else(PoisonError::into_inner);
         let here = newest.as_ref().map_or(0, |list| list.number);
@@ -155,7 +168,10 @@ impl Revocations {
         }
         let newer = list.number > here;
         if newer {
-            *newest = Some(Arc::new(list));
+            let list = newest.insert(Arc::new(list));
+            if let Some(file) = &self.file {
+                list.save(file)?;
+            }
         }
         Ok(newer)
     }
@@ -176,8 +192,9 @@ mod tests {
     fn what_is_signed_is_read_back_and_nobody_elses_is() {
         for algorithm in [Algorithm::Ed25519, Algorithm::P256] {
             let [one, other] = [(), ()].map(|()| Authority::create(algorithm).unwrap());
-            let list = one.revoke(41, &serials(3)).unwrap();
-            assert_eq!((list.number(), list.serials().len()), (42, 3));
+            let far = u64::MAX / 2;
+            let list = one.revoke(far, &serials(3)).unwrap();
+            assert_eq!((list.number(), list.serials().len()), (far + 1, 3));
             assert!(list.serials().contains(&Serial::new(&[2, 7])));
             let authorities = [other.certificate().clone(), one.certificate().clone()];
             assert_eq!(RevocationList::read(list.der(), &authorities).unwrap(), list);
@@ -194,17 +211,20 @@ mod tests {
     #[test]
     fn a_list_only_moves_forward() {
         let authority = Authority::create(Algorithm::Ed25519).unwrap();
-        let (first, second) =
-            (authority.revoke(0, &serials(2)).unwrap(), authority.revoke(1, &serials(1)).unwrap());
+        let first = authority.revoke(0, &serials(2)).unwrap();
+        assert!(first.number() > 1_700_000_000, "it is the clock's");
+        let second = authority.revoke(first.number(), &serials(1)).unwrap();
         let known = Revocations::default();
         assert_eq!(known.number(), 0);
         assert!(known.take(first.clone()).unwrap());
         assert!(known.contains(&serials(2)[1]));
-        assert!(known.take(second.clone()).unwrap() && !known.take(second).unwrap());
+        assert!(known.take(second.clone()).unwrap() && !known.take(second).unwrap(), "newer once");
         assert!(!known.contains(&serials(2)[1]) && known.contains(&serials(1)[0]));
+        let (old, new) = (first.number(), known.number());
+        assert_eq!(new, old + 1);
         let said = known.take(first).unwrap_err().to_string();
-        assert_eq!(said, "the revocation list 1 is older than the one that is here, 2");
-        assert_eq!(known.number(), 2);
+        assert_eq!(said, format!("the revocation list {old} is older than the one that is here, {new}"));
+        assert_eq!(known.number(), new);
     }
 
     #[test]

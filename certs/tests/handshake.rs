@@ -384,7 +384,10 @@ async fn a_revoked_certificate_is_refused_by_either_side_at_once() {
     // The same configuration as before: what is in force learns of it.
     let server = tls::server_config(&agent, PROTOCOL).unwrap();
     let asking = client(&alice);
-    agent.revocations().take(authority.revoke(1, [&alice.own().serial]).unwrap()).unwrap();
+    agent
+        .revocations()
+        .take(authority.revoke(agent.revocations().number(), [&alice.own().serial]).unwrap())
+        .unwrap();
     let seen = shake(server, asking, "web-1").await;
     assert_eq!(seen, (Err((Judge::Peer, Reason::Revoked)), Err((Judge::Us, Reason::Revoked))));
 

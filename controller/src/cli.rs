@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 
 use crate::commands::{
-    adopt, authority, can, certs, demo, doctor, echo, info, init, issue, operator, ping, time, uptime, watch,
-    whoami,
+    adopt, authority, can, certs, demo, doctor, echo, info, init, issue, operator, ping, revoke, sync, time,
+    uptime, watch, whoami,
 };
 
 /// Asks machines that run a Rollcall agent how they are.
@@ -81,6 +81,10 @@ pub enum Verb {
     Operator(operator::Operator),
     /// List every certificate that was ever signed.
     Certs(certs::Certs),
+    /// Make the certificates of a name void.
+    Revoke(revoke::Revoke),
+    /// Carry the newest list of what is void to machines, and fetch it from them.
+    Sync(sync::Sync),
     /// What a machine is and how it is doing.
     Info(info::Info),
     /// How long a machine has been up, and how busy it is.

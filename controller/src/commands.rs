@@ -12,6 +12,8 @@ pub mod init;
 pub mod issue;
 pub mod operator;
 pub mod ping;
+pub mod revoke;
+pub mod sync;
 pub mod time;
 pub mod uptime;
 pub mod watch;
@@ -35,6 +37,8 @@ pub async fn run(verb: Verb, desk: &Desk) -> Result<Exit, Trouble> {
         Verb::Authority(authority) => authority.run(desk),
         Verb::Operator(operator) => operator.run(desk),
         Verb::Certs(certs) => certs.run(desk),
+        Verb::Revoke(revoke) => revoke.run(desk),
+        Verb::Sync(sync) => sync.run(desk).await,
         Verb::Info(info) => info.run(desk).await,
         Verb::Uptime(uptime) => uptime.run(desk).await,
         Verb::Time(time) => time.run(desk).await,

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use certs::Credentials;
 use jiff::Timestamp;
+use protocol::refusal;
 
 use crate::approach::Approach;
+use crate::carry::carry;
 use crate::cli::{Format, Shared};
 use crate::client::{Client, Greeted};
-use crate::error::{Failure, Trouble};
+use crate::error::{Failure, Kind, Trouble};
 use crate::exit::Exit;
 use crate::expiry::{Ending, Told};
 use crate::home::Home;
@@ -68,7 +70,8 @@ impl Desk {
     pub async fn connect(&self, host: &str) -> Result<Client, Trouble> {
         let credentials = self.home.credentials()?;
         let host = self.resolve(host)?;
-        let client = Client::connect(&host, &credentials, self.timeout, self.trace()).await?;
+        let mut client = Client::connect(&host, &credentials, self.timeout, self.trace()).await?;
+        self.carry(&mut client, &credentials).await?;
         let Greeted { own, peer, .. } = client.greeted();
         for certificate in [own, peer] {
             if let Some(ending) = Ending::of(certificate, &host.label, Timestamp::now())
@@ -78,6 +81,22 @@ impl Desk {
             }
         }
         Ok(client)
+    }
+
+    /// Whoever knows what is void tells it to everybody he meets.
+    async fn carry(&self, client: &mut Client, credentials: &Credentials) -> Result<(), Trouble> {
+        if credentials.revocations().number() == 0 {
+            return Ok(());
+        }
+        match carry(client, credentials).await.map_err(|failure| (failure.kind, failure)) {
+            // An older agent, or an owner who does not want it.
+            Ok(_) | Err((Kind::Refusal(refusal::Kind::UnknownRequest | refusal::Kind::NotPermitted), _)) => {}
+            Err((Kind::Refusal(refusal::Kind::Failed) | Kind::BadList, failure)) => {
+                self.remark(Trouble::Host(failure).text().trim_end());
+            }
+            Err((_, failure)) => return Err(failure.into()),
+        }
+        Ok(())
     }
 
     /// Finds out who is meant.

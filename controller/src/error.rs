@@ -244,6 +244,15 @@ impl Failure {
             .hint("the agent's log says why; it may have been stopped")
     }
 
+    pub(crate) fn ended_early(host: &Host, shown: u64) -> Failure {
+        Failure::new(
+            host,
+            Kind::Ended,
+            format!("the agent ended the answers after {shown}, sooner than was asked"),
+        )
+        .hint("the agent's log says why; it may have been stopped")
+    }
+
     pub(crate) fn torn(host: &Host, begun: bool) -> Failure {
         let message = if begun {
             "the connection was cut in the middle of an answer"
@@ -265,6 +274,12 @@ impl Failure {
         Failure::new(host, Kind::Nonsense, format!("what came is no answer: {what}"))
             .because("the agent is of another version, or is not to be trusted")
             .hint("compare `controller --version` with `agent --version` there")
+    }
+
+    pub(crate) fn bad_list(host: &Host, error: &Error) -> Failure {
+        Failure::new(host, Kind::BadList, format!("its revocation list was not taken: {error}"))
+            .because("the agent belongs to another authority too, or is not to be trusted")
+            .hint("ask whoever keeps the authority; `controller sync` from there brings the right one")
     }
 
     pub(crate) fn changed_echo(host: &str, sent: usize, got: usize) -> Failure {

@@ -3,14 +3,19 @@
 use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::{env, fs};
 
 use certs::store::{self, Existing};
-use certs::{Authority, Credentials, Passphrase};
+use certs::{Authority, Credentials, Passphrase, Revocations};
+use rustls_pki_types::CertificateDer;
 
 use crate::error::Trouble;
 use crate::hosts::Inventory;
 use crate::passphrase::Source;
+
+/// A hundred thousand machines fit.
+const MAX_HOSTS_BYTES: u64 = 16 * 1024 * 1024;
 
 /// A folder that only its owner can enter.
 #[derive(Debug, Clone)]
@@ -68,6 +73,11 @@ impl Home {
         self.path.join("certificates.jsonl")
     }
 
+    /// The certificates that are void.
+    pub fn revocations_file(&self) -> PathBuf {
+        self.path.join("revoked.pem")
+    }
+
     /// Makes the folder.
     ///
     /// # Errors
@@ -108,7 +118,21 @@ impl Home {
     /// There is no home yet, or it is damaged.
     pub fn credentials(&self) -> Result<Credentials, Trouble> {
         let credentials = self.check().and_then(|()| Credentials::load(&self.identity_file()));
-        credentials.map_err(|error| self.trouble(error))
+        let credentials = credentials.map_err(|error| self.trouble(error))?;
+        let revocations = self.revocations(credentials.authorities())?;
+        Ok(credentials.with_revocations(Arc::new(revocations)))
+    }
+
+    /// What is known to be void.
+    ///
+    /// # Errors
+    /// The list is damaged, or of none of these authorities: who is revoked would be believed again.
+    pub fn revocations(&self, authorities: &[CertificateDer<'_>]) -> Result<Revocations, Trouble> {
+        Revocations::kept_in(&self.revocations_file(), authorities).map_err(|error| {
+            let hint =
+                "take the file from a backup, or remove it and fetch the list again: controller sync HOST";
+            Trouble::Here(error.to_string(), hint.to_owned())
+        })
     }
 
     /// Who may sign in this fleet. Asks for the passphrase of its key, where it carries one.
@@ -174,6 +198,9 @@ impl Home {
         };
         match fs::metadata(&file) {
             Ok(found) if !found.is_file() => return Err(damaged("this is not a file".to_owned())),
+            Ok(found) if found.len() > MAX_HOSTS_BYTES => {
+                return Err(damaged("this is far larger than any list of machines".to_owned()));
+            }
             _ => {}
         }
         match fs::read_to_string(&file) {

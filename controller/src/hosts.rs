@@ -120,6 +120,11 @@ impl Inventory {
         &self.text
     }
 
+    /// All of them.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.hosts.keys().map(Name::to_string).collect()
+    }
+
     /// The same machines and one more.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 
 mod adoption;
 pub mod approach;
+mod carry;
 pub mod cli;
 pub mod client;
 pub mod commands;

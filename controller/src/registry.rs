@@ -1,11 +1,12 @@
 //! Who was ever given a certificate: everything that signs one in the controller goes through here, and leaves a line in
 //! `certificates.jsonl`.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
 
 use certs::store::{self, Existing};
-use certs::{Address, Algorithm, Authority, Credentials, Grant, Identity, Name, Peer, Serial};
+use certs::{Address, Algorithm, Authority, Credentials, Grant, Identity, Name, Peer, Revocations, Serial};
 use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 use serde::{Deserialize, Serialize};
@@ -183,6 +184,24 @@ impl Registry {
         let certificate = self.authority.sign(request, grant)?;
         self.note(Peer::read(&certificate)?, grant, how)?;
         Ok(certificate)
+    }
+
+    /// Signs a list on which these certificates stand too, besides those that `known` has and that have not ended. The
+    /// list is in force here when this returns.
+    ///
+    /// # Errors
+    /// It cannot be signed or kept.
+    pub fn revoke(&self, known: &Revocations, serials: &[Serial]) -> Result<(), Trouble> {
+        let now = Timestamp::now();
+        let ended = |serial: &Serial| {
+            self.issued.iter().any(|issued| issued.peer.serial == *serial && issued.peer.not_after < now)
+        };
+        let newest = known.newest();
+        let before = newest.iter().flat_map(|list| list.serials()).filter(|serial| !ended(serial));
+        let all: BTreeSet<&Serial> = before.chain(serials).collect();
+        let list = self.authority.revoke(known.number(), all)?;
+        known.take(list)?;
+        Ok(())
     }
 
     fn note(&mut self, peer: Peer, grant: &Grant<'_>, how: How) -> Result<(), Trouble> {

@@ -42,6 +42,8 @@ pub enum Kind {
     TimedOut,
     /// The peer's certificate ended while its connection was open.
     CertificateEnded,
+    /// The peer's certificate was revoked while its connection was open.
+    Revoked,
     /// The agent is shutting down.
     ShuttingDown,
     /// An adoption was not proven.
@@ -191,6 +193,12 @@ impl Refusal {
     pub fn certificate_ended(at: jiff::Timestamp) -> Refusal {
         let message = format!("your certificate ended at {at}");
         Refusal::new(Kind::CertificateEnded, message, "connect again with a new certificate")
+    }
+
+    /// The peer's certificate is void.
+    pub fn revoked() -> Refusal {
+        let message = "your certificate is revoked".to_owned();
+        Refusal::new(Kind::Revoked, message, "ask whoever keeps the authority for a new one")
     }
 
     /// The agent is about to end.

@@ -120,6 +120,7 @@ requests! {
     Open can::Can => Verdict,
     Open echo::Echo => Echoed,
     Open info::Info => Machine,
+    Open sync::Sync => Synced,
     Open time::Time => Clock,
     Open uptime::Uptime => Running,
     Open watch::Watch => Machine,

@@ -11,6 +11,7 @@ use protocol::message::{BadCall, Call, Outcome, Reply, put_ask, put_cancel, put_
 use protocol::requests::can::{Can, Verdict};
 use protocol::requests::echo::{Echo, Echoed, MAX_PAYLOAD};
 use protocol::requests::info::{Info, Machine, Section};
+use protocol::requests::sync::{Sync, Synced};
 use protocol::requests::time::{Clock, Time};
 use protocol::requests::uptime::{Running, Uptime};
 use protocol::requests::watch::Watch;
@@ -78,6 +79,7 @@ where
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is a list")]
 fn every_request_of_the_list() {
     let payload = Bytes::from_static(b"\0\xffany bytes");
     let clock = Clock {
@@ -121,8 +123,14 @@ fn every_request_of_the_list() {
     );
     let checked = [
         check(&can, r#"{"permission":"run:a"}"#, &verdict, r#"{"allowed":false,"why":"x","hint":"y"}"#),
-        check(&Echo { payload: payload.clone() }, "{}", &Echoed { payload }, "{}"),
+        check(&Echo { payload: payload.clone() }, "{}", &Echoed { payload: payload.clone() }, "{}"),
         check(&Info { sections }, r#"{"sections":["cpu","memory"]}"#, &machine(), MACHINE),
+        check(
+            &Sync { number: 3, list: payload.clone() },
+            r#"{"number":3}"#,
+            &Synced { number: 4, list: payload.clone() },
+            r#"{"number":4}"#,
+        ),
         check(&Time {}, "{}", &clock, clock_json),
         check(&Uptime {}, "{}", &running, running_json),
         check(&watch, r#"{"every_seconds":2.5,"count":3,"sections":["cpu","memory"]}"#, &machine(), MACHINE),

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
+use certs::Serial;
 use clap::Args;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 use serde::Serialize;
@@ -40,6 +41,8 @@ enum State {
     Renewed,
     /// It has ended, and there is no later one.
     Ended,
+    /// It is void.
+    Revoked,
 }
 
 impl fmt::Display for State {
@@ -59,10 +62,12 @@ impl Certs {
     /// Lists.
     pub(crate) fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
         let now = Timestamp::now();
-        let mut rows = rows(registry::read(&desk.home)?, now);
+        let known = desk.home.credentials().ok();
+        let is_revoked = |serial: &_| known.as_ref().is_some_and(|own| own.revocations().contains(serial));
+        let mut rows = rows(registry::read(&desk.home)?, now, is_revoked);
         if let Some(within) = self.expiring {
             let is_due = |row: &Row| row.issued.peer.not_after.duration_since(now) <= within;
-            rows.retain(|row| row.state != State::Renewed && is_due(row));
+            rows.retain(|row| !matches!(row.state, State::Renewed | State::Revoked) && is_due(row));
         }
         if desk.is_table() {
             desk.print(&self.table(&rows, now))?;
@@ -121,10 +126,13 @@ impl Row {
 }
 
 /// By name, and the newest of each first.
-fn rows(issued: Vec<Issued>, now: Timestamp) -> Vec<Row> {
+fn rows(issued: Vec<Issued>, now: Timestamp, is_revoked: impl Fn(&Serial) -> bool) -> Vec<Row> {
     let mut seen = HashSet::new();
     let newest_first = issued.into_iter().rev().map(|issued| {
-        let state = if !seen.insert(issued.peer.identity.clone()) {
+        let newest = seen.insert(issued.peer.identity.clone());
+        let state = if is_revoked(&issued.peer.serial) {
+            State::Revoked
+        } else if !newest {
             State::Renewed
         } else if issued.peer.not_after < now {
             State::Ended
@@ -166,7 +174,8 @@ mod tests {
             ("rollcall://agent/web-1", 9),
             ("rollcall://controller/web-1", 5),
         ];
-        let rows = rows(list.map(|(identity, hours)| issued(identity, hours)).into(), Timestamp::now());
+        let rows =
+            rows(list.map(|(identity, hours)| issued(identity, hours)).into(), Timestamp::now(), |_| false);
         let shown: Vec<_> =
             rows.iter().map(|row| (row.issued.peer.identity.to_string(), row.state)).collect();
         let expected = [

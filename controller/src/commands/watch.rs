@@ -12,7 +12,7 @@ use crate::cli::parse_duration;
 use crate::client::Client;
 use crate::commands::info::section_parser;
 use crate::desk::Desk;
-use crate::error::Trouble;
+use crate::error::{Failure, Trouble};
 use crate::exit::Exit;
 
 /// Home, and clear to the end: the old picture stays until the new one is there.
@@ -67,10 +67,12 @@ impl Watch {
     async fn follow(&self, desk: &Desk, client: &mut Client, id: u64) -> Result<(), Trouble> {
         let redraw = desk.is_table() && io::stdout().is_terminal();
         let patience = desk.timeout + self.interval;
-        let mut shown = 0;
+        let mut shown: u64 = 0;
         // The agent was told how many; it may be of another opinion.
         while self.count.is_none_or(|count| shown < count) {
-            let Some(machine) = client.next::<watch::Watch>(id, patience).await? else { break };
+            let Some(machine) = client.next::<watch::Watch>(id, patience).await? else {
+                return Err(Failure::ended_early(&client.greeted().host, shown).into());
+            };
             shown += 1;
             if redraw {
                 desk.print(REDRAW)?;

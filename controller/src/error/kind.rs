@@ -115,5 +115,6 @@ kinds! {
         Broken = "broken",
         Nonsense = "nonsense",
         Changed = "changed",
+        BadList = "bad_list",
     }
 }

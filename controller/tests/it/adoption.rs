@@ -31,19 +31,19 @@ fn agent() -> PathBuf {
 }
 
 /// An agent that belongs to nobody.
-struct Foundling {
+pub(crate) struct Foundling {
     child: Child,
-    state: Rc<TempDir>,
-    address: String,
+    pub(crate) state: Rc<TempDir>,
+    pub(crate) address: String,
 }
 
 impl Foundling {
-    fn new() -> Foundling {
+    pub(crate) fn new() -> Foundling {
         Foundling::at(&Rc::new(tempfile::tempdir().unwrap()), &[]).expect("the agent did not begin")
     }
 
     /// Begins in a state folder; `None` when the program ends before it waits for anybody.
-    fn at(state: &Rc<TempDir>, wrap: &[&str]) -> Option<Foundling> {
+    pub(crate) fn at(state: &Rc<TempDir>, wrap: &[&str]) -> Option<Foundling> {
         let agent = agent();
         let words = [wrap, &[agent.to_str().unwrap(), "run", "--listen", "127.0.0.1:0", "--state"]].concat();
         let mut command = Command::new(words[0]);
@@ -82,7 +82,7 @@ impl Foundling {
         }
     }
 
-    fn code(&mut self) -> String {
+    pub(crate) fn code(&mut self) -> String {
         code_in(&self.told().expect("the agent ended"))
     }
 
@@ -235,7 +235,7 @@ fn a_list_with_a_slip_adopts_nobody() {
 }
 
 /// The system calls that change what is on the disk.
-const WRITES: &str = "write,fsync,rename,renameat2,linkat,link,unlink";
+const WRITES: &[&str] = &["write", "fsync", "rename", "renameat", "renameat2", "link", "linkat", "unlink"];
 
 /// Kills the agent at each of its writes, one after the other, until an adoption gets through.
 #[test]
@@ -245,41 +245,46 @@ fn a_crash_at_any_write_leaves_it_adopted_or_not_and_nothing_between() {
     }
     let site = Site::new();
     let (mut before, mut after) = (0, 0);
-    for at in 1.. {
-        assert!(at < 200, "no adoption ever got through");
-        let inject = format!("inject={WRITES}:signal=SIGKILL:when={at}");
-        let trace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", WRITES, "-e", &inject];
-        let state = Rc::new(tempfile::tempdir().unwrap());
-        let name = format!("web-{at}");
-        let mut found = Foundling::at(&state, &trace);
-        let output = found.as_mut().and_then(Foundling::told).zip(found.as_ref()).map(|(told, found)| {
-            let words = ["--timeout", "5s", "adopt", &found.address, "--name", &name];
-            site.run_with_input(&words, code_in(&told).as_bytes())
-        });
-        let believed = output.is_some_and(|output| output.status.success());
-        drop(found);
-
-        // Whatever was there, the next start makes the best of it.
-        let mut again = Foundling::at(&state, &[]).expect("it starts again");
-        match again.identity() {
-            Some(_) => {
-                site.good(&["uptime", &again.address]);
-                after += 1;
+    for call in WRITES {
+        for at in 1.. {
+            assert!(at < 100, "no adoption ever got through {call}");
+            let (adopted, believed) = killed_at(&site, call, at);
+            if believed {
+                break;
             }
-            None => {
-                assert!(!believed, "{at}: the desk believes in an adoption that is not there");
-                before += 1;
-                let code = again.code();
-                let words = ["adopt", &again.address, "--name", &format!("{name}-again")];
-                let retried = site.run_with_input(&words, code.as_bytes());
-                assert_eq!(retried.status.code(), Some(0), "{at}: {}", text(&retried.stderr));
-            }
-        }
-        if believed {
-            break;
+            *if adopted { &mut after } else { &mut before } += 1;
         }
     }
-    assert!(before > 3 && after > 1, "killed too early or too late: {before}, {after}");
+    assert!(before > 5 && after > 1, "killed too early or too late: {before}, {after}");
+}
+
+/// Whether the agent was adopted when it was killed, and whether the desk believes so.
+fn killed_at(site: &Site, call: &str, at: usize) -> (bool, bool) {
+    let inject = format!("inject={call}:signal=SIGKILL:when={at}");
+    let trace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", call, "-e", &inject];
+    let state = Rc::new(tempfile::tempdir().unwrap());
+    let name = format!("{call}-{at}");
+    let mut found = Foundling::at(&state, &trace);
+    let output = found.as_mut().and_then(Foundling::told).zip(found.as_ref()).map(|(told, found)| {
+        let words = ["--timeout", "5s", "adopt", &found.address, "--name", &name];
+        site.run_with_input(&words, code_in(&told).as_bytes())
+    });
+    let believed = output.is_some_and(|output| output.status.success());
+    drop(found);
+
+    // Whatever was there, the next start makes the best of it.
+    let mut again = Foundling::at(&state, &[]).expect("it starts again");
+    let adopted = again.identity().is_some();
+    if adopted {
+        site.good(&["uptime", &again.address]);
+    } else {
+        assert!(!believed, "{name}: the desk believes in an adoption that is not there");
+        let code = again.code();
+        let words = ["adopt", &again.address, "--name", &format!("{name}-again")];
+        let retried = site.run_with_input(&words, code.as_bytes());
+        assert_eq!(retried.status.code(), Some(0), "{name}: {}", text(&retried.stderr));
+    }
+    (adopted, believed)
 }
 
 #[test]

@@ -41,9 +41,9 @@ impl Seen {
         assert!(said.lines().count() <= 3, "{case}: more than three lines: {said}");
         assert!(said.contains("\n  try: "), "{case}: what mends it? {said}");
         let said = said.replace(site.folder.path().to_str().unwrap(), "[folder]");
-        let kind = match output.stdout.as_slice() {
-            [] => "nothing was asked".to_owned(),
-            line => self.produced(&serde_json::from_slice::<Value>(line).unwrap()["failure"]),
+        let kind = match text(&output.stdout).lines().last() {
+            None => "nothing was asked".to_owned(),
+            Some(line) => self.produced(&serde_json::from_str::<Value>(line).unwrap()["failure"]),
         };
         self.pages += &format!("{case}: exit {code}, {kind}\n{said}\n");
     }
@@ -321,6 +321,12 @@ fn asking(seen: &mut Seen) {
         let address = fake(&site, Arc::clone(&config), says, then);
         seen.note(case, &site, &["--timeout", "300ms", "info", &address]);
     }
-    let address = fake(&site, config, framed(r#"{"id":1,"answer":{}}"#), Then::Hold);
+    let address = fake(&site, Arc::clone(&config), framed(r#"{"id":1,"answer":{}}"#), Then::Hold);
     seen.note("a changed echo", &site, &["echo", &address, "hello"]);
+    let item = framed(r#"{"id":1,"item":{"at":"2026-01-01T00:00:00Z"}}"#);
+    let short = [item, framed(r#"{"id":1,"end":true}"#)].concat().leak();
+    let address = fake(&site, Arc::clone(&config), short, Then::Hold);
+    seen.note("a stream that ends too soon", &site, &["watch", &address, "--count", "2"]);
+    let address = fake(&site, config, framed(r#"{"id":1,"answer":{"number":5}}"#), Then::Hold);
+    seen.note("a revocation list that is none", &site, &["sync", &address]);
 }

@@ -16,5 +16,6 @@ mod operators;
 mod permissions;
 mod real_path;
 mod registry;
+mod revocation;
 mod site;
 mod verbs;
