@@ -49,7 +49,7 @@ pub struct Adopt {
     /// Adopt many machines: a list with `HOST CODE` or `HOST CODE NAME` on each line; `-` is standard input.
     #[arg(long, value_name = "LIST", conflicts_with = "host")]
     pub file: Option<PathBuf>,
-    /// Take the name from a machine that has it already.
+    /// Take the name from a machine that has it already, and make its certificate void.
     #[arg(long)]
     pub replace: bool,
     /// How long the certificate holds.
@@ -239,8 +239,8 @@ impl Office<'_> {
     fn sign(&self, host: &Host, name: &Name, applied: &Applied<'_>) -> Result<String, Trouble> {
         let mut registry = self.registry.borrow_mut();
         let identity = Identity::agent(name.clone());
-        let taken = registry.current(&identity).is_some();
-        if taken && !self.adopt.replace {
+        let of_old = registry.current(&identity).map(|issued| issued.peer.serial.clone());
+        if of_old.is_some() && !self.adopt.replace {
             let hint = "choose another with --name; or, if that machine was set up anew, take the name with --replace";
             return Err(Trouble::Here(format!("there is a machine called {name} already"), hint.to_owned()));
         }
@@ -253,6 +253,9 @@ impl Office<'_> {
         let addresses: Vec<_> = host.endpoints.iter().map(|endpoint| endpoint.address.clone()).collect();
         let validity = Validity::days(self.adopt.days);
         let grant = Grant { identity: &identity, teams: &[], addresses: &addresses, validity };
+        if let Some(of_old) = of_old {
+            registry.revoke(self.credentials.revocations(), &[of_old])?;
+        }
         let certificate = registry.sign(&applied.request, &grant, How::Adopt)?;
         Ok(Signed { certificate, authorities: vec![registry.authority().clone()] }.to_text())
     }

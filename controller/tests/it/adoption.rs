@@ -44,8 +44,17 @@ impl Foundling {
 
     /// Begins in a state folder; `None` when the program ends before it waits for anybody.
     pub(crate) fn at(state: &Rc<TempDir>, wrap: &[&str]) -> Option<Foundling> {
+        Foundling::start(state, wrap, "127.0.0.1:0")
+    }
+
+    /// The same at an address that was its own before.
+    pub(crate) fn listening(state: &Rc<TempDir>, address: &str) -> Option<Foundling> {
+        Foundling::start(state, &[], address)
+    }
+
+    fn start(state: &Rc<TempDir>, wrap: &[&str], listen: &str) -> Option<Foundling> {
         let agent = agent();
-        let words = [wrap, &[agent.to_str().unwrap(), "run", "--listen", "127.0.0.1:0", "--state"]].concat();
+        let words = [wrap, &[agent.to_str().unwrap(), "run", "--listen", listen, "--state"]].concat();
         let mut command = Command::new(words[0]);
         command.args(&words[1..]).arg(state.path()).stderr(Stdio::piped()).stdout(Stdio::null());
         // What wraps it must not outlive it, nor the other way round.

@@ -4,6 +4,8 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 
+use certs::Credentials;
+
 use crate::adoption::Foundling;
 use crate::site::{Site, controller, text};
 
@@ -119,4 +121,34 @@ fn what_cannot_be_revoked_is_said() {
     let damaged = site.run(&["uptime", "web-1"]);
     seen += &text(&damaged.stderr).replace(site.folder.path().to_str().unwrap(), "[folder]");
     insta::assert_snapshot!(seen);
+}
+
+#[test]
+fn a_machine_that_was_set_up_anew_takes_its_name_back() {
+    let mut fleet = Fleet::new();
+    let state = std::rc::Rc::clone(&fleet.web.state);
+    let old = Credentials::load(&state.path().join("identity.bundle")).unwrap();
+    let address = fleet.web.address.clone();
+    fs::remove_file(state.path().join("identity.bundle")).unwrap();
+    drop(fleet.web);
+    fleet.web = Foundling::listening(&state, &address).unwrap();
+    let code = fleet.web.code();
+    let adopt = |more: &[&str]| {
+        let words = [&["adopt", &address, "--name", "web-1"], more].concat();
+        fleet.alice.run_with_input(&words, code.as_bytes())
+    };
+    let refused = adopt(&[]);
+    assert!(text(&refused.stderr).contains("take the name with --replace"), "{}", text(&refused.stderr));
+    assert_eq!(adopt(&["--replace"]).status.code(), Some(0));
+    fleet.alice.good(&["uptime", "web-1"]);
+    let listed = fleet.alice.good(&["certs"]);
+    assert_eq!(listed.matches("revoked").count(), 1, "{listed}");
+    // Whoever kept the old key is not web-1 any more.
+    let mut alice = fleet.alice;
+    let listener = alice.listener("127.0.0.1:0");
+    let impostor = listener.local_addr().unwrap().to_string();
+    alice.serve(&old, listener);
+    let believed = alice.run(&["uptime", &impostor]);
+    assert_eq!(believed.status.code(), Some(3));
+    assert!(text(&believed.stderr).contains("is revoked"), "{}", text(&believed.stderr));
 }
