@@ -1,10 +1,12 @@
 //! What an agent and a controller say to each other.
 //!
 //! A request is one file in [`requests`]: what is asked and what is answered. [`message`] wraps it in an envelope,
-//! [`frame`] puts the envelope into bytes, and [`stream`] moves the bytes. This crate knows no sockets, no TLS and
-//! nothing of who speaks: `docs/protocol.md` says the same in prose, for people who write a client of their own.
+//! [`frame`] puts the envelope into bytes, and [`stream`] moves the bytes. [`chain`] is how the lines of an audit log hold
+//! together. This crate knows no sockets, no TLS and nothing of who speaks: `docs/protocol.md` says the same in prose, for
+//! people who write a client of their own.
 
 pub mod adoption;
+pub mod chain;
 pub mod frame;
 pub mod message;
 pub mod refusal;
