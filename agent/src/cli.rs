@@ -36,6 +36,9 @@ pub enum Verb {
     Code(Code),
     /// Forget whom this machine belongs to, so that it can be adopted again.
     Reset(Reset),
+    /// What was asked of this agent.
+    #[command(subcommand)]
+    Audit(AuditVerb),
 }
 
 /// The folder for what the agent keeps.
@@ -74,6 +77,25 @@ fn parse_life(text: &str) -> Result<Duration, String> {
     let life = text.parse::<SignedDuration>().ok().and_then(|life| Duration::try_from(life).ok());
     let life = life.filter(|life| (Duration::from_secs(1)..=WEEK).contains(life));
     life.ok_or_else(|| "a code lives from 1s to 168h, such as 10m or 1h".to_owned())
+}
+
+/// What to do with the audit log.
+#[derive(Debug, Subcommand)]
+pub enum AuditVerb {
+    /// Check every record of the audit log against its hash and the one before it; exit code 1 names the first that
+    /// does not fit.
+    Verify(Verify),
+}
+
+/// Which audit log.
+#[derive(Debug, Clone, Args)]
+pub struct Verify {
+    /// The folder for what the agent keeps.
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/rollcall")]
+    pub state: PathBuf,
+    /// Files to check in place of those in the state folder, oldest first.
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
 }
 
 /// Where to find things; flags win over the configuration file.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use protocol::{DEFAULT_PORT, MAX_ASK_FRAME};
 use tracing::level_filters::LevelFilter;
 
+use crate::audit::{self, Recording};
 use crate::cli::Flags;
 use crate::permissions::Permissions;
 use crate::state::State;
@@ -41,6 +42,8 @@ pub struct Policy {
     pub limits: Limits,
     /// What they may ask.
     pub permissions: Permissions,
+    /// Where it is written down what they asked.
+    pub audit: Recording,
 }
 
 /// What peers may use up. The agent's owner decides; these defaults suit a machine that does something else for a living.
@@ -151,7 +154,10 @@ impl Config {
             identity: flags.identity.clone().or(file.identity).unwrap_or_else(|| state.identity_file()),
             state,
             log: flags.log.or(file.log).unwrap_or(LevelFilter::INFO),
-            policy: file.policy,
+            policy: Policy {
+                audit: Recording { folder: Some(audit::folder_in(&flags.folder.state)), ..file.policy.audit },
+                ..file.policy
+            },
         })
     }
 }

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admission::{Admission, Place};
+use crate::audit::Audit;
 use crate::config::Limits;
 use crate::throttle::{Throttle, Verdict};
 
@@ -64,9 +65,15 @@ pub(crate) struct Door {
     admission: Arc<Admission>,
     strangers: Throttle,
     failed_accepts: Throttle,
+    audit: Audit,
 }
 
 impl Door {
+    /// A door at which it is recorded who was refused.
+    pub(crate) fn recording(audit: Audit) -> Door {
+        Door { audit, ..Door::default() }
+    }
+
     /// Takes connections until it is dropped. Never waits for a peer.
     pub(crate) async fn open<B: Behind>(self: &Arc<Door>, listeners: &[TcpListener], behind: &Arc<B>) {
         join_all(listeners.iter().map(|listener| self.accept(listener, behind))).await;
@@ -167,6 +174,7 @@ impl Door {
 
     /// A line about a peer that was never verified: its address and our own words, nothing that it sent.
     pub(crate) fn stranger(&self, from: SocketAddr, what: &str) {
+        self.audit.stranger(from, what);
         match self.strangers.judge(Instant::now()) {
             Verdict::Write { left_out: 0 } => tracing::info!(%from, "refused a connection: {what}"),
             Verdict::Write { left_out } => {

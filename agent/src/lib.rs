@@ -6,6 +6,7 @@
 
 mod admission;
 pub mod adoption;
+pub mod audit;
 mod c_library;
 mod census;
 pub mod cli;
@@ -33,6 +34,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::audit::Audit;
 use crate::config::{Config, Policy};
 use crate::host::Host;
 use crate::requests::Subject;
@@ -87,6 +89,7 @@ impl Agent {
             authorities: ArcSwap::from_pointee(credentials.authorities().to_vec()),
             revocations: Arc::clone(credentials.revocations()),
             revoked: watch::Sender::new(()),
+            audit: Audit::start(policy.audit),
         };
         Ok(Agent { listeners, server: Arc::new(Server::new(settings, subject)) })
     }

@@ -4,7 +4,8 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use agent::cli::{Cli, Flags, Verb};
+use agent::audit;
+use agent::cli::{AuditVerb, Cli, Flags, Verb, Verify};
 use agent::config::{Config, Fault};
 use agent::log::{self, Lines, Written};
 use agent::{Agent, Error, Reload, adoption, owner};
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         Verb::CheckConfig(flags) => check(&flags),
         Verb::Code(flags) => tell(owner::code(&flags)),
         Verb::Reset(flags) => tell(owner::reset(&flags)),
+        Verb::Audit(AuditVerb::Verify(which)) => verify(&which),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -170,8 +172,10 @@ fn read_again(flags: &Flags, running: &Config, reload: &Reload) {
         Ok((config, own)) => {
             tracing::info!("read again: {} until {}", own.identity.name, own.not_after);
             tell_dates(&own);
-            if config.listen != running.listen || config.log != running.log {
-                tracing::warn!("`listen` and `log` change with the next start only");
+            let audit = &config.policy.audit;
+            if config.listen != running.listen || config.log != running.log || *audit != running.policy.audit
+            {
+                tracing::warn!("`listen`, `log` and `[audit]` change with the next start only");
             }
         }
         Err(lines) => {
@@ -205,6 +209,11 @@ fn check(flags: &Flags) -> Result<(), Faults> {
 fn tell(text: Result<String, String>) -> Result<(), Faults> {
     let text = text.map_err(|fault| vec![fault])?;
     io::stdout().write_all(text.as_bytes()).map_err(|error| vec![error.to_string()])
+}
+
+fn verify(which: &Verify) -> Result<(), Faults> {
+    let whole = audit::verify(&which.state, &which.files).map_err(|broken| vec![broken.to_string()])?;
+    io::stdout().write_all(format!("{whole}\n").as_bytes()).map_err(|error| vec![error.to_string()])
 }
 
 /// What is wrong with the dates of this agent's own certificate: every controller would refuse it.

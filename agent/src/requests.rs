@@ -1,5 +1,6 @@
 //! Every request finds its answer here: one arm a line, and the file of the same name below.
 
+mod audit;
 mod can;
 mod echo;
 mod info;
@@ -17,6 +18,7 @@ use protocol::Ask;
 use tokio::sync::watch::Sender;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 
+use crate::audit::Audit;
 use crate::host::Host;
 use crate::permissions::{Permissions, Permitted};
 use crate::response::Response;
@@ -31,6 +33,7 @@ pub(crate) struct Subject {
     pub(crate) revocations: Arc<Revocations>,
     /// Told when there is a newer list.
     pub(crate) revoked: Sender<()>,
+    pub(crate) audit: Audit,
 }
 
 /// Answers what a peer may ask.
@@ -38,6 +41,7 @@ pub(crate) fn answer(permitted: Permitted, subject: &Arc<Subject>) -> Response {
     let (ask, peer) = permitted.into_parts();
     let permissions = || subject.permissions.load();
     match ask {
+        Ask::Audit(ask) => Response::stream(ask, |ask| audit::answer(ask, subject.audit.clone())),
         Ask::Can(ask) => Response::now(ask, |ask| can::answer(&ask, &peer, &permissions())),
         Ask::Echo(ask) => Response::now(ask, echo::answer),
         Ask::Info(ask) => Response::later(ask, |ask| info::answer(ask, Arc::clone(subject))),

@@ -14,6 +14,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use crate::audit::{Note, Witness};
 use crate::census::{Census, Counted};
 use crate::config::Limits;
 use crate::door::{Behind, Connection, Door, Guest};
@@ -46,7 +47,7 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn new(settings: Settings, subject: Subject) -> Server {
         Server {
-            door: Arc::default(),
+            door: Arc::new(Door::recording(subject.audit.clone())),
             settings: ArcSwap::from_pointee(settings),
             subject: Arc::new(subject),
             census: Arc::default(),
@@ -65,6 +66,7 @@ impl Server {
 
     /// Takes new settings for connections to come, and permissions for all.
     pub(crate) fn take(&self, settings: Settings, credentials: &Credentials, permissions: Permissions) {
+        self.subject.audit.note(Note { event: "settings_read_again", ..Note::of(credentials.own()) });
         self.subject.own.store(Arc::new(credentials.own().clone()));
         self.subject.authorities.store(Arc::new(credentials.authorities().to_vec()));
         self.subject.permissions.store(Arc::new(permissions));
@@ -77,6 +79,7 @@ impl Server {
         listeners: Vec<TcpListener>,
         stop: CancellationToken,
     ) -> usize {
+        self.subject.audit.note(Note { event: "started", ..Note::of(&self.own()) });
         tokio::select! {
             () = self.door.open(&listeners, &self) => {}
             () = stop.cancelled() => {}
@@ -90,20 +93,23 @@ impl Server {
         );
         let cut = if self.door.drain(grace).await { 0 } else { self.census.total() };
         self.door.gone().await;
+        self.subject.audit.note(Note { event: "stopped", ..Note::of(&self.own()) });
+        self.subject.audit.finish().await;
         cut
     }
 
     async fn converse(
         &self,
         stream: MessageStream<Connection>,
-        peer: Peer,
+        witness: Arc<Witness>,
         limits: Limits,
         counted: Counted,
     ) {
         let began = Instant::now();
-        let peer = Arc::new(peer);
-        let session = Session::new(stream, Arc::clone(&peer), limits, |ask| {
-            match self.subject.permissions.load().admit(&peer, ask) {
+        let peer = Arc::clone(&witness.peer);
+        let session = Session::new(stream, witness, limits, |ask| {
+            let permitted = self.subject.permissions.load().admit(&peer, ask);
+            match permitted.and_then(|permitted| self.subject.audit.gate().map(|()| permitted)) {
                 Ok(permitted) => counted.hold(requests::answer(permitted, &self.subject)),
                 Err(refusal) => Response::Refused(refusal),
             }
@@ -141,12 +147,21 @@ impl Behind for Server {
             false => Err(Refusal::wrong_protocol()),
         };
         match counted {
-            Ok(counted) => self.converse(stream, peer, limits, counted).instrument(span).await,
+            Ok(counted) => {
+                let witness = Witness::new(self.subject.audit.clone(), Arc::new(peer), from);
+                self.converse(stream, witness, limits, counted).instrument(span).await;
+            }
             Err(refusal) => {
                 self.door.stranger(from, &refusal.message);
                 refuse(stream, refusal, limits.write).instrument(span).await;
             }
         }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.subject.audit.end();
     }
 }
 

@@ -3,7 +3,7 @@
 
 mod clock;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::future::pending;
 use std::io;
 use std::pin::pin;
@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use clock::{Clock, Due};
 
+use crate::audit::{Asked, Witness};
 use crate::config::Limits;
 use crate::response::{Response, Steps};
 
@@ -65,12 +66,15 @@ impl Heed {
 pub(crate) struct Session<S, A> {
     stream: MessageStream<S>,
     peer: Arc<Peer>,
+    witness: Arc<Witness>,
     limits: Limits,
     answer: A,
     in_flight: StreamMap<u64, Steps>,
     /// Those in flight that are streams.
     streams: BTreeSet<u64>,
     heed: Heed,
+    /// Those in flight, as they will be recorded.
+    asked: HashMap<u64, Asked>,
     tally: Tally,
     /// No more requests are taken.
     stopping: bool,
@@ -82,15 +86,22 @@ where
     A: Fn(Ask) -> Response,
 {
     /// Prepares a session in which `answer` answers.
-    pub(crate) fn new(stream: MessageStream<S>, peer: Arc<Peer>, limits: Limits, answer: A) -> Session<S, A> {
+    pub(crate) fn new(
+        stream: MessageStream<S>,
+        witness: Arc<Witness>,
+        limits: Limits,
+        answer: A,
+    ) -> Session<S, A> {
         Session {
             stream,
-            peer,
+            peer: Arc::clone(&witness.peer),
+            witness,
             limits,
             answer,
             in_flight: StreamMap::new(),
             streams: BTreeSet::new(),
             heed: Heed::default(),
+            asked: HashMap::new(),
             tally: Tally::default(),
             stopping: false,
         }
@@ -192,50 +203,60 @@ where
     }
 
     fn take(&mut self, frame: Frame) -> Result<(), Ended> {
-        match Call::decode(frame) {
-            Ok(Call::Ask { id, .. }) if self.in_flight.contains_key(&id) => {
-                Err(Ended::Refused(Refusal::id_in_use(id)))
-            }
-            Ok(Call::Ask { id, .. }) if self.stopping => {
-                self.reply(id, &Outcome::Refusal(Refusal::shutting_down()))
-            }
-            Ok(Call::Ask { id, ask }) => self.start(id, ask),
-            Ok(Call::Cancel { id }) => match self.in_flight.remove(&id) {
-                Some(_) => self.reply(id, &Outcome::Refusal(Refusal::cancelled())),
-                None => Ok(()),
-            },
-            Err(BadCall { id: Some(id), refusal }) => self.reply(id, &Outcome::Refusal(refusal)),
-            Err(BadCall { id: None, refusal }) => Err(Ended::Refused(refusal)),
+        let sent = frame.clone();
+        let (id, refusal) = match Call::decode(frame) {
+            Ok(Call::Cancel { id }) => return self.cancel(id),
+            Ok(Call::Ask { id, .. }) if self.in_flight.contains_key(&id) => (None, Refusal::id_in_use(id)),
+            Ok(Call::Ask { id, .. }) if self.stopping => (Some(id), Refusal::shutting_down()),
+            Ok(Call::Ask { id, ask }) => return self.start(id, ask, self.witness.asked(sent)),
+            Err(BadCall { id, refusal }) => (id, refusal),
+        };
+        let mut asked = self.witness.asked(sent);
+        asked.see(&Outcome::Refusal(refusal.clone()));
+        match id {
+            Some(id) => self.reply(id, &Outcome::Refusal(refusal)),
+            None => Err(Ended::Refused(refusal)),
         }
     }
 
-    fn start(&mut self, id: u64, ask: Ask) -> Result<(), Ended> {
+    fn cancel(&mut self, id: u64) -> Result<(), Ended> {
+        match self.in_flight.remove(&id) {
+            Some(_) => self.reply(id, &Outcome::Refusal(Refusal::cancelled())),
+            None => Ok(()),
+        }
+    }
+
+    fn start(&mut self, id: u64, ask: Ask, mut asked: Asked) -> Result<(), Ended> {
         tracing::debug!(request = ask.name(), id, "asked");
-        match (self.answer)(ask) {
-            Response::Now(answer) => self.reply(id, &Outcome::Answer(answer)),
-            Response::Refused(refusal) => self.reply(id, &Outcome::Refusal(refusal)),
+        let at_once = match (self.answer)(ask) {
+            Response::Now(answer) => Outcome::Answer(answer),
+            Response::Refused(refusal) => Outcome::Refusal(refusal),
             Response::Later(_) | Response::Stream(_)
                 if self.in_flight.len() >= self.limits.requests_in_flight =>
             {
-                let refusal = Refusal::too_many_requests(self.limits.requests_in_flight);
-                self.reply(id, &Outcome::Refusal(refusal))
+                Outcome::Refusal(Refusal::too_many_requests(self.limits.requests_in_flight))
             }
             Response::Later(steps) => {
                 self.in_flight.insert(id, steps);
-                Ok(())
+                self.asked.insert(id, asked);
+                return Ok(());
             }
             Response::Stream(steps) => {
                 self.in_flight.insert(id, steps);
                 self.streams.insert(id);
-                Ok(())
+                self.asked.insert(id, asked);
+                return Ok(());
             }
-        }
+        };
+        asked.see(&at_once);
+        self.reply(id, &at_once)
     }
 
     /// Whoever has ended his side waits for his answers, but not for ever: a stream would hold the connection.
     fn end_streams(&mut self) {
         for id in std::mem::take(&mut self.streams) {
             self.in_flight.remove(&id);
+            self.asked.remove(&id);
         }
     }
 
@@ -257,9 +278,13 @@ where
                 self.tally.refusals += 1;
             }
         }
+        if let Some(asked) = self.asked.get_mut(&id) {
+            asked.see(outcome);
+        }
         if !matches!(outcome, Outcome::Item(_)) {
             self.in_flight.remove(&id);
             self.streams.remove(&id);
+            self.asked.remove(&id);
         }
         Ok(put_reply(self.stream.outbox(), Some(id), outcome)?)
     }
@@ -283,6 +308,7 @@ mod tests {
     use tokio_util::task::TaskTracker;
 
     use super::*;
+    use crate::audit::Audit;
     use crate::census::Census;
 
     fn peer(valid_for: SignedDuration) -> Peer {
@@ -316,7 +342,9 @@ mod tests {
         let (near, far) = duplex(1 << 16);
         let counted = census.count(&peer.identity.name, &Limits::default()).unwrap();
         let stream = MessageStream::new(far, 1 << 16);
-        let session = Session::new(stream, Arc::new(peer), Limits::default(), answer);
+        let from = "127.0.0.1:1".parse().unwrap();
+        let witness = Witness::new(Audit::default(), Arc::new(peer), from);
+        let session = Session::new(stream, witness, Limits::default(), answer);
         tasks.spawn(async move {
             let _counted = counted;
             let _ = session.serve(stop).await;

@@ -84,6 +84,7 @@ impl Fleet {
     fn start_agent(&self, config: Option<&Path>) -> Result<Server, Error> {
         let mut command = Command::new(&self.programs.agent);
         command.args(["run", "--listen", &self.address.to_string(), "--identity"]).arg(self.agent_bundle());
+        command.arg("--state").arg(self.path("state"));
         if let Some(config) = config {
             command.arg("--config").arg(config);
         }

@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 
 use crate::commands::{
-    adopt, authority, can, certs, demo, doctor, echo, info, init, issue, operator, ping, revoke, sync, time,
-    uptime, watch, whoami,
+    adopt, audit, authority, can, certs, demo, doctor, echo, info, init, issue, operator, ping, revoke, sync,
+    time, uptime, watch, whoami,
 };
 
 /// Asks machines that run a Rollcall agent how they are.
@@ -103,6 +103,8 @@ pub enum Verb {
     Can(can::Can),
     /// Find out why a machine does not answer, step by step.
     Doctor(doctor::Doctor),
+    /// What was asked of a machine, checked, and compared with what it said last time.
+    Audit(audit::Audit),
 }
 
 /// A time with its unit, such as `5s` or `500ms`; a bare number is seconds.

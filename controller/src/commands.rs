@@ -1,6 +1,7 @@
 //! The verbs: one arm a line, and the file of the same name below.
 
 pub mod adopt;
+pub mod audit;
 pub mod authority;
 pub mod can;
 pub mod certs;
@@ -48,5 +49,6 @@ pub async fn run(verb: Verb, desk: &Desk) -> Result<Exit, Trouble> {
         Verb::Whoami(whoami) => whoami.run(desk).await,
         Verb::Can(can) => can.run(desk).await,
         Verb::Doctor(doctor) => doctor.run(desk).await,
+        Verb::Audit(audit) => audit.run(desk).await,
     }
 }

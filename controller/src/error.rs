@@ -5,9 +5,11 @@ mod kind;
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use certs::Error;
+use jiff::Timestamp;
 use protocol::{Refusal, refusal};
 use serde::Serialize;
 
@@ -280,6 +282,29 @@ impl Failure {
         Failure::new(host, Kind::BadList, format!("its revocation list was not taken: {error}"))
             .because("the agent belongs to another authority too, or is not to be trusted")
             .hint("ask whoever keeps the authority; `controller sync` from there brings the right one")
+    }
+
+    /// A record that was noted, and that is no longer there or is another one now.
+    pub(crate) fn log_not_as_noted(host: &str, what: &str, seen: Timestamp, receipt: &Path) -> Failure {
+        Failure {
+            host: host.to_owned(),
+            stage: Stage::Request,
+            kind: Kind::AuditNotAsNoted,
+            message: format!("THE AUDIT LOG WAS CUT OR REWRITTEN: {what}, noted at {seen}"),
+            why: "somebody changed its files, or the machine was set up anew".to_owned(),
+            hint: format!("find out on that machine; to begin anew then, remove {}", receipt.display()),
+        }
+    }
+
+    pub(crate) fn broken_log(host: &str, flaw: &str) -> Failure {
+        Failure {
+            host: host.to_owned(),
+            stage: Stage::Request,
+            kind: Kind::AuditBroken,
+            message: format!("THE AUDIT LOG IS NOT WHOLE: {flaw}"),
+            why: "somebody changed its files, or the disk is failing".to_owned(),
+            hint: "on that machine, `agent audit verify` names the file and the line".to_owned(),
+        }
     }
 
     pub(crate) fn changed_echo(host: &str, sent: usize, got: usize) -> Failure {

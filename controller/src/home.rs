@@ -78,6 +78,11 @@ impl Home {
         self.path.join("revoked.pem")
     }
 
+    /// What agents' audit logs said last.
+    pub fn receipts_folder(&self) -> PathBuf {
+        self.path.join("receipts")
+    }
+
     /// Makes the folder.
     ///
     /// # Errors

@@ -17,5 +17,6 @@ pub mod home;
 pub mod hosts;
 pub mod output;
 pub mod passphrase;
+mod receipts;
 pub mod registry;
 pub mod trace;

@@ -44,6 +44,8 @@ pub enum Kind {
     CertificateEnded,
     /// The peer's certificate was revoked while its connection was open.
     Revoked,
+    /// The agent cannot record what it is asked, and its owner wants nothing answered then.
+    NotRecorded,
     /// The agent is shutting down.
     ShuttingDown,
     /// An adoption was not proven.
@@ -199,6 +201,14 @@ impl Refusal {
     pub fn revoked() -> Refusal {
         let message = "your certificate is revoked".to_owned();
         Refusal::new(Kind::Revoked, message, "ask whoever keeps the authority for a new one")
+    }
+
+    /// The agent cannot record what it is asked.
+    pub fn not_recorded(why: &str) -> Refusal {
+        let message =
+            format!("the agent's audit log cannot be written, and without it nothing is answered: {why}");
+        let hint = "let the agent's owner mend that, or set `audit.when_broken = \"continue\"` in agent.toml";
+        Refusal::new(Kind::NotRecorded, message, hint)
     }
 
     /// The agent is about to end.

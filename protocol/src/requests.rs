@@ -117,6 +117,7 @@ macro_rules! requests {
 }
 
 requests! {
+    Granted audit::Audit => Records,
     Open can::Can => Verdict,
     Open echo::Echo => Echoed,
     Open info::Info => Machine,

@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
 use protocol::frame::{Frame, FrameError, Frames, put};
 use protocol::message::{BadCall, Call, Outcome, Reply, put_ask, put_cancel, put_reply};
+use protocol::requests::audit::{Audit, Records};
 use protocol::requests::can::{Can, Verdict};
 use protocol::requests::echo::{Echo, Echoed, MAX_PAYLOAD};
 use protocol::requests::info::{Info, Machine, Section};
@@ -40,7 +41,23 @@ const MACHINE: &str = concat!(
     r#""received_packets":3,"sent_packets":4,"errors":5}],"#,
     r#""users":[{"name":"alice","terminal":"tty1","from":null,"since":null}],"#,
     r#""agent":{"name":"web-1","version":"0.1.0","certificate_ends":"2027-01-15T08:00:00Z","running_seconds":1.5,"#,
-    r#""memory_bytes":6,"descriptors":7,"descriptors_limit":8}}"#
+    r#""memory_bytes":6,"descriptors":7,"descriptors_limit":8,"audit":"the disk is full"}}"#
+);
+
+fn clock() -> Clock {
+    Clock {
+        received: "2026-01-02T03:04:05.000000006Z".parse().unwrap(),
+        sent: at(1_700_000_000),
+        zone: None,
+        utc_offset_seconds: -3600,
+        synchronised: Some(true),
+        max_error_seconds: Some(0.5),
+    }
+}
+
+const CLOCK: &str = concat!(
+    r#"{"received":"2026-01-02T03:04:05.000000006Z","sent":"2023-11-14T22:13:20Z","zone":null,"#,
+    r#""utc_offset_seconds":-3600,"synchronised":true,"max_error_seconds":0.5}"#
 );
 
 /// What a request and its answer must look like, for ever: an older and a newer program talk to each other.
@@ -79,21 +96,8 @@ where
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "it is a list")]
 fn every_request_of_the_list() {
     let payload = Bytes::from_static(b"\0\xffany bytes");
-    let clock = Clock {
-        received: "2026-01-02T03:04:05.000000006Z".parse().unwrap(),
-        sent: at(1_700_000_000),
-        zone: None,
-        utc_offset_seconds: -3600,
-        synchronised: Some(true),
-        max_error_seconds: Some(0.5),
-    };
-    let clock_json = concat!(
-        r#"{"received":"2026-01-02T03:04:05.000000006Z","sent":"2023-11-14T22:13:20Z","zone":null,"#,
-        r#""utc_offset_seconds":-3600,"synchronised":true,"max_error_seconds":0.5}"#
-    );
     let running = Running {
         uptime_seconds: 1.5,
         booted: at(0),
@@ -121,7 +125,10 @@ fn every_request_of_the_list() {
         r#"{"identity":"rollcall://controller/alice","teams":["ops"],"serial":"0a","#,
         r#""certificate_ends":"1970-01-01T00:00:00Z","may":["info"]}"#
     );
+    let audit = Audit { last: Some(3), since: Some(1), count: Some(2) };
+    let records = Records { oldest: 1, newest: 9, lines: Bytes::from_static(b"{}\n") };
     let checked = [
+        check(&audit, r#"{"last":3,"since":1,"count":2}"#, &records, r#"{"oldest":1,"newest":9}"#),
         check(&can, r#"{"permission":"run:a"}"#, &verdict, r#"{"allowed":false,"why":"x","hint":"y"}"#),
         check(&Echo { payload: payload.clone() }, "{}", &Echoed { payload: payload.clone() }, "{}"),
         check(&Info { sections }, r#"{"sections":["cpu","memory"]}"#, &machine(), MACHINE),
@@ -131,7 +138,7 @@ fn every_request_of_the_list() {
             &Synced { number: 4, list: payload.clone() },
             r#"{"number":4}"#,
         ),
-        check(&Time {}, "{}", &clock, clock_json),
+        check(&Time {}, "{}", &clock(), CLOCK),
         check(&Uptime {}, "{}", &running, running_json),
         check(&watch, r#"{"every_seconds":2.5,"count":3,"sections":["cpu","memory"]}"#, &machine(), MACHINE),
         check(&Whoami {}, "{}", &you, you_json),

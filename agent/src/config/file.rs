@@ -12,6 +12,7 @@ use toml::de::{DeTable, DeValue};
 use tracing::level_filters::LevelFilter;
 
 use super::{Fault, Limits, Policy, parse_listen, parse_log};
+use crate::audit::{Recording, WhenBroken};
 use crate::permissions::{Permissions, Rule, What};
 
 /// A configuration is a page of text; whatever is larger is something else.
@@ -72,6 +73,7 @@ fn parse(text: &str) -> Result<File, Vec<Found>> {
         log: root.read("log", |value| parse_log(string(value)?)),
         policy: Policy {
             limits: root.table("limits", limits).unwrap_or_default(),
+            audit: root.table("audit", audit).unwrap_or_default(),
             permissions: Permissions {
                 allow: root.table("allow", |table| rules(table, granted)).unwrap_or_default(),
                 deny: root.table("deny", |table| rules(table, str::parse)).unwrap_or_default(),
@@ -116,6 +118,26 @@ fn limits(table: &mut Table<'_, '_>) -> Limits {
         drain: table
             .read("drain", |value| duration(value, Duration::ZERO..=SECOND * 600))
             .unwrap_or(usual.drain),
+    }
+}
+
+fn audit(table: &mut Table<'_, '_>) -> Recording {
+    let usual = Recording::default();
+    Recording {
+        folder: None,
+        rotate_bytes: table
+            .read("rotate", |value| size(value, 16 << 10..=1 << 30))
+            .map_or(usual.rotate_bytes, |size| size as u64),
+        keep: table.read("keep", |value| count(value, 1..=10_000)).unwrap_or(usual.keep),
+        when_broken: table.read("when_broken", when_broken).unwrap_or(usual.when_broken),
+    }
+}
+
+fn when_broken(value: &DeValue<'_>) -> Result<WhenBroken, String> {
+    match string(value)? {
+        "continue" => Ok(WhenBroken::Continue),
+        "refuse" => Ok(WhenBroken::Refuse),
+        _ => Err("this is \"continue\" or \"refuse\"".to_owned()),
     }
 }
 

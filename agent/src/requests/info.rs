@@ -36,5 +36,6 @@ fn agent(subject: &Subject) -> Result<Agent, HostError> {
         memory_bytes: process.memory_bytes,
         descriptors: process.descriptors,
         descriptors_limit: process.descriptors_limit,
+        audit: subject.audit.problem(),
     })
 }

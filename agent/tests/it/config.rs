@@ -55,6 +55,9 @@ fn a_file_says_every_limit() {
          requests_in_flight_per_identity: 44, \
          frame_bytes: 5120, handshake: 6s, rest_of_frame: 7s, idle: 8s, write: 9s, drain: 10s }"
     );
+    let audit = format!("{:?}", config.policy.audit);
+    let state = "folder: Some(\"/var/lib/rollcall/audit\")";
+    assert_eq!(audit, format!("Recording {{ {state}, rotate_bytes: 65536, keep: 3, when_broken: Refuse }}"));
     assert_eq!(config.listen, ["0.0.0.0:7000".parse().unwrap(), "[::1]:5669".parse().unwrap()]);
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on stops")]
 
 mod adoption;
+mod audit;
 mod config;
 mod conversation;
 mod limits;

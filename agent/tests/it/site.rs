@@ -30,9 +30,12 @@ pub(crate) type Wire = MessageStream<TlsStream<TcpStream>>;
 
 impl Site {
     pub(crate) async fn new(limits: Limits) -> Site {
+        Site::with(Policy { limits, ..Policy::default() }).await
+    }
+
+    pub(crate) async fn with(policy: Policy) -> Site {
         let authority = Authority::create(Algorithm::Ed25519).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let policy = Policy { limits, ..Policy::default() };
         let agent = Agent::on(&agent_credentials(&authority, "web-1"), vec![listener], policy).unwrap();
         let stop = CancellationToken::new();
         Site {

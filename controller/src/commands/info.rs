@@ -115,6 +115,9 @@ fn agent(part: &Agent, facts: &mut Vec<Vec<String>>) {
         "agent",
         format!("{name}, version {version}, running {running}, {memory}, {descriptors}{limit} descriptors"),
     );
+    if let Some(problem) = &part.audit {
+        fact(facts, "audit log", format!("NOT WRITTEN: {problem}"));
+    }
     let left = part.certificate_ends.duration_since(Timestamp::now());
     let left = if left.is_negative() { format!("{} ago", age(left)) } else { format!("in {}", age(left)) };
     fact(facts, "certificate", format!("ends {left}, {}", local(part.certificate_ends, 0)));

@@ -116,5 +116,7 @@ kinds! {
         Nonsense = "nonsense",
         Changed = "changed",
         BadList = "bad_list",
+        AuditNotAsNoted = "audit_not_as_noted",
+        AuditBroken = "audit_broken",
     }
 }

@@ -245,6 +245,9 @@ pub struct Agent {
     pub descriptors: usize,
     /// The most descriptors it may have open.
     pub descriptors_limit: Option<u64>,
+    /// Why its audit log is not whole or cannot be written; absent when all is well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<String>,
 }
 
 impl Message for Info {}

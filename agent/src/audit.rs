@@ -1,0 +1,404 @@
+//! What happened here, a line each, so that it can be shown later. Whoever records only moves an entry into a queue: a thread
+//! of its own writes. When it cannot, the owner has decided what becomes of requests, and everybody is told.
+
+mod book;
+mod folder;
+mod record;
+mod strangers;
+#[cfg(test)]
+mod tests;
+mod verify;
+mod writer;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use certs::Peer;
+use jiff::Timestamp;
+use protocol::frame::Frame;
+use protocol::message::Outcome;
+use protocol::{Answer, Kind, Refusal};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+pub(crate) use folder::Reading;
+pub use verify::{Broken, Whole, verify};
+
+use record::Told;
+use strangers::Strangers;
+use writer::Writer;
+
+/// Some tenths of a second of a busy agent's records, and a few MiB at most.
+const ROOM: usize = 16_384;
+
+/// With so many, the writer is told to hurry; and where nothing may go unrecorded, requests are refused, so that the rest
+/// of the room is for those in flight.
+const CROWDED: usize = ROOM / 2;
+
+/// What waits in the queue may hold so much of what peers sent; past it, hashes are made before.
+const ROOM_BYTES: usize = 4 << 20;
+
+/// How long the last records may take when the agent ends.
+const LAST_RECORDS: Duration = Duration::from_secs(1);
+
+/// Where the audit log is in an agent's state folder.
+pub(crate) fn folder_in(state: &Path) -> PathBuf {
+    state.join("audit")
+}
+
+/// Where records go, and what happens when they cannot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recording {
+    /// The folder; without one, nothing is recorded.
+    pub folder: Option<PathBuf>,
+    /// From this size on, a file is put aside and a new one begun.
+    pub rotate_bytes: u64,
+    /// So many files that were put aside are kept.
+    pub keep: usize,
+    /// What becomes of requests while nothing can be recorded.
+    pub when_broken: WhenBroken,
+}
+
+/// What becomes of requests while nothing can be recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenBroken {
+    /// They are answered, and counted as lost to the log.
+    Continue,
+    /// They are refused.
+    Refuse,
+}
+
+impl Default for Recording {
+    fn default() -> Recording {
+        Recording { folder: None, rotate_bytes: 10 << 20, keep: 10, when_broken: WhenBroken::Continue }
+    }
+}
+
+/// The audit log of a running agent; a copy for each that records.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Audit {
+    /// Nothing where nothing is recorded.
+    shared: Option<Arc<Shared>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    recording: Recording,
+    state: Mutex<State>,
+    work: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    queue: Vec<Entry>,
+    /// What the queue holds of what peers sent.
+    held_bytes: usize,
+    /// Records that found no room, and were not told of yet.
+    lost: u64,
+    strangers: Strangers,
+    /// Those who wait until all that is in the queue is written; they are told the newest record.
+    waiting: Vec<oneshot::Sender<u64>>,
+    /// Why nothing can be written.
+    trouble: Option<String>,
+    writer_sleeps: bool,
+    ended: bool,
+}
+
+/// One line to be.
+#[derive(Debug)]
+struct Entry {
+    at: Timestamp,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
+    Note(Note),
+    Request(Request),
+    Strangers(strangers::Sum),
+    Lost(u64),
+}
+
+/// An event that is no request. What does not apply stays empty.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Note {
+    /// What happened, such as `started`.
+    pub(crate) event: &'static str,
+    pub(crate) identity: Option<String>,
+    pub(crate) serial: Option<String>,
+    pub(crate) address: Option<SocketAddr>,
+    /// More about it, in the agent's own words.
+    pub(crate) why: Option<String>,
+}
+
+impl Note {
+    /// About somebody with a certificate.
+    pub(crate) fn of(peer: &Peer) -> Note {
+        let (identity, serial) = (peer.identity.to_string(), peer.serial.to_string());
+        Note { identity: Some(identity), serial: Some(serial), ..Note::default() }
+    }
+}
+
+/// A request and what became of it.
+#[derive(Debug)]
+struct Request {
+    witness: Arc<Witness>,
+    sent: Sent,
+    began: Instant,
+    took: Duration,
+    items: u64,
+    ending: Ending,
+}
+
+/// What a peer asked: as it came, or told in short where it is too much to hold.
+#[derive(Debug)]
+enum Sent {
+    AsItCame(Frame),
+    Told(Box<Told>),
+}
+
+impl Entry {
+    fn now(what: What) -> Entry {
+        Entry { at: Timestamp::now(), what }
+    }
+
+    /// What it holds of what a peer sent.
+    fn held_bytes(&self) -> usize {
+        match &self.what {
+            What::Request(Request { sent: Sent::AsItCame(frame), .. }) => frame.head.len() + frame.tail.len(),
+            _ => 0,
+        }
+    }
+
+    fn hold_nothing(&mut self) {
+        if let What::Request(Request { sent, .. }) = &mut self.what
+            && let Sent::AsItCame(frame) = sent
+        {
+            *sent = Sent::Told(Box::new(Told::of(frame)));
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Ending {
+    /// The connection was gone first.
+    Cut,
+    Answered,
+    /// A stream came to its end.
+    Ended,
+    Refused(Kind),
+}
+
+impl Audit {
+    /// Opens the log and starts the thread that writes, if anything is to be recorded.
+    pub(crate) fn start(recording: Recording) -> Audit {
+        let Some(folder) = recording.folder.clone() else { return Audit::default() };
+        let shared = Arc::new(Shared { recording, state: Mutex::default(), work: Condvar::new() });
+        let mut writer = Writer::new(Arc::clone(&shared), folder);
+        writer.prepare();
+        if let Err(error) = thread::Builder::new().name("audit".to_owned()).spawn(move || writer.run()) {
+            shared.lock().trouble = Some(format!("the system has no room for a thread: {error}"));
+        }
+        Audit { shared: Some(shared) }
+    }
+
+    /// Records an event that is no request.
+    pub(crate) fn note(&self, note: Note) {
+        self.record(Entry::now(What::Note(note)));
+    }
+
+    /// Records a connection that was refused before or after its handshake, or counts it when there are too many.
+    pub(crate) fn stranger(&self, from: SocketAddr, why: &str) {
+        let Some(shared) = &self.shared else { return };
+        let seen = shared.lock().strangers.saw(from.ip(), Instant::now());
+        match seen {
+            strangers::Seen::Tell(sum) => {
+                if let Some(sum) = sum {
+                    self.record(Entry::now(What::Strangers(sum)));
+                }
+                let why = Some(why.to_owned());
+                self.note(Note { event: "connection_refused", address: Some(from), why, ..Note::default() });
+            }
+            // The writer must know when to tell how many.
+            strangers::Seen::CountFirst => shared.wake(shared.lock()),
+            strangers::Seen::Count => {}
+        }
+    }
+
+    /// The owner's answer to whether something may be answered now.
+    ///
+    /// # Errors
+    /// It cannot be recorded, and the owner wants it refused then.
+    pub(crate) fn gate(&self) -> Result<(), Refusal> {
+        match &self.shared {
+            Some(shared) if shared.recording.when_broken == WhenBroken::Refuse => {
+                let state = shared.lock();
+                match &state.trouble {
+                    Some(trouble) => Err(Refusal::not_recorded(trouble)),
+                    None if state.queue.len() >= CROWDED => Err(Refusal::not_recorded(TOO_SLOW)),
+                    None => Ok(()),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Why the log is not whole or cannot be written, for `info`.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let state = self.shared.as_ref()?.lock();
+        match (&state.trouble, state.lost) {
+            (None, 0) => None,
+            (None, lost) => Some(format!("{TOO_SLOW}; records lost: {lost}")),
+            (Some(trouble), 0) => Some(trouble.clone()),
+            (Some(trouble), lost) => Some(format!("{trouble}; records lost so far: {lost}")),
+        }
+    }
+
+    /// Waits until all that was recorded is written, and lets it be read.
+    ///
+    /// # Errors
+    /// Nothing is recorded, or it cannot be written.
+    pub(crate) async fn reading(&self) -> Result<Reading, String> {
+        let Some((shared, folder)) =
+            self.shared.as_ref().and_then(|shared| Some((shared, shared.recording.folder.clone()?)))
+        else {
+            return Err("this agent keeps no audit log".to_owned());
+        };
+        let newest = shared.written().await?;
+        Ok(Reading::new(folder, newest))
+    }
+
+    /// Lets the last records be written, and waits for them a moment.
+    pub(crate) async fn finish(&self) {
+        let Some(shared) = &self.shared else { return };
+        let _ = timeout(LAST_RECORDS, shared.written()).await;
+        self.end();
+    }
+
+    /// Ends the thread that writes, once it has written what is there.
+    pub(crate) fn end(&self) {
+        if let Some(shared) = &self.shared {
+            let mut state = shared.lock();
+            state.ended = true;
+            shared.wake(state);
+        }
+    }
+
+    fn record(&self, mut entry: Entry) {
+        let Some(shared) = &self.shared else { return };
+        let mut state = shared.lock();
+        if state.queue.len() >= ROOM {
+            state.lost += 1;
+            return;
+        }
+        if state.held_bytes + entry.held_bytes() > ROOM_BYTES {
+            entry.hold_nothing();
+        }
+        state.held_bytes += entry.held_bytes();
+        state.queue.push(entry);
+        if state.writer_sleeps || state.queue.len() == CROWDED {
+            shared.wake(state);
+        }
+    }
+}
+
+/// Why records find no room when nothing else is wrong.
+const TOO_SLOW: &str = "the disk takes records more slowly than they come";
+
+/// Why nothing can be read any more.
+const STOPPING: &str = "the agent is about to stop";
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake(&self, mut state: MutexGuard<'_, State>) {
+        state.writer_sleeps = false;
+        drop(state);
+        self.work.notify_one();
+    }
+
+    /// Waits until all that is in the queue is written, and says the newest record.
+    async fn written(&self) -> Result<u64, String> {
+        let gone = || self.lock().trouble.clone().unwrap_or_else(|| STOPPING.to_owned());
+        self.ask_to_be_told()?.await.map_err(|_| gone())
+    }
+
+    fn ask_to_be_told(&self) -> Result<oneshot::Receiver<u64>, String> {
+        let (done, written) = oneshot::channel();
+        let mut state = self.lock();
+        if let Some(trouble) = &state.trouble {
+            return Err(trouble.clone());
+        }
+        if state.ended {
+            return Err(STOPPING.to_owned());
+        }
+        state.waiting.push(done);
+        self.wake(state);
+        Ok(written)
+    }
+}
+
+/// Sees what a peer asks on one connection.
+#[derive(Debug)]
+pub(crate) struct Witness {
+    audit: Audit,
+    pub(crate) peer: Arc<Peer>,
+    identity: String,
+    serial: String,
+    address: String,
+}
+
+impl Witness {
+    pub(crate) fn new(audit: Audit, peer: Arc<Peer>, from: SocketAddr) -> Arc<Witness> {
+        let (identity, serial) = (peer.identity.to_string(), peer.serial.to_string());
+        Arc::new(Witness { audit, peer, identity, serial, address: from.to_string() })
+    }
+
+    /// Sees a request. What becomes of it is recorded when what is returned is dropped.
+    pub(crate) fn asked(self: &Arc<Witness>, sent: Frame) -> Asked {
+        Asked(self.audit.shared.is_some().then(|| {
+            let request = Request {
+                witness: Arc::clone(self),
+                sent: Sent::AsItCame(sent),
+                began: Instant::now(),
+                took: Duration::ZERO,
+                items: 0,
+                ending: Ending::Cut,
+            };
+            Entry::now(What::Request(request))
+        }))
+    }
+}
+
+/// A request that is being answered: however it ends, it leaves exactly one record.
+#[derive(Debug)]
+pub(crate) struct Asked(Option<Entry>);
+
+impl Asked {
+    /// Sees a step of the answer.
+    pub(crate) fn see(&mut self, outcome: &Outcome<Answer>) {
+        let Some(Entry { what: What::Request(request), .. }) = &mut self.0 else { return };
+        match outcome {
+            Outcome::Item(_) => request.items += 1,
+            Outcome::Answer(_) => request.ending = Ending::Answered,
+            Outcome::End => request.ending = Ending::Ended,
+            Outcome::Refusal(refusal) => request.ending = Ending::Refused(refusal.kind),
+        }
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        let Some(mut entry) = self.0.take() else { return };
+        if let What::Request(request) = &mut entry.what {
+            request.took = request.began.elapsed();
+            let audit = request.witness.audit.clone();
+            audit.record(entry);
+        }
+    }
+}
