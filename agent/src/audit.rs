@@ -86,6 +86,7 @@ pub(crate) struct Audit {
 
 #[derive(Debug)]
 struct Shared {
+    folder: PathBuf,
     recording: Recording,
     state: Mutex<State>,
     work: Condvar,
@@ -196,8 +197,8 @@ impl Audit {
     /// Opens the log and starts the thread that writes, if anything is to be recorded.
     pub(crate) fn start(recording: Recording) -> Audit {
         let Some(folder) = recording.folder.clone() else { return Audit::default() };
-        let shared = Arc::new(Shared { recording, state: Mutex::default(), work: Condvar::new() });
-        let mut writer = Writer::new(Arc::clone(&shared), folder);
+        let shared = Arc::new(Shared { folder, recording, state: Mutex::default(), work: Condvar::new() });
+        let mut writer = Writer::new(Arc::clone(&shared));
         writer.prepare();
         if let Err(error) = thread::Builder::new().name("audit".to_owned()).spawn(move || writer.run()) {
             shared.lock().trouble = Some(format!("the system has no room for a thread: {error}"));
@@ -262,28 +263,23 @@ impl Audit {
     /// # Errors
     /// Nothing is recorded, or it cannot be written.
     pub(crate) async fn reading(&self) -> Result<Reading, String> {
-        let Some((shared, folder)) =
-            self.shared.as_ref().and_then(|shared| Some((shared, shared.recording.folder.clone()?)))
-        else {
-            return Err("this agent keeps no audit log".to_owned());
-        };
+        let shared = self.shared.as_ref().ok_or("this agent keeps no audit log")?;
         let newest = shared.written().await?;
-        Ok(Reading::new(folder, newest))
+        Ok(Reading::new(shared.folder.clone(), newest))
     }
 
     /// Lets the last records be written, and waits for them a moment.
     pub(crate) async fn finish(&self) {
         let Some(shared) = &self.shared else { return };
-        let _ = timeout(LAST_RECORDS, shared.written()).await;
-        self.end();
+        let (done, written) = oneshot::channel();
+        shared.end(Some(done));
+        let _ = timeout(LAST_RECORDS, written).await;
     }
 
     /// Ends the thread that writes, once it has written what is there.
     pub(crate) fn end(&self) {
         if let Some(shared) = &self.shared {
-            let mut state = shared.lock();
-            state.ended = true;
-            shared.wake(state);
+            shared.end(None);
         }
     }
 
@@ -322,6 +318,14 @@ impl Shared {
         self.work.notify_one();
     }
 
+    /// No more will be recorded; whoever waits is told when the last is written.
+    fn end(&self, waiting: Option<oneshot::Sender<u64>>) {
+        let mut state = self.lock();
+        state.waiting.extend(waiting);
+        state.ended = true;
+        self.wake(state);
+    }
+
     /// Waits until all that is in the queue is written, and says the newest record.
     async fn written(&self) -> Result<u64, String> {
         let gone = || self.lock().trouble.clone().unwrap_or_else(|| STOPPING.to_owned());
@@ -348,15 +352,14 @@ impl Shared {
 pub(crate) struct Witness {
     audit: Audit,
     pub(crate) peer: Arc<Peer>,
-    identity: String,
-    serial: String,
-    address: String,
+    /// What a record says of the peer, written once for all of the connection's records.
+    words: Vec<u8>,
 }
 
 impl Witness {
     pub(crate) fn new(audit: Audit, peer: Arc<Peer>, from: SocketAddr) -> Arc<Witness> {
-        let (identity, serial) = (peer.identity.to_string(), peer.serial.to_string());
-        Arc::new(Witness { audit, peer, identity, serial, address: from.to_string() })
+        let words = record::peer_words(&peer, from);
+        Arc::new(Witness { audit, peer, words })
     }
 
     /// Sees a request. What becomes of it is recorded when what is returned is dropped.

@@ -28,16 +28,20 @@ impl Hash {
         hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
         Hash(hash)
     }
-}
 
-impl fmt::Display for Hash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn digits(&self) -> [u8; 64] {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut text = [0; 64];
         for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
             pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
         }
-        f.write_str(str::from_utf8(&text).unwrap_or_default())
+        text
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(str::from_utf8(&self.digits()).unwrap_or_default())
     }
 }
 
@@ -78,6 +82,12 @@ impl TryFrom<String> for Hash {
     }
 }
 
+// What stands around numbers and hashes in a line. It is put together by hand, since every byte of it counts.
+const NUMBER: &[u8] = b"{\"n\":";
+const PREVIOUS: &[u8] = b",\"previous\":\"";
+const HASH: &[u8] = b",\"hash\":\"";
+const END: &[u8] = b"\"}";
+
 /// A line's place in its chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub struct Link {
@@ -96,7 +106,7 @@ impl Link {
     /// Reads a line without its newline; `None` when its hash does not fit what it says.
     pub fn read(line: &[u8]) -> Option<Link> {
         let link: Link = serde_json::from_slice(line).ok()?;
-        let said = line.strip_suffix(seal(&link.hash).as_bytes())?;
+        let said = line.strip_suffix(END)?.strip_suffix(&link.hash.digits())?.strip_suffix(HASH)?;
         (Hash::of(said) == link.hash).then_some(link)
     }
 
@@ -105,25 +115,24 @@ impl Link {
     pub fn put_next(&self, out: &mut Vec<u8>, words: &[u8]) -> Link {
         let (n, previous) = (self.n.saturating_add(1), self.hash);
         let began = out.len();
-        out.extend_from_slice(format!("{{\"n\":{n},").as_bytes());
-        out.extend_from_slice(&words[1..words.len() - 1]);
-        out.extend_from_slice(format!(",\"previous\":\"{previous}\"").as_bytes());
+        let number = n.to_string();
+        for part in
+            [NUMBER, number.as_bytes(), b",", &words[1..words.len() - 1], PREVIOUS, &previous.digits(), b"\""]
+        {
+            out.extend_from_slice(part);
+        }
         let hash = Hash::of(&out[began..]);
-        out.extend_from_slice(seal(&hash).as_bytes());
-        out.push(b'\n');
+        for part in [HASH, &hash.digits(), END, b"\n"] {
+            out.extend_from_slice(part);
+        }
         Link { n, previous, hash }
     }
 }
 
 /// The number that a line claims, whether or not it is to be believed.
 pub fn claimed_number(line: &[u8]) -> Option<u64> {
-    let digits = line.strip_prefix(b"{\"n\":")?.split(|byte| *byte == b',').next()?;
+    let digits = line.strip_prefix(NUMBER)?.split(|byte| *byte == b',').next()?;
     str::from_utf8(digits).ok()?.parse().ok()
-}
-
-/// How a line ends.
-fn seal(hash: &Hash) -> String {
-    format!(",\"hash\":\"{hash}\"}}")
 }
 
 /// Why a line does not belong where it stands.

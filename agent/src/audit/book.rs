@@ -126,9 +126,10 @@ impl Book {
 
     fn rotate(&mut self) -> io::Result<()> {
         let (current, aside) = (folder::current(&self.folder), folder::aside(&self.folder, self.first));
-        // A link replaces nothing, as a rename would.
-        fs::hard_link(&current, &aside)?;
-        fs::remove_file(&current)?;
+        if aside.exists() {
+            return Err(io::Error::other(format!("{} is there already", aside.display())));
+        }
+        fs::rename(&current, &aside)?;
         self.file = File::options().append(true).create_new(true).mode(0o600).open(&current)?;
         (self.length, self.first) = (0, self.last.n + 1);
         let older = folder::older(&self.folder)?;

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::net::SocketAddr;
 
+use certs::Peer;
 use jiff::Timestamp;
 use protocol::Kind;
 use protocol::chain::Hash;
@@ -24,7 +26,7 @@ pub(super) struct Told {
     /// The name that was asked for; nothing where there was none to be read.
     request: Option<String>,
     with: Option<Box<RawValue>>,
-    with_too_long: Option<Digest>,
+    with_digest: Option<Digest>,
     payload: Option<Digest>,
 }
 
@@ -53,13 +55,13 @@ impl Told {
     pub(super) fn of(frame: &Frame) -> Told {
         let payload = (!frame.tail.is_empty()).then(|| Digest::of(&frame.tail));
         let Ok(head) = serde_json::from_slice::<Head<'_>>(&frame.head) else {
-            return Told { with_too_long: Some(Digest::of(&frame.head)), payload, ..Told::default() };
+            return Told { with_digest: Some(Digest::of(&frame.head)), payload, ..Told::default() };
         };
         let request = Some(head.ask.chars().take(MAX_NAME).collect());
         let words = head.with.map(RawValue::get).filter(|words| *words != "{}");
         let fitting = words.filter(|words| words.len() <= MAX_WORDS).and_then(one_line);
-        let with_too_long = words.filter(|_| fitting.is_none()).map(|words| Digest::of(words.as_bytes()));
-        Told { request, with: fitting, with_too_long, payload }
+        let with_digest = words.filter(|_| fitting.is_none()).map(|words| Digest::of(words.as_bytes()));
+        Told { request, with: fitting, with_digest, payload }
     }
 }
 
@@ -91,23 +93,7 @@ struct Words<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     serial: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    address: Option<Cow<'a, str>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    with: Option<&'a RawValue>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    with_too_long: Option<&'a Digest>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    payload: Option<&'a Digest>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    outcome: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kind: Option<Kind>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    items: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    took_seconds: Option<f64>,
+    address: Option<SocketAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
     count: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -116,6 +102,25 @@ struct Words<'a> {
     since: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<&'a str>,
+}
+
+/// What a request adds to the words above and those of its peer.
+#[derive(Serialize)]
+struct RequestWords<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    with: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    with_digest: Option<&'a Digest>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<&'a Digest>,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<Kind>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    items: Option<u64>,
+    took_seconds: f64,
 }
 
 /// Writes the words of an entry to `out`, in place of what is there.
@@ -144,7 +149,7 @@ fn of_note(at: Timestamp, note: &Note) -> Words<'_> {
         event: note.event,
         identity: note.identity.as_deref(),
         serial: note.serial.as_deref(),
-        address: note.address.map(|address| address.to_string().into()),
+        address: note.address,
         why: note.why.as_deref(),
         ..Words::default()
     }
@@ -165,23 +170,41 @@ fn put_request(out: &mut Vec<u8>, at: Timestamp, request: &Request) -> serde_jso
         Ending::Ended => ("ended", None),
         Ending::Refused(kind) => ("refused", Some(kind)),
     };
-    let words = Words {
-        at,
-        event: "request",
-        identity: Some(&request.witness.identity),
-        serial: Some(&request.witness.serial),
-        address: Some(Cow::Borrowed(&request.witness.address)),
+    serde_json::to_writer(&mut *out, &Words { at, event: "request", ..Words::default() })?;
+    let words = RequestWords {
         request: told.request.as_deref(),
         with: told.with.as_deref(),
-        with_too_long: told.with_too_long.as_ref(),
+        with_digest: told.with_digest.as_ref(),
         payload: told.payload.as_ref(),
-        outcome: Some(outcome),
+        outcome,
         kind,
         items: (request.items > 0).then_some(request.items),
-        took_seconds: Some(request.took.as_secs_f64()),
-        ..Words::default()
+        took_seconds: request.took.as_secs_f64(),
     };
-    serde_json::to_writer(out, &words)
+    join(out, |out| {
+        out.extend_from_slice(&request.witness.words);
+        Ok(())
+    })?;
+    join(out, |out| serde_json::to_writer(out, &words))
+}
+
+/// What a record says of a peer: an object, to be joined with others.
+pub(super) fn peer_words(peer: &Peer, from: SocketAddr) -> Vec<u8> {
+    let (identity, serial) = (peer.identity.to_string(), peer.serial.to_string());
+    // Names, digits and addresses: JSON takes them as they are.
+    format!(r#"{{"identity":"{identity}","serial":"{serial}","address":"{from}"}}"#).into_bytes()
+}
+
+/// Makes one object of the one that ends `out` and the one that `put` appends. Neither is empty.
+fn join(
+    out: &mut Vec<u8>,
+    put: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()>,
+) -> serde_json::Result<()> {
+    out.pop();
+    let brace = out.len();
+    put(out)?;
+    out[brace] = b',';
+    Ok(())
 }
 
 #[cfg(test)]
@@ -192,14 +215,17 @@ mod tests {
 
     fn told(head: &str, tail: &'static [u8]) -> serde_json::Value {
         let frame = Frame { head: Bytes::from(head.to_owned()), tail: Bytes::from_static(tail) };
-        let Told { request, with, with_too_long, payload } = Told::of(&frame);
-        let (with_too_long, payload) = (with_too_long.as_ref(), payload.as_ref());
-        let words = Words {
+        let Told { request, with, with_digest, payload } = Told::of(&frame);
+        let (with_digest, payload) = (with_digest.as_ref(), payload.as_ref());
+        let words = RequestWords {
             request: request.as_deref(),
             with: with.as_deref(),
-            with_too_long,
+            with_digest,
             payload,
-            ..Words::default()
+            outcome: "answered",
+            kind: None,
+            items: None,
+            took_seconds: 0.0,
         };
         let line = serde_json::to_string(&words).unwrap();
         assert!(line.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{line}");
@@ -230,8 +256,8 @@ mod tests {
         );
         let words = told(&long, b"");
         assert_eq!(words["request"], "n".repeat(MAX_NAME));
-        assert_eq!((&words["with_too_long"]["bytes"], words.get("with")), (&2008.into(), None));
+        assert_eq!((&words["with_digest"]["bytes"], words.get("with")), (&2008.into(), None));
         let words = told("{\"ask\":", b"");
-        assert_eq!((&words["with_too_long"]["bytes"], words.get("request")), (&7.into(), None));
+        assert_eq!((&words["with_digest"]["bytes"], words.get("request")), (&7.into(), None));
     }
 }

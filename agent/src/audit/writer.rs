@@ -1,7 +1,6 @@
 //! The thread that writes the audit log. It gathers records for a moment, so that it is not woken for each of them, and
 //! tries again while it cannot write. Without records it sleeps.
 
-use std::path::PathBuf;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -85,16 +84,17 @@ impl Shared {
 
 pub(super) struct Writer {
     shared: Arc<Shared>,
-    folder: PathBuf,
     book: Option<Book>,
     /// The last record that this agent wrote.
     known: Option<Link>,
+    /// What was found wrong and is not recorded yet.
+    remark: Option<String>,
     retry: Duration,
 }
 
 impl Writer {
-    pub(super) fn new(shared: Arc<Shared>, folder: PathBuf) -> Writer {
-        Writer { shared, folder, book: None, known: None, retry: RETRY }
+    pub(super) fn new(shared: Arc<Shared>) -> Writer {
+        Writer { shared, book: None, known: None, remark: None, retry: RETRY }
     }
 
     /// Opens the log, so that what is wrong with it is known before anything is asked.
@@ -173,14 +173,17 @@ impl Writer {
     }
 
     fn open_file(&mut self) -> Result<Book, String> {
-        let (mut book, remark) = Book::open(&self.shared.recording, &self.folder, self.known)?;
-        if let Some(why) = remark {
+        let (mut book, remark) = Book::open(&self.shared.recording, &self.shared.folder, self.known)?;
+        // What was mended cannot be seen a second time: it is kept until it is recorded.
+        self.remark = remark.or(self.remark.take());
+        if let Some(why) = &self.remark {
             tracing::warn!("audit log: {why}");
-            let note = Note { event: "log_mended", why: Some(why), ..Note::default() };
+            let note = Note { event: "log_mended", why: Some(why.clone()), ..Note::default() };
             let (mut line, mut words) = (Vec::new(), Vec::new());
             record::put(&mut words, &Entry::now(What::Note(note))).map_err(|error| error.to_string())?;
             let last = book.last().put_next(&mut line, &words);
             book.append(&line, last)?;
+            self.remark = None;
         }
         Ok(book)
     }
