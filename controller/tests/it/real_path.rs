@@ -35,7 +35,8 @@ fn from_nothing_to_a_verified_answer() {
     site.good(&["issue", "web-1", "--address", "127.0.0.1", "--out", bundle.to_str().unwrap()]);
 
     let mut agent = Command::new(agent_program());
-    agent.args(["run", "--listen", "127.0.0.1:0", "--identity"]).arg(&bundle).stderr(Stdio::piped());
+    agent.args(["run", "--listen", "127.0.0.1:0", "--identity"]).arg(&bundle);
+    agent.arg("--state").arg(site.path("state")).stderr(Stdio::piped());
     let mut agent = Running(agent.spawn().unwrap());
     let mut log = BufReader::new(agent.0.stderr.take().unwrap()).lines().map(Result::unwrap);
     let ready = log.find(|line| line.contains(" is ready on ")).unwrap();
