@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::site::{Site, text};
 
 /// A site whose agent records, and its state folder.
-fn site() -> (Site, TempDir) {
+pub(crate) fn site() -> (Site, TempDir) {
     let state = tempfile::tempdir().unwrap();
     let rule = Rule { who: "alice".parse().unwrap(), what: vec!["audit".parse().unwrap()] };
     let policy = Policy {
@@ -23,12 +23,12 @@ fn site() -> (Site, TempDir) {
     (Site::with_policy(policy).0, state)
 }
 
-fn noted(site: &Site) -> Value {
+pub(crate) fn noted(site: &Site) -> Value {
     serde_json::from_slice(&fs::read(site.home().join("receipts/web-1.json")).unwrap()).unwrap()
 }
 
 /// Pretends that something else was noted last time.
-fn note(site: &Site, n: u64, hash: &Value) {
+pub(crate) fn note(site: &Site, n: u64, hash: &Value) {
     let receipt = json!({"n": n, "hash": hash, "seen": "2026-01-02T03:04:05Z"});
     fs::write(site.home().join("receipts/web-1.json"), receipt.to_string()).unwrap();
 }

@@ -21,6 +21,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, CertificateError, ServerConfig, version};
 
+use crate::audit;
 use crate::impostors::{Minted, Then, believing_in, fake, framed, raw};
 use crate::site::{MASKS, Site, text};
 
@@ -70,6 +71,7 @@ fn every_kind_in_which_words_and_with_which_code() {
     believing(&mut seen);
     asking(&mut seen);
     adopting(&mut seen);
+    recording(&mut seen);
     let words_of_the_system = [(r"(\[fe80::1\]:5669): .*", "$1: [words of the system]")];
     let filters = [&MASKS[..], &words_of_the_system].concat();
     insta::with_settings!({ filters => filters }, { insta::assert_snapshot!(seen.pages) });
@@ -87,6 +89,19 @@ fn every_kind_in_which_words_and_with_which_code() {
     // What is left are the agent's own reasons, of which the protocol keeps the list.
     let refusals = ["request not_permitted", "request other", "request unknown_request"];
     assert_eq!(seen.kinds, refusals.map(str::to_owned).into());
+}
+
+fn recording(seen: &mut Seen) {
+    let (site, state) = audit::site();
+    site.good(&["audit", "web-1"]);
+    let first = audit::noted(&site);
+    audit::note(&site, 1000, &first["hash"]);
+    seen.note("an audit log that was cut", &site, &["audit", "web-1"]);
+    fs::remove_dir_all(site.home().join("receipts")).unwrap();
+    let current = state.path().join("audit/current.jsonl");
+    let changed = fs::read_to_string(&current).unwrap().replacen("\"audit\"", "\"watch\"", 1);
+    fs::write(&current, changed).unwrap();
+    seen.note("an audit log that was changed", &site, &["audit", "web-1"]);
 }
 
 fn adopting(seen: &mut Seen) {
