@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use certs::adoption::{Binding, CodeKey, Side};
 use certs::tls::adoption::server_config;
-use certs::{Algorithm, Credentials, Pending, Role, Signed};
+use certs::{Algorithm, Credentials, Peer, Pending, Role, Signed};
 use jiff::Timestamp;
 use protocol::adoption::{self, ALPN, FromAgent, ToAgent};
 use protocol::{MessageStream, Refusal, VERSION};
@@ -24,7 +24,8 @@ use tokio_util::sync::CancellationToken;
 
 use tries::Tries;
 
-use crate::config::Limits;
+use crate::audit::{Audit, Note};
+use crate::config::{Limits, Policy};
 use crate::door::{Behind, Connection, Door, Guest};
 use crate::state::{KeptCode, State};
 
@@ -46,8 +47,23 @@ impl From<Refusal> for Ended {
     }
 }
 
+/// What an agent takes along when it belongs to somebody.
+#[derive(Debug)]
+pub struct Adopted {
+    pub(crate) credentials: Credentials,
+    pub(crate) audit: Audit,
+}
+
+impl Adopted {
+    /// Who it is now.
+    pub fn own(&self) -> &Peer {
+        self.credentials.own()
+    }
+}
+
 struct Unowned {
     door: Arc<Door>,
+    audit: Audit,
     tls: Arc<ServerConfig>,
     limits: Limits,
     state: State,
@@ -63,15 +79,18 @@ struct Unowned {
 pub async fn wait(
     listeners: &[TcpListener],
     state: &State,
-    limits: Limits,
+    policy: &Policy,
     stop: &CancellationToken,
-) -> Result<Option<Credentials>, certs::Error> {
+) -> Result<Option<Adopted>, certs::Error> {
     state.create()?;
     let addresses: Vec<SocketAddr> =
         listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
     state.save_waiting(&addresses)?;
+    let audit = Audit::start(policy.audit.clone());
+    let limits = policy.limits;
     let unowned = Arc::new(Unowned {
-        door: Arc::default(),
+        door: Arc::new(Door::recording(audit.clone())),
+        audit: audit.clone(),
         tls: Arc::new(server_config(ALPN)?),
         limits,
         state: state.clone(),
@@ -91,7 +110,13 @@ pub async fn wait(
     unowned.door.gone().await;
     state.forget_waiting()?;
     let adopted = unowned.adopted.lock().unwrap_or_else(PoisonError::into_inner).take();
-    Ok(adopted)
+    match adopted {
+        Some(credentials) => Ok(Some(Adopted { credentials: state.recall(credentials)?, audit })),
+        None => {
+            audit.finish().await;
+            Ok(None)
+        }
+    }
 }
 
 impl Behind for Unowned {
@@ -116,7 +141,7 @@ impl Behind for Unowned {
         let adopted = match proven {
             Ok(key) => {
                 tracing::info!(%from, "the code was proven");
-                self.adopt(&mut stream, &binding, &key).await
+                self.adopt(&mut stream, from, &binding, &key).await
             }
             Err(ended) => Err(ended),
         };
@@ -165,6 +190,7 @@ impl Unowned {
     async fn adopt(
         &self,
         stream: &mut MessageStream<Connection>,
+        from: SocketAddr,
         binding: &Binding,
         key: &CodeKey,
     ) -> Result<(), Ended> {
@@ -186,6 +212,7 @@ impl Unowned {
         let credentials = signed.map_err(failed)?;
         let own = credentials.own().clone();
         self.keep(credentials)?;
+        self.audit.note(Note { event: "adopted", address: Some(from), ..Note::of(&own) });
         let adopted =
             FromAgent::Adopted { name: own.identity.name.to_string(), certificate_ends: own.not_after };
         // Whether the other side hears it or not: the agent belongs to it now.

@@ -34,6 +34,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::adoption::Adopted;
 use crate::audit::Audit;
 use crate::config::{Config, Policy};
 use crate::host::Host;
@@ -81,6 +82,24 @@ impl Agent {
         listeners: Vec<TcpListener>,
         policy: Policy,
     ) -> Result<Agent, Error> {
+        let audit = Audit::start(policy.audit.clone());
+        Agent::recording(credentials, listeners, policy, audit)
+    }
+
+    /// Goes on with what was adopted, where it was adopted.
+    ///
+    /// # Errors
+    /// The credentials are not an agent's.
+    pub fn adopted(adopted: Adopted, listeners: Vec<TcpListener>, policy: Policy) -> Result<Agent, Error> {
+        Agent::recording(&adopted.credentials, listeners, policy, adopted.audit)
+    }
+
+    fn recording(
+        credentials: &Credentials,
+        listeners: Vec<TcpListener>,
+        policy: Policy,
+        audit: Audit,
+    ) -> Result<Agent, Error> {
         let settings = Settings::new(credentials, policy.limits)?;
         let subject = Subject {
             host: Host::new(),
@@ -89,7 +108,7 @@ impl Agent {
             authorities: ArcSwap::from_pointee(credentials.authorities().to_vec()),
             revocations: Arc::clone(credentials.revocations()),
             revoked: watch::Sender::new(()),
-            audit: Audit::start(policy.audit),
+            audit,
         };
         Ok(Agent { listeners, server: Arc::new(Server::new(settings, subject)) })
     }

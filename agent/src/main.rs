@@ -4,11 +4,12 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use agent::adoption::{self, Adopted};
 use agent::audit;
 use agent::cli::{AuditVerb, Cli, Flags, Verb, Verify};
 use agent::config::{Config, Fault};
 use agent::log::{self, Lines, Written};
-use agent::{Agent, Error, Reload, adoption, owner};
+use agent::{Agent, Error, Reload, owner};
 use certs::{Credentials, Peer};
 use clap::Parser;
 use jiff::{SignedDuration, Timestamp};
@@ -65,16 +66,15 @@ async fn serve(flags: &Flags, config: &Config) -> Result<(), Faults> {
     let no_signals = |error: io::Error| vec![format!("cannot listen for signals: {error}")];
     stop_when_told(stop.clone()).map_err(no_signals)?;
     let hangup = signal(SignalKind::hangup()).map_err(no_signals)?;
-    let credentials = match known {
-        Some(credentials) => credentials,
+    let policy = config.policy.clone();
+    let agent = match known {
+        Some(credentials) => Agent::on(&recall(config, credentials)?, listeners, policy),
         None => match be_adopted(config, &listeners, &stop).await? {
-            Some(credentials) => credentials,
+            Some(adopted) => Agent::adopted(adopted, listeners, policy),
             None => return Ok(()),
         },
     };
-    let credentials = recall(config, credentials)?;
-    let agent =
-        Agent::on(&credentials, listeners, config.policy.clone()).map_err(|error| cannot_start(&error))?;
+    let agent = agent.map_err(|error| cannot_start(&error))?;
     reload_when_told(hangup, flags.clone(), config.clone(), agent.reload());
     let own = agent.own();
     let addresses: Vec<String> = agent.addresses().iter().map(ToString::to_string).collect();
@@ -112,19 +112,19 @@ async fn be_adopted(
     config: &Config,
     listeners: &[TcpListener],
     stop: &CancellationToken,
-) -> Result<Option<Credentials>, Faults> {
+) -> Result<Option<Adopted>, Faults> {
     let addresses: Vec<String> =
         listeners.iter().filter_map(|listener| Some(listener.local_addr().ok()?.to_string())).collect();
     tracing::info!(
         "this agent belongs to nobody, and waits on {} to be adopted; `agent code` says how",
         addresses.join(", ")
     );
-    let adopted = adoption::wait(listeners, &config.state, config.policy.limits, stop).await;
+    let adopted = adoption::wait(listeners, &config.state, &config.policy, stop).await;
     let adopted = adopted.map_err(|error| {
         vec![format!("cannot be adopted: {error}"), "choose a folder of your own with --state".to_owned()]
     })?;
     match &adopted {
-        Some(credentials) => tracing::info!("adopted: this agent is {} now", credentials.own().identity.name),
+        Some(adopted) => tracing::info!("adopted: this agent is {} now", adopted.own().identity.name),
         None => tracing::info!("stopped before anybody adopted this agent"),
     }
     Ok(adopted)

@@ -4,13 +4,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use agent::adoption::Adopted;
+use agent::audit::Recording;
 use agent::cli::StateFolder;
-use agent::config::Limits;
+use agent::config::Policy;
 use agent::state::State;
-use agent::{adoption, cli, owner};
+use agent::{Agent, adoption, cli, owner};
 use certs::adoption::{Binding, Code, Side};
 use certs::tls::adoption::client_config;
-use certs::{Algorithm, Authority, Credentials, Grant, Identity, Signed, Validity};
+use certs::{Algorithm, Authority, Grant, Identity, Signed, Validity};
 use protocol::adoption::{ALPN, FromAgent, ToAgent};
 use protocol::{Kind, MAX_REPLY_FRAME, MessageStream};
 use tempfile::TempDir;
@@ -27,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 struct Foundling {
     address: SocketAddr,
     folder: TempDir,
-    waiting: JoinHandle<Option<Credentials>>,
+    waiting: JoinHandle<Option<Adopted>>,
     stop: CancellationToken,
 }
 
@@ -39,9 +41,10 @@ impl Foundling {
         let state = State::new(folder.path());
         let stop = CancellationToken::new();
         let told = stop.clone();
-        let waiting = tokio::spawn(async move {
-            adoption::wait(&[listener], &state, Limits::default(), &told).await.unwrap()
-        });
+        let audit = Recording { folder: Some(folder.path().join("audit")), ..Recording::default() };
+        let policy = Policy { audit, ..Policy::default() };
+        let waiting =
+            tokio::spawn(async move { adoption::wait(&[listener], &state, &policy, &told).await.unwrap() });
         let found = Foundling { address, folder, waiting, stop };
         while !found.folder.path().join("adoption.address").exists() {
             tokio::task::yield_now().await;
@@ -145,11 +148,23 @@ async fn who_proves_the_code_adopts_and_the_key_never_travels() {
     let (adopted, _) = desk.hear().await;
     assert!(matches!(&adopted, FromAgent::Adopted { name, .. } if name == "web-1"), "{adopted:?}");
     assert!(found.is_adopted());
-    let credentials = found.waiting.await.unwrap().unwrap();
-    assert_eq!(credentials.own().identity, Identity::agent("web-1".parse().unwrap()));
+    let adopted = found.waiting.await.unwrap().unwrap();
+    assert_eq!(adopted.own().identity, Identity::agent("web-1".parse().unwrap()));
     let left: Vec<_> =
         std::fs::read_dir(found.folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
-    assert_eq!(left, ["identity.bundle"], "the code and the address are gone");
+    assert!(
+        left.iter().all(|name| name == "identity.bundle" || name == "audit"),
+        "the code is gone: {left:?}"
+    );
+
+    let stop = CancellationToken::new();
+    stop.cancel();
+    Agent::adopted(adopted, vec![], Policy::default()).unwrap().serve(stop).await;
+    let records = std::fs::read_to_string(found.folder.path().join("audit/current.jsonl")).unwrap();
+    let events: Vec<&str> = records.lines().filter_map(|line| line.split('"').nth(9)).collect();
+    // The first is `agent code`, which looked whether anybody waits.
+    assert_eq!(events, ["connection_refused", "adopted", "started", "stopped"], "{records}");
+    assert!(records.lines().nth(1).unwrap().contains("rollcall://agent/web-1"), "{records}");
 }
 
 #[tokio::test]
