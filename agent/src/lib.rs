@@ -16,6 +16,7 @@ mod host;
 pub mod log;
 pub mod owner;
 pub mod permissions;
+mod renewal;
 mod requests;
 mod response;
 mod server;
@@ -26,7 +27,8 @@ mod tide;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 use certs::{Credentials, Peer};
@@ -35,9 +37,10 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::adoption::Adopted;
-use crate::audit::Audit;
+use crate::audit::{Audit, Note};
 use crate::config::{Config, Policy};
 use crate::host::Host;
+use crate::renewal::Renewal;
 use crate::requests::Subject;
 use crate::server::{Server, Settings};
 
@@ -109,8 +112,17 @@ impl Agent {
             revocations: Arc::clone(credentials.revocations()),
             revoked: watch::Sender::new(()),
             audit,
+            settings: ArcSwap::from_pointee(settings),
+            renewal: Mutex::new(Renewal::default()),
         };
-        Ok(Agent { listeners, server: Arc::new(Server::new(settings, subject)) })
+        Ok(Agent { listeners, server: Arc::new(Server::new(subject)) })
+    }
+
+    /// Says which file keeps the identity: there it can be renewed.
+    #[must_use]
+    pub fn kept_in(self, file: &Path) -> Agent {
+        self.server.subject().renewal().keep_in(file);
+        self
     }
 
     /// Where it listens; with port 0 asked for, the port that the system chose.
@@ -120,7 +132,7 @@ impl Agent {
 
     /// Whose identity it has.
     pub fn own(&self) -> Peer {
-        self.server.own()
+        Peer::clone(&self.server.subject().own.load())
     }
 
     /// For new settings while it serves.
@@ -157,9 +169,15 @@ impl Reload {
     /// # Errors
     /// The identity is no good; then nothing has changed.
     pub fn apply(&self, config: &Config) -> Result<Peer, Error> {
-        let credentials = Credentials::load(&config.identity)?.with_revocations(self.server.revocations());
+        let subject = self.server.subject();
+        let mut renewal = subject.renewal();
+        let credentials = Credentials::load(&config.identity)?;
+        let credentials = credentials.with_revocations(Arc::clone(&subject.revocations));
         let settings = Settings::new(&credentials, config.policy.limits)?;
-        self.server.take(settings, &credentials, config.policy.permissions.clone());
+        renewal.keep_in(&config.identity);
+        subject.audit.note(Note { event: "settings_read_again", ..Note::of(credentials.own()) });
+        subject.permissions.store(Arc::new(config.policy.permissions.clone()));
+        subject.show(settings, &credentials);
         Ok(credentials.own().clone())
     }
 }

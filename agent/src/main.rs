@@ -49,7 +49,8 @@ fn run(flags: &Flags) -> Result<(), Faults> {
     let (log, written) = log_to_stderr(config.log)?;
     raise_descriptor_limit();
     fit_to_descriptors(&mut config);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    // What waits for a disk, reloads and renewals, waits for its turn anyway.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(2).build();
     let runtime = runtime.map_err(|error| vec![format!("cannot start: {error}")])?;
     let served = runtime.block_on(serve(flags, &config));
     // A file system that hangs may still hold up a reload.
@@ -74,7 +75,7 @@ async fn serve(flags: &Flags, config: &Config) -> Result<(), Faults> {
             None => return Ok(()),
         },
     };
-    let agent = agent.map_err(|error| cannot_start(&error))?;
+    let agent = agent.map_err(|error| cannot_start(&error))?.kept_in(&config.identity);
     reload_when_told(hangup, flags.clone(), config.clone(), agent.reload());
     let own = agent.own();
     let addresses: Vec<String> = agent.addresses().iter().map(ToString::to_string).collect();

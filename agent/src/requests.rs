@@ -4,16 +4,18 @@ mod audit;
 mod can;
 mod echo;
 mod info;
+mod install;
+mod renew;
 mod sync;
 mod time;
 mod uptime;
 mod watch;
 mod whoami;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
-use certs::{Peer, Revocations};
+use certs::{Credentials, Peer, Revocations};
 use protocol::Ask;
 use tokio::sync::watch::Sender;
 use tokio_rustls::rustls::pki_types::CertificateDer;
@@ -21,7 +23,9 @@ use tokio_rustls::rustls::pki_types::CertificateDer;
 use crate::audit::Audit;
 use crate::host::Host;
 use crate::permissions::{Permissions, Permitted};
+use crate::renewal::Renewal;
 use crate::response::Response;
+use crate::server::Settings;
 
 /// What requests are about: this machine, and who the agent on it is.
 pub(crate) struct Subject {
@@ -34,6 +38,23 @@ pub(crate) struct Subject {
     /// Told when there is a newer list.
     pub(crate) revoked: Sender<()>,
     pub(crate) audit: Audit,
+    /// For connections to come.
+    pub(crate) settings: ArcSwap<Settings>,
+    pub(crate) renewal: Mutex<Renewal>,
+}
+
+impl Subject {
+    /// Waits while somebody else reads or writes the file with the identity.
+    pub(crate) fn renewal(&self) -> MutexGuard<'_, Renewal> {
+        self.renewal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Is this from now on: connections to come are shown it, and open ones keep their handshake.
+    pub(crate) fn show(&self, settings: Settings, credentials: &Credentials) {
+        self.own.store(Arc::new(credentials.own().clone()));
+        self.authorities.store(Arc::new(credentials.authorities().to_vec()));
+        self.settings.store(Arc::new(settings));
+    }
 }
 
 /// Answers what a peer may ask.
@@ -45,6 +66,8 @@ pub(crate) fn answer(permitted: Permitted, subject: &Arc<Subject>) -> Response {
         Ask::Can(ask) => Response::now(ask, |ask| can::answer(&ask, &peer, &permissions())),
         Ask::Echo(ask) => Response::now(ask, echo::answer),
         Ask::Info(ask) => Response::later(ask, |ask| info::answer(ask, Arc::clone(subject))),
+        Ask::Install(ask) => Response::later(ask, |ask| install::answer(ask, peer, Arc::clone(subject))),
+        Ask::Renew(ask) => Response::later(ask, |_| renew::answer(peer, Arc::clone(subject))),
         Ask::Sync(ask) => Response::tried(ask, |ask| sync::answer(&ask, subject)),
         Ask::Time(ask) => Response::now(ask, |ask| time::answer(&ask, &subject.host)),
         Ask::Uptime(ask) => Response::now(ask, |ask| uptime::answer(&ask, &subject.host)),

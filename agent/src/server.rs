@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
+use certs::Credentials;
 use certs::tls;
-use certs::{Credentials, Peer, Revocations};
 use protocol::message::{Outcome, put_reply};
 use protocol::{ALPN, MessageStream, Refusal};
 use tokio::net::TcpListener;
@@ -18,14 +17,13 @@ use crate::audit::{Note, Witness};
 use crate::census::{Census, Counted};
 use crate::config::Limits;
 use crate::door::{Behind, Connection, Door, Guest};
-use crate::permissions::Permissions;
 use crate::requests::{self, Subject};
 use crate::response::Response;
 use crate::session::Session;
 
 /// What a reload replaces, as one.
 pub(crate) struct Settings {
-    limits: Limits,
+    pub(crate) limits: Limits,
     tls: Arc<ServerConfig>,
 }
 
@@ -39,38 +37,19 @@ impl Settings {
 /// What all connections share.
 pub(crate) struct Server {
     door: Arc<Door>,
-    settings: ArcSwap<Settings>,
     subject: Arc<Subject>,
     census: Arc<Census>,
 }
 
 impl Server {
-    pub(crate) fn new(settings: Settings, subject: Subject) -> Server {
-        Server {
-            door: Arc::new(Door::recording(subject.audit.clone())),
-            settings: ArcSwap::from_pointee(settings),
-            subject: Arc::new(subject),
-            census: Arc::default(),
-        }
+    pub(crate) fn new(subject: Subject) -> Server {
+        let door = Arc::new(Door::recording(subject.audit.clone()));
+        Server { door, subject: Arc::new(subject), census: Arc::default() }
     }
 
-    /// Whose identity it shows.
-    pub(crate) fn own(&self) -> Peer {
-        Peer::clone(&self.subject.own.load())
-    }
-
-    /// What is known to be void.
-    pub(crate) fn revocations(&self) -> Arc<Revocations> {
-        Arc::clone(&self.subject.revocations)
-    }
-
-    /// Takes new settings for connections to come, and permissions for all.
-    pub(crate) fn take(&self, settings: Settings, credentials: &Credentials, permissions: Permissions) {
-        self.subject.audit.note(Note { event: "settings_read_again", ..Note::of(credentials.own()) });
-        self.subject.own.store(Arc::new(credentials.own().clone()));
-        self.subject.authorities.store(Arc::new(credentials.authorities().to_vec()));
-        self.subject.permissions.store(Arc::new(permissions));
-        self.settings.store(Arc::new(settings));
+    /// What its answers are about.
+    pub(crate) fn subject(&self) -> &Subject {
+        &self.subject
     }
 
     /// Serves until `stop`, then drains; returns how many connections had to be cut.
@@ -79,21 +58,21 @@ impl Server {
         listeners: Vec<TcpListener>,
         stop: CancellationToken,
     ) -> usize {
-        self.subject.audit.note(Note { event: "started", ..Note::of(&self.own()) });
+        self.subject.audit.note(Note { event: "started", ..Note::of(&self.subject.own.load()) });
         tokio::select! {
             () = self.door.open(&listeners, &self) => {}
             () = stop.cancelled() => {}
         }
         drop(listeners);
         self.door.stop.cancel();
-        let grace = self.settings.load().limits.drain;
+        let grace = self.subject.settings.load().limits.drain;
         tracing::info!(
             "stopping: open connections: {}, waiting at most {grace:?} for them",
             self.census.total()
         );
         let cut = if self.door.drain(grace).await { 0 } else { self.census.total() };
         self.door.gone().await;
-        self.subject.audit.note(Note { event: "stopped", ..Note::of(&self.own()) });
+        self.subject.audit.note(Note { event: "stopped", ..Note::of(&self.subject.own.load()) });
         self.subject.audit.finish().await;
         cut
     }
@@ -127,7 +106,7 @@ impl Server {
 
 impl Behind for Server {
     fn terms(&self) -> (Arc<ServerConfig>, Limits) {
-        let settings = self.settings.load();
+        let settings = self.subject.settings.load();
         (Arc::clone(&settings.tls), settings.limits)
     }
 
@@ -140,7 +119,7 @@ impl Behind for Server {
             return self.door.stranger(from, "its certificate names nobody");
         };
         let span = tracing::info_span!("connection", peer = %peer.identity.name, %from);
-        let limits = self.settings.load().limits;
+        let limits = self.subject.settings.load().limits;
         let stream = MessageStream::new(stream, limits.frame_bytes);
         let counted = match spoken {
             true => self.census.count(&peer.identity.name, &limits),

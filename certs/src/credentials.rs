@@ -3,13 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use rustls::InconsistentKeys;
 use rustls::crypto::aws_lc_rs::sign::{any_ecdsa_type, any_eddsa_type};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{InconsistentKeys, SignatureAlgorithm};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::identity::{Peer, is_authority};
-use crate::{Error, Revocations};
+use crate::{Algorithm, Error, Revocations};
 
 /// A key, the certificate that belongs to it, and the authorities whose other identities are believed.
 pub struct Credentials {
@@ -71,6 +71,14 @@ impl Credentials {
     /// Whose other identities are believed.
     pub fn authorities(&self) -> &[CertificateDer<'static>] {
         &self.authorities
+    }
+
+    /// The kind of key.
+    pub fn algorithm(&self) -> Algorithm {
+        match self.signing.key.algorithm() {
+            SignatureAlgorithm::ED25519 => Algorithm::Ed25519,
+            _ => Algorithm::P256,
+        }
     }
 
     /// Takes them apart again.

@@ -127,6 +127,29 @@ impl Pending {
     /// # Errors
     /// The certificate is for another key or another name, or [`check`] finds a fault.
     pub fn complete(self, signed: Signed, role: Role) -> Result<Credentials, Error> {
+        let credentials = self.join(signed)?;
+        check(&credentials, role)?;
+        Ok(credentials)
+    }
+
+    /// Puts the key and its certificate together in place of credentials that are there. What changes is the key and the
+    /// dates: who it is stays, and whom it believes too, whatever else was sent.
+    ///
+    /// # Errors
+    /// The certificate is for another key or another identity, or nobody would believe it who believes the old one.
+    pub fn renew(self, signed: Signed, present: &Credentials) -> Result<Credentials, Error> {
+        let renewed = self.join(Signed { authorities: present.authorities().to_vec(), ..signed })?;
+        let (theirs, ours) = (&renewed.own().identity, &present.own().identity);
+        if theirs != ours {
+            return Err(Error::Certificate(format!("it is for {theirs}, and this is {ours}")));
+        }
+        let unsigned =
+            "no authority that is trusted here signed it; have it signed by the one that signed the old one";
+        judge(&renewed, ours.role, unsigned)?;
+        Ok(renewed)
+    }
+
+    fn join(self, signed: Signed) -> Result<Credentials, Error> {
         let fault = |fault: String| Err(Error::Certificate(fault));
         let peer = Peer::read(&signed.certificate)?;
         let theirs = Fingerprint::of_certificate(&signed.certificate)?;
@@ -142,10 +165,7 @@ impl Pending {
                 "it is for `{signed}`, and the request was for `{name}`; have it signed again"
             ));
         }
-        let key = PrivateKeyDer::Pkcs8(self.key);
-        let credentials = Credentials::new(key, signed.certificate, signed.authorities)?;
-        check(&credentials, role)?;
-        Ok(credentials)
+        Credentials::new(PrivateKeyDer::Pkcs8(self.key), signed.certificate, signed.authorities)
     }
 }
 
@@ -154,6 +174,10 @@ impl Pending {
 /// # Errors
 /// Nobody would believe these credentials.
 pub fn check(credentials: &Credentials, role: Role) -> Result<(), Error> {
+    judge(credentials, role, "the authority beside it did not sign it; have it sent again")
+}
+
+fn judge(credentials: &Credentials, role: Role, unsigned: &str) -> Result<(), Error> {
     let own = credentials.own();
     let fault = match tls::judge(credentials, role).map_err(|error| tls::explain(&error).1) {
         Ok(()) => return Ok(()),
@@ -165,9 +189,7 @@ pub fn check(credentials: &Credentials, role: Role) -> Result<(), Error> {
         Err(Reason::NotYetValid(at)) => {
             format!("its certificate begins at {at}; check the clock of this machine")
         }
-        Err(Reason::UnknownAuthority) => {
-            "the authority beside it did not sign it; have it sent again".to_owned()
-        }
+        Err(Reason::UnknownAuthority) => unsigned.to_owned(),
         Err(other) => format!("nobody would believe its certificate ({other:?}); have a new one signed"),
     };
     Err(Error::Certificate(fault))
@@ -247,6 +269,34 @@ mod tests {
         for text in ["", "rubbish", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"] {
             let said = Signed::read(text).unwrap_err().to_string();
             assert!(said.starts_with("what the authority sent cannot be used: "), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_renewal_changes_neither_who_it_is_nor_whom_it_believes() {
+        let [one, other] = [(), ()].map(|()| Authority::create(Algorithm::Ed25519).unwrap());
+        let [web_1, web_2] = ["web-1", "web-2"].map(|name| Identity::agent(name.parse().unwrap()));
+        let days = Validity::days(1);
+        let grant = Grant { identity: &web_1, teams: &[], addresses: &[], validity: days };
+        let present = one.issue(Algorithm::P256, &grant).unwrap();
+        assert_eq!(present.algorithm(), Algorithm::P256);
+        let renew = |by: &Authority, identity, beside: &Authority| {
+            let pending = pending();
+            let signed = signed(by, pending.request(), identity, days);
+            pending.renew(Signed { authorities: vec![beside.certificate().clone()], ..signed }, &present)
+        };
+        let renewed = renew(&one, &web_1, &other).unwrap();
+        assert_ne!(renewed.own().serial, present.own().serial);
+        assert_eq!(renewed.authorities(), present.authorities());
+        assert_eq!(renewed.algorithm(), Algorithm::Ed25519);
+        let controller = Identity::controller(web_1.name.clone());
+        for (by, identity, fault) in [
+            (&one, &web_2, "it is for rollcall://agent/web-2, and this is rollcall://agent/web-1"),
+            (&one, &controller, "it is for rollcall://controller/web-1, and this is"),
+            (&other, &web_1, "no authority that is trusted here signed it"),
+        ] {
+            let said = renew(by, identity, by).unwrap_err().to_string();
+            assert!(said.starts_with(fault), "{said}");
         }
     }
 

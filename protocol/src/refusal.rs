@@ -234,6 +234,11 @@ impl Refusal {
         Refusal::new(Kind::AlreadyAdopted, message, "if that was not you, run `agent reset` on that machine")
     }
 
+    /// A new certificate was not taken, or not even asked for.
+    pub fn not_renewed(why: &impl std::fmt::Display, hint: &str) -> Refusal {
+        Refusal::new(Kind::Failed, format!("the certificate was not renewed: {why}"), hint)
+    }
+
     /// The agent tried and could not.
     pub fn failed(what: &str, error: &impl std::fmt::Display) -> Refusal {
         Refusal::new(Kind::Failed, format!("{what}: {error}"), "the agent's log on that machine may say more")

@@ -121,6 +121,8 @@ requests! {
     Open can::Can => Verdict,
     Open echo::Echo => Echoed,
     Open info::Info => Machine,
+    Open install::Install => Installed,
+    Open renew::Renew => SigningRequest,
     Open sync::Sync => Synced,
     Open time::Time => Clock,
     Open uptime::Uptime => Running,

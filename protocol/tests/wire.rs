@@ -12,6 +12,8 @@ use protocol::requests::audit::{Audit, Records};
 use protocol::requests::can::{Can, Verdict};
 use protocol::requests::echo::{Echo, Echoed, MAX_PAYLOAD};
 use protocol::requests::info::{Info, Machine, Section};
+use protocol::requests::install::{Install, Installed};
+use protocol::requests::renew::{Renew, SigningRequest};
 use protocol::requests::sync::{Sync, Synced};
 use protocol::requests::time::{Clock, Time};
 use protocol::requests::uptime::{Running, Uptime};
@@ -58,6 +60,21 @@ fn clock() -> Clock {
 const CLOCK: &str = concat!(
     r#"{"received":"2026-01-02T03:04:05.000000006Z","sent":"2023-11-14T22:13:20Z","zone":null,"#,
     r#""utc_offset_seconds":-3600,"synchronised":true,"max_error_seconds":0.5}"#
+);
+
+fn you() -> You {
+    You {
+        identity: "rollcall://controller/alice".to_owned(),
+        teams: vec!["ops".to_owned()],
+        serial: "0a".to_owned(),
+        certificate_ends: at(0),
+        may: vec!["info".to_owned()],
+    }
+}
+
+const YOU: &str = concat!(
+    r#"{"identity":"rollcall://controller/alice","teams":["ops"],"serial":"0a","#,
+    r#""certificate_ends":"1970-01-01T00:00:00Z","may":["info"]}"#
 );
 
 /// What a request and its answer must look like, for ever: an older and a newer program talk to each other.
@@ -114,24 +131,17 @@ fn every_request_of_the_list() {
     let watch = Watch { every_seconds: 2.5, count: Some(3), sections: sections.clone() };
     let can = Can { permission: "run:a".to_owned() };
     let verdict = Verdict { allowed: false, why: Some("x".to_owned()), hint: Some("y".to_owned()) };
-    let you = You {
-        identity: "rollcall://controller/alice".to_owned(),
-        teams: vec!["ops".to_owned()],
-        serial: "0a".to_owned(),
-        certificate_ends: at(0),
-        may: vec!["info".to_owned()],
-    };
-    let you_json = concat!(
-        r#"{"identity":"rollcall://controller/alice","teams":["ops"],"serial":"0a","#,
-        r#""certificate_ends":"1970-01-01T00:00:00Z","may":["info"]}"#
-    );
     let audit = Audit { last: Some(3), since: Some(1), count: Some(2) };
     let records = Records { oldest: 1, newest: 9, lines: Bytes::from_static(b"{}\n") };
+    let installed = Installed { name: "web-1".to_owned(), certificate_ends: at(0) };
+    let installed_json = r#"{"name":"web-1","certificate_ends":"1970-01-01T00:00:00Z"}"#;
     let checked = [
         check(&audit, r#"{"last":3,"since":1,"count":2}"#, &records, r#"{"oldest":1,"newest":9}"#),
         check(&can, r#"{"permission":"run:a"}"#, &verdict, r#"{"allowed":false,"why":"x","hint":"y"}"#),
         check(&Echo { payload: payload.clone() }, "{}", &Echoed { payload: payload.clone() }, "{}"),
         check(&Info { sections }, r#"{"sections":["cpu","memory"]}"#, &machine(), MACHINE),
+        check(&Install { certificates: payload.clone() }, "{}", &installed, installed_json),
+        check(&Renew {}, "{}", &SigningRequest { der: payload.clone() }, "{}"),
         check(
             &Sync { number: 3, list: payload.clone() },
             r#"{"number":3}"#,
@@ -141,7 +151,7 @@ fn every_request_of_the_list() {
         check(&Time {}, "{}", &clock(), CLOCK),
         check(&Uptime {}, "{}", &running, running_json),
         check(&watch, r#"{"every_seconds":2.5,"count":3,"sections":["cpu","memory"]}"#, &machine(), MACHINE),
-        check(&Whoami {}, "{}", &you, you_json),
+        check(&Whoami {}, "{}", &you(), YOU),
     ];
     assert_eq!(checked, NAMES, "a request of the list is not checked here");
 }

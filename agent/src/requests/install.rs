@@ -1,0 +1,34 @@
+//! The certificate for the key that `renew` made: onto the disk, and then in force for connections to come.
+
+use std::sync::Arc;
+
+use certs::{Name, Peer};
+use protocol::Refusal;
+use protocol::requests::install::{Install, Installed};
+
+use crate::audit::Note;
+use crate::renewal::{aside, refused};
+use crate::requests::Subject;
+use crate::server::Settings;
+
+pub(super) async fn answer(
+    ask: Install,
+    peer: Arc<Peer>,
+    subject: Arc<Subject>,
+) -> Result<Installed, Refusal> {
+    aside(move || install(&ask, &peer.identity.name, &subject)).await
+}
+
+fn install(ask: &Install, by: &Name, subject: &Subject) -> Result<Installed, Refusal> {
+    let mut renewal = subject.renewal();
+    let renewed = renewal.complete(by, &String::from_utf8_lossy(&ask.certificates))?;
+    let renewed = renewed.with_revocations(Arc::clone(&subject.revocations));
+    let settings =
+        Settings::new(&renewed, subject.settings.load().limits).map_err(|error| refused(&error))?;
+    renewal.save(&renewed)?;
+    let own = renewed.own();
+    subject.show(settings, &renewed);
+    subject.audit.note(Note { event: "renewed", ..Note::of(own) });
+    tracing::info!("{by} has renewed the certificate: {} until {}", own.identity.name, own.not_after);
+    Ok(Installed { name: own.identity.name.to_string(), certificate_ends: own.not_after })
+}
