@@ -75,10 +75,15 @@ pub struct Validity {
 impl Validity {
     /// So many days from now, and a little into the past.
     pub fn days(days: u32) -> Validity {
+        Validity::lasting(SignedDuration::from_hours(24 * i64::from(days)))
+    }
+
+    /// For this long from now, and a little into the past.
+    pub fn lasting(life: SignedDuration) -> Validity {
         let now = Timestamp::now();
         Validity {
             not_before: now.saturating_sub(BACKDATED).unwrap_or(now),
-            not_after: now.saturating_add(SignedDuration::from_hours(24 * i64::from(days))).unwrap_or(now),
+            not_after: now.saturating_add(life).unwrap_or(now),
         }
     }
 }

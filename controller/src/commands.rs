@@ -13,6 +13,7 @@ pub mod init;
 pub mod issue;
 pub mod operator;
 pub mod ping;
+pub mod renew;
 pub mod revoke;
 pub mod sync;
 pub mod time;
@@ -35,6 +36,7 @@ pub async fn run(verb: Verb, desk: &Desk) -> Result<Exit, Trouble> {
         Verb::Init(init) => init.run(desk),
         Verb::Adopt(adopt) => adopt.run(desk).await,
         Verb::Issue(issue) => issue.run(desk),
+        Verb::Renew(renew) => renew.run(desk).await,
         Verb::Authority(authority) => authority.run(desk),
         Verb::Operator(operator) => operator.run(desk),
         Verb::Certs(certs) => certs.run(desk),

@@ -84,7 +84,7 @@ impl Desk {
     }
 
     /// Whoever knows what is void tells it to everybody he meets.
-    async fn carry(&self, client: &mut Client, credentials: &Credentials) -> Result<(), Trouble> {
+    pub(crate) async fn carry(&self, client: &mut Client, credentials: &Credentials) -> Result<(), Trouble> {
         if credentials.revocations().number() == 0 {
             return Ok(());
         }

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use certs::Error;
+use certs::{Error, Peer};
 use jiff::Timestamp;
 use protocol::{Refusal, refusal};
 use serde::Serialize;
@@ -20,6 +20,7 @@ use crate::hosts::Host;
 use crate::output::human;
 
 const NOTHING_SIGNED: &str = "mend that and adopt it again; nothing was signed, and the code is still good";
+const OLD_ONE_HOLDS: &str = "mend that and renew it again; the old certificate is still in force";
 const LOG_MAY_SAY_MORE: &str = "the agent's log on that machine may say more";
 
 /// Why a verb could not do its work.
@@ -73,16 +74,16 @@ impl Trouble {
         }
     }
 
-    /// The same as a failure of one host among many.
-    pub(crate) fn of_host(self, label: &str) -> Failure {
+    /// The same as a failure of one host among many; of what kind it is when it lies at this desk, the verb knows.
+    pub(crate) fn of_host(self, label: &str, kind: Kind) -> Failure {
         let (message, hint) = match self {
             Trouble::Host(failure) => return Failure { host: label.to_owned(), ..failure },
             Trouble::Here(what, hint) => (what, hint),
             Trouble::Stdout(error) => (error.to_string(), String::new()),
         };
-        let hint = if hint.is_empty() { NOTHING_SIGNED.to_owned() } else { hint };
-        let (host, why) = (label.to_owned(), String::new());
-        Failure { host, stage: Stage::Adoption, kind: Kind::NotSigned, message, why, hint }
+        let usual = if kind == Kind::RenewalNotSigned { OLD_ONE_HOLDS } else { NOTHING_SIGNED };
+        let hint = if hint.is_empty() { usual.to_owned() } else { hint };
+        Failure { host: label.to_owned(), stage: kind.stage(), kind, message, why: String::new(), hint }
     }
 
     /// What a script reads.
@@ -225,6 +226,15 @@ impl Failure {
             ),
             _ => failure,
         }
+    }
+
+    pub(crate) fn not_shown(host: &Host, shown: &Peer) -> Failure {
+        let message = format!("it took the certificate, and still shows another, until {}", shown.not_after);
+        Failure::new(host, Kind::NotShown, message)
+            .because(
+                "another machine answers there too, or somebody else has renewed it or put its file back",
+            )
+            .hint("ask again in a moment: controller renew says it when it lasts")
     }
 
     pub(crate) fn no_answer(host: &Host, limit: Duration, begun: bool) -> Failure {

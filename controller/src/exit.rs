@@ -14,15 +14,6 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// Of many hosts together.
-    pub fn of_all(all: &[Exit]) -> Exit {
-        match all {
-            _ if all.iter().all(|exit| *exit == Exit::Answered) => Exit::Answered,
-            _ if all.iter().all(|exit| *exit == Exit::NotReached) => Exit::NotReached,
-            _ => Exit::Refused,
-        }
-    }
-
     /// The number.
     pub fn code(self) -> i32 {
         match self {

@@ -125,6 +125,11 @@ impl Inventory {
         self.hosts.keys().map(Name::to_string).collect()
     }
 
+    /// Whether a machine is known by this name.
+    pub(crate) fn knows(&self, name: &Name) -> bool {
+        self.hosts.contains_key(name)
+    }
+
     /// The same machines and one more.
     ///
     /// # Errors

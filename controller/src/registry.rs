@@ -1,12 +1,14 @@
 //! Who was ever given a certificate: everything that signs one in the controller goes through here, and leaves a line in
 //! `certificates.jsonl`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::File;
 
 use certs::store::{self, Existing};
-use certs::{Address, Algorithm, Authority, Credentials, Grant, Identity, Name, Peer, Revocations, Serial};
+use certs::{
+    Address, Algorithm, Authority, Credentials, Grant, Identity, Name, Peer, Revocations, Role, Serial,
+};
 use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 use serde::{Deserialize, Serialize};
@@ -144,6 +146,19 @@ impl Registry {
         let now = Timestamp::now();
         let of_it = |issued: &&Issued| issued.peer.identity == *identity && issued.peer.not_after > now;
         self.issued.iter().rev().find(of_it)
+    }
+
+    /// The newest certificate of this role and name, whether it has ended or not.
+    pub fn newest(&self, identity: &Identity) -> Option<&Issued> {
+        self.issued.iter().rfind(|issued| issued.peer.identity == *identity)
+    }
+
+    /// The newest certificate of each agent, by name.
+    pub fn newest_of_agents(&self) -> impl Iterator<Item = &Issued> {
+        let of_agents = self.issued.iter().filter(|issued| issued.peer.identity.role == Role::Agent);
+        let newest: BTreeMap<&Name, &Issued> =
+            of_agents.map(|issued| (&issued.peer.identity.name, issued)).collect();
+        newest.into_values()
     }
 
     /// The certificate of the authority that signs here.

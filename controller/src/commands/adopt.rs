@@ -1,30 +1,26 @@
 //! `controller adopt`: makes machines that belong to nobody yours, with the one-time code that `agent code` printed there.
 
-use std::cell::RefCell;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use std::{fmt, fs};
 
 use certs::adoption::Code;
-use certs::{Credentials, Grant, Identity, Name, Signed, Validity};
+use certs::{Grant, Identity, Name, Signed, Validity};
 use clap::Args;
-use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::adoption::{Applied, prove};
-use crate::client::Client;
 use crate::commands::init::Init;
 use crate::desk::Desk;
-use crate::error::{Failure, Trouble};
+use crate::error::{Kind, Trouble};
 use crate::exit::Exit;
+use crate::fleet::Fleet;
 use crate::hosts::{Endpoint, Host};
-use crate::output::{Show, json};
-use crate::registry::{How, Registry};
-
-/// Adoptions that go on at the same time.
-const AT_ONCE: usize = 32;
+use crate::office::Office;
+use crate::output::Show;
+use crate::registry::How;
 
 /// A list of machines is a page or a hundred, and not more.
 const MAX_LIST: u64 = 16 * 1024 * 1024;
@@ -95,23 +91,79 @@ impl Adopt {
         if !desk.home.authority_file().exists() && !desk.home.identity_file().exists() {
             Init::usual().run(desk)?;
         }
-        let office = Office {
-            desk,
-            adopt: self,
-            credentials: desk.home.credentials()?,
-            registry: RefCell::new(Registry::open(&desk.home)?),
-        };
+        let office = Office::open(desk)?;
         match &all[..] {
             [one] if self.file.is_none() => {
-                let adopted = office.adopt(one).await?;
+                let adopted = self.adopt(one, &office).await?;
                 desk.show(&one.label, &adopted)?;
                 if desk.is_table() {
                     desk.remark(&format!("Ask it: controller info {}", adopted.name));
                 }
                 Ok(Exit::Answered)
             }
-            many => office.adopt_all(many).await,
+            many => {
+                let fleet = Fleet { desk, done: "adopted", not_begun: Kind::NotSigned };
+                let office = &office;
+                fleet.each(many.iter().map(|one| (one.label.as_str(), self.adopt(one, office)))).await
+            }
         }
+    }
+
+    async fn adopt(&self, wanted: &Wanted, office: &Office<'_>) -> Result<Adopted, Trouble> {
+        let began = Instant::now();
+        let desk = office.desk;
+        let host = Host::resolve(&wanted.label, &desk.home.inventory()?).map_err(here)?;
+        // Whoever answers is not believed for its name, but for the code.
+        let host = Host { expected: None, ..host };
+        let approach = desk.approach(&host, &office.credentials)?;
+        let mut applied = prove(&approach, &host, &wanted.code, desk.timeout).await?;
+        let name = choose_name(wanted, &applied)?;
+        let signed = self.sign(&host, &name, &applied, office)?;
+        let told = applied.belong(&signed.to_text()).await;
+        // The agent may have taken the certificate and the answer got lost: what counts is whether it serves now.
+        let host = Host { expected: Some(name.clone()), ..host };
+        let client = match (office.greet(&host).await, told) {
+            (Ok(client), _) => client,
+            (Err(_), Err(failure)) => return Err(failure.into()),
+            (Err(trouble), Ok(())) => return Err(trouble),
+        };
+        let greeted = client.greeted();
+        Ok(Adopted {
+            name: name.to_string(),
+            address: greeted.reached.to_string(),
+            certificate_ends: greeted.peer.not_after,
+            took_seconds: began.elapsed().as_secs_f64(),
+        })
+    }
+
+    /// The machine is known at this desk before it belongs to it: a crash in between leaves a name too many, and not a
+    /// machine that nobody can name.
+    fn sign(
+        &self,
+        host: &Host,
+        name: &Name,
+        applied: &Applied<'_>,
+        office: &Office<'_>,
+    ) -> Result<Signed, Trouble> {
+        let home = &office.desk.home;
+        let identity = Identity::agent(name.clone());
+        let of_old = office.registry.borrow().current(&identity).map(|issued| issued.peer.serial.clone());
+        if of_old.is_some() && !self.replace {
+            let hint = "choose another with --name; or, if that machine was set up anew, take the name with --replace";
+            return Err(Trouble::Here(format!("there is a machine called {name} already"), hint.to_owned()));
+        }
+        let inventory = home.inventory()?.with(name, &host.endpoints).map_err(|fault| {
+            let hint = format!("correct or remove it in {}", home.hosts_file().display());
+            Trouble::Here(fault, hint)
+        })?;
+        home.save_inventory(&inventory)?;
+        let addresses: Vec<_> = host.endpoints.iter().map(|endpoint| endpoint.address.clone()).collect();
+        let validity = Validity::days(self.days);
+        let grant = Grant { identity: &identity, teams: &[], addresses: &addresses, validity };
+        if let Some(of_old) = of_old {
+            office.registry.borrow().revoke(office.credentials.revocations(), &[of_old])?;
+        }
+        office.sign(&applied.request, &grant, How::Adopt)
     }
 
     fn one_code(&self, desk: &Desk, host: &str) -> Result<Code, Trouble> {
@@ -194,122 +246,6 @@ fn read_list(file: &Path) -> Result<Vec<Wanted>, Trouble> {
     Ok(all)
 }
 
-/// Where certificates are signed, one after the other, while the conversations go on side by side.
-struct Office<'a> {
-    desk: &'a Desk,
-    adopt: &'a Adopt,
-    credentials: Credentials,
-    registry: RefCell<Registry>,
-}
-
-impl Office<'_> {
-    async fn adopt(&self, wanted: &Wanted) -> Result<Adopted, Trouble> {
-        let began = Instant::now();
-        let host = Host::resolve(&wanted.label, &self.desk.home.inventory()?).map_err(here)?;
-        // Whoever answers is not believed for its name, but for the code.
-        let host = Host { expected: None, ..host };
-        let approach = self.desk.approach(&host, &self.credentials)?;
-        let mut applied = prove(&approach, &host, &wanted.code, self.desk.timeout).await?;
-        let name = choose_name(wanted, &applied)?;
-        let papers = self.sign(&host, &name, &applied)?;
-        let told = applied.belong(&papers).await;
-        // The agent may have taken the certificate and the answer got lost: what counts is whether it serves now.
-        let host = Host { expected: Some(name.clone()), ..host };
-        let client = match (self.greet(&host).await, told) {
-            (Ok(client), _) => client,
-            (Err(_), Err(failure)) => return Err(failure.into()),
-            (Err(trouble), Ok(())) => return Err(trouble),
-        };
-        let greeted = client.greeted();
-        Ok(Adopted {
-            name: name.to_string(),
-            address: greeted.reached.to_string(),
-            certificate_ends: greeted.peer.not_after,
-            took_seconds: began.elapsed().as_secs_f64(),
-        })
-    }
-
-    /// Shakes hands as with any agent of one's own.
-    async fn greet(&self, host: &Host) -> Result<Client, Trouble> {
-        self.desk.approach(host, &self.credentials)?.walk().await
-    }
-
-    /// The machine is known at this desk before it belongs to it: a crash in between leaves a name too many, and not a
-    /// machine that nobody can name.
-    fn sign(&self, host: &Host, name: &Name, applied: &Applied<'_>) -> Result<String, Trouble> {
-        let mut registry = self.registry.borrow_mut();
-        let identity = Identity::agent(name.clone());
-        let of_old = registry.current(&identity).map(|issued| issued.peer.serial.clone());
-        if of_old.is_some() && !self.adopt.replace {
-            let hint = "choose another with --name; or, if that machine was set up anew, take the name with --replace";
-            return Err(Trouble::Here(format!("there is a machine called {name} already"), hint.to_owned()));
-        }
-        let inventory = self.desk.home.inventory()?;
-        let inventory = inventory.with(name, &host.endpoints).map_err(|fault| {
-            let hint = format!("correct or remove it in {}", self.desk.home.hosts_file().display());
-            Trouble::Here(fault, hint)
-        })?;
-        self.desk.home.save_inventory(&inventory)?;
-        let addresses: Vec<_> = host.endpoints.iter().map(|endpoint| endpoint.address.clone()).collect();
-        let validity = Validity::days(self.adopt.days);
-        let grant = Grant { identity: &identity, teams: &[], addresses: &addresses, validity };
-        if let Some(of_old) = of_old {
-            registry.revoke(self.credentials.revocations(), &[of_old])?;
-        }
-        let certificate = registry.sign(&applied.request, &grant, How::Adopt)?;
-        Ok(Signed { certificate, authorities: vec![registry.authority().clone()] }.to_text())
-    }
-
-    async fn adopt_all(&self, all: &[Wanted]) -> Result<Exit, Trouble> {
-        let mut progress = Progress::new(self.desk, all.len());
-        let mut done: Vec<Option<Result<Adopted, Failure>>> = all.iter().map(|_| None).collect();
-        let adopting = stream::iter(all.iter().enumerate())
-            .map(|(index, wanted)| async move { (index, self.adopt(wanted).await) })
-            .buffer_unordered(AT_ONCE);
-        let mut adopting = std::pin::pin!(adopting);
-        while let Some((index, outcome)) = adopting.next().await {
-            progress.step();
-            done[index] = Some(outcome.map_err(|trouble| trouble.of_host(&all[index].label)));
-        }
-        progress.end();
-        let done: Vec<_> = all.iter().zip(done.into_iter().flatten()).collect();
-        self.report(&done)
-    }
-
-    fn report(&self, done: &[(&Wanted, Result<Adopted, Failure>)]) -> Result<Exit, Trouble> {
-        let entries = done.iter().map(|(wanted, outcome)| match outcome {
-            Ok(adopted) => json::Entry::answer(&wanted.label, adopted),
-            Err(failure) => json::Entry::failure(failure),
-        });
-        let good = done.iter().filter(|(_, outcome)| outcome.is_ok()).count();
-        if self.desk.is_table() {
-            for (wanted, outcome) in done {
-                match outcome {
-                    Ok(adopted) => self.desk.print(&adopted.table(&wanted.label))?,
-                    Err(failure) => {
-                        self.desk.report(&Trouble::Host(failure.clone()));
-                    }
-                }
-            }
-            self.desk.remark(&format!("adopted: {good}, failed: {}", done.len() - good));
-        } else if self.desk.is_one_document() {
-            let hosts: Vec<_> = entries.collect();
-            self.desk.print(&json::document_of_hosts(Adopted::SCHEMA, &hosts))?;
-        } else {
-            for entry in entries {
-                self.desk.print(&json::line(Adopted::SCHEMA, &entry))?;
-            }
-        }
-        Ok(match done.iter().filter_map(|(_, outcome)| outcome.as_ref().err()).collect::<Vec<_>>()[..] {
-            [] => Exit::Answered,
-            ref failed if good == 0 && failed.iter().all(|failure| failure.stage.is_before_trust()) => {
-                Exit::NotReached
-            }
-            _ => Exit::Refused,
-        })
-    }
-}
-
 fn choose_name(wanted: &Wanted, applied: &Applied<'_>) -> Result<Name, Trouble> {
     let typed = || {
         let endpoint = wanted.label.parse::<Endpoint>().ok()?;
@@ -329,33 +265,4 @@ fn choose_name(wanted: &Wanted, applied: &Applied<'_>) -> Result<Name, Trouble> 
             "choose one with --name; it was not adopted, and the code is still good".to_owned(),
         )
     })
-}
-
-/// How far it has come, on a terminal that somebody looks at.
-struct Progress {
-    shown: bool,
-    done: usize,
-    all: usize,
-}
-
-impl Progress {
-    fn new(desk: &Desk, all: usize) -> Progress {
-        Progress { shown: !desk.is_quiet() && io::stderr().is_terminal(), done: 0, all }
-    }
-
-    fn step(&mut self) {
-        const WIDTH: usize = 30;
-        self.done += 1;
-        if self.shown {
-            let full = WIDTH * self.done / self.all;
-            let bar = "#".repeat(full) + &".".repeat(WIDTH - full);
-            let _ = write!(io::stderr(), "\r[{bar}] {} of {}", self.done, self.all);
-        }
-    }
-
-    fn end(&self) {
-        if self.shown {
-            let _ = write!(io::stderr(), "\r\x1b[2K");
-        }
-    }
 }

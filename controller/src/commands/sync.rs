@@ -2,12 +2,14 @@
 
 use std::cmp::Ordering;
 
+use certs::Credentials;
 use clap::Args;
 
 use crate::carry::{Carried, carry};
 use crate::desk::Desk;
-use crate::error::Trouble;
+use crate::error::{Kind, Trouble};
 use crate::exit::Exit;
+use crate::fleet::Fleet;
 use crate::output::Show;
 
 /// Carry the newest list of what is void to machines, and fetch it from them.
@@ -37,25 +39,21 @@ impl Show for Carried {
 }
 
 impl Sync {
-    /// Goes from one to the other.
+    /// Carries, and shows who had what.
     pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
-        let all = if self.all { desk.home.inventory()?.names() } else { self.hosts.clone() };
-        let mut exits = Vec::new();
-        for host in &all {
-            exits.push(match self.sync(desk, host).await {
-                Ok(()) => Exit::Answered,
-                Err(trouble @ Trouble::Host(_)) => desk.report(&trouble),
-                Err(other) => return Err(other),
-            });
+        let credentials = &desk.home.credentials()?;
+        if let [one] = &self.hosts[..] {
+            desk.show(one, &sync(desk, credentials, one).await?)?;
+            return Ok(Exit::Answered);
         }
-        Ok(Exit::of_all(&exits))
+        let all = if self.all { desk.home.inventory()?.names() } else { self.hosts.clone() };
+        let fleet = Fleet { desk, done: "in step", not_begun: Kind::BadList };
+        fleet.each(all.iter().map(|host| (host.as_str(), sync(desk, credentials, host)))).await
     }
+}
 
-    async fn sync(&self, desk: &Desk, host: &str) -> Result<(), Trouble> {
-        // Read anew for each: the machine before may have had a newer list.
-        let credentials = desk.home.credentials()?;
-        let meant = desk.resolve(host)?;
-        let mut client = desk.approach(&meant, &credentials)?.walk().await?;
-        desk.show(host, &carry(&mut client, &credentials).await?)
-    }
+async fn sync(desk: &Desk, credentials: &Credentials, host: &str) -> Result<Carried, Trouble> {
+    let host = desk.resolve(host)?;
+    let mut client = desk.approach(&host, credentials)?.walk().await?;
+    Ok(carry(&mut client, credentials).await?)
 }

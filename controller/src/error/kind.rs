@@ -17,6 +17,8 @@ pub enum Stage {
     Identity,
     /// Making a machine one's own.
     Adoption,
+    /// Giving it a new certificate.
+    Renewal,
     /// Asking and being answered.
     Request,
 }
@@ -29,12 +31,13 @@ impl Stage {
             Stage::Tls => "TLS",
             Stage::Identity => "identity",
             Stage::Adoption => "adoption",
+            Stage::Renewal => "renewal",
             Stage::Request => "request",
         }
     }
 
     pub(crate) fn is_before_trust(self) -> bool {
-        !matches!(self, Stage::Adoption | Stage::Request)
+        !matches!(self, Stage::Adoption | Stage::Renewal | Stage::Request)
     }
 }
 
@@ -107,6 +110,10 @@ kinds! {
         AlreadyYours = "already_yours",
         Unproven = "unproven",
         NotSigned = "not_signed",
+    }
+    Renewal {
+        RenewalNotSigned = "not_signed",
+        NotShown = "not_shown",
     }
     Request {
         NoAnswer = "timed_out",
