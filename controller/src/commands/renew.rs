@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
-use certs::{Address, Grant, Identity, Peer, Validity};
+use certs::{Address, Grant, Identity, Peer, Request, Validity};
 use clap::{ArgGroup, Args};
 use jiff::{SignedDuration, Timestamp};
 use protocol::requests::{install, renew};
@@ -99,11 +99,13 @@ impl Renew {
         let host = office.desk.resolve(label)?;
         let mut client = office.greet(&host).await?;
         let identity = client.greeted().peer.identity.clone();
-        let request = client.ask(renew::Renew {}).await?;
+        let asked = client.ask(renew::Renew {}).await?;
+        let request = Request::read(asked.der.to_vec().into())
+            .map_err(|error| Failure::nonsense(&host, &error.to_string()))?;
         let addresses = addresses(&identity, &host, office);
         let validity = Validity::lasting(self.life);
         let grant = Grant { identity: &identity, teams: &[], addresses: &addresses, validity };
-        let signed = office.sign(&request.der, &grant, How::Renew)?;
+        let signed = office.sign(request.der(), &grant, How::Renew)?;
         let serial = Peer::read(&signed.certificate)?.serial;
         let certificates = signed.to_text().into_bytes().into();
         let told = client.ask(install::Install { certificates }).await;

@@ -1,116 +1,23 @@
 //! Adoption with the built programs: what a person types and reads, and what a crash at any moment leaves behind.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Output;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use certs::adoption::Code;
 use certs::tls::adoption::{client_config, server_config};
-use certs::{Algorithm, Authority, Credentials, Grant, Identity, Validity};
+use certs::{Algorithm, Authority, Grant, Identity, Validity};
 use protocol::adoption::{self, ALPN, FromAgent};
 use protocol::{MAX_REPLY_FRAME, MessageStream};
-use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::Value;
-use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use crate::site::{Site, not_run, text};
-
-/// The agent's program lies beside the controller's; `cargo test --workspace` has built both.
-fn agent() -> PathBuf {
-    let agent = Path::new(env!("CARGO_BIN_EXE_controller")).with_file_name("agent");
-    assert!(agent.exists(), "{} is not built: cargo build -p agent", agent.display());
-    agent
-}
-
-/// An agent that belongs to nobody.
-pub(crate) struct Foundling {
-    child: Child,
-    pub(crate) state: Rc<TempDir>,
-    pub(crate) address: String,
-}
-
-impl Foundling {
-    pub(crate) fn new() -> Foundling {
-        Foundling::at(&Rc::new(tempfile::tempdir().unwrap()), &[]).expect("the agent did not begin")
-    }
-
-    /// Begins in a state folder; `None` when the program ends before it waits for anybody.
-    pub(crate) fn at(state: &Rc<TempDir>, wrap: &[&str]) -> Option<Foundling> {
-        Foundling::start(state, wrap, "127.0.0.1:0")
-    }
-
-    /// The same at an address that was its own before.
-    pub(crate) fn listening(state: &Rc<TempDir>, address: &str) -> Option<Foundling> {
-        Foundling::start(state, &[], address)
-    }
-
-    fn start(state: &Rc<TempDir>, wrap: &[&str], listen: &str) -> Option<Foundling> {
-        let agent = agent();
-        let words = [wrap, &[agent.to_str().unwrap(), "run", "--listen", listen, "--state"]].concat();
-        let mut command = Command::new(words[0]);
-        command.args(&words[1..]).arg(state.path()).stderr(Stdio::piped()).stdout(Stdio::null());
-        // What wraps it must not outlive it, nor the other way round.
-        command.process_group(0);
-        let mut child = command.spawn().unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-        let address = log.find_map(|line| {
-            let (_, rest) = line.split_once(" waits on ").or_else(|| line.split_once(" is ready on "))?;
-            Some(rest.split([' ', ';']).next().unwrap().to_owned())
-        });
-        // Whoever logs into a pipe that nobody reads is held up one day.
-        std::thread::spawn(move || log.for_each(drop));
-        if address.is_none() {
-            child.wait().unwrap();
-        }
-        address.map(|address| Foundling { child, state: Rc::clone(state), address })
-    }
-
-    fn agent(&self, words: &[&str]) -> Output {
-        Command::new(agent()).args(words).arg("--state").arg(self.state.path()).output().unwrap()
-    }
-
-    /// What `agent code` prints; `None` when the agent ends meanwhile.
-    fn told(&mut self) -> Option<String> {
-        // It says that it waits a moment before it can be seen to.
-        loop {
-            let output = self.agent(&["code"]);
-            if output.status.success() {
-                return Some(text(&output.stdout));
-            }
-            if self.child.try_wait().unwrap().is_some() {
-                return None;
-            }
-        }
-    }
-
-    pub(crate) fn code(&mut self) -> String {
-        code_in(&self.told().expect("the agent ended"))
-    }
-
-    fn identity(&self) -> Option<Credentials> {
-        let file = self.state.path().join("identity.bundle");
-        file.exists().then(|| Credentials::load(&file).expect("whole or not at all"))
-    }
-}
-
-impl Drop for Foundling {
-    fn drop(&mut self) {
-        let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
-        let _ = self.child.wait();
-    }
-}
-
-fn code_in(told: &str) -> String {
-    told.lines().find(|line| line.trim().parse::<Code>().is_ok()).expect("a code").trim().to_owned()
-}
+use crate::foundling::{Foundling, WRITES, can_be_killed_at_writes, code_in};
+use crate::site::{Site, text};
 
 #[test]
 fn two_commands_to_the_first_answer() {
@@ -243,25 +150,27 @@ fn a_list_with_a_slip_adopts_nobody() {
     assert!(found.identity().is_none());
 }
 
-/// The system calls that change what is on the disk.
-const WRITES: &[&str] = &["write", "fsync", "rename", "renameat", "renameat2", "link", "linkat", "unlink"];
-
 /// Kills the agent at each of its writes, one after the other, until an adoption gets through.
 #[test]
 fn a_crash_at_any_write_leaves_it_adopted_or_not_and_nothing_between() {
-    if Command::new("strace").arg("-V").output().is_err() {
-        return not_run("the agent was not killed at every write: strace is not installed");
+    if !can_be_killed_at_writes() {
+        return;
     }
     let site = Site::new();
     let (mut before, mut after) = (0, 0);
-    for call in WRITES {
-        for at in 1.. {
-            assert!(at < 100, "no adoption ever got through {call}");
-            let (adopted, believed) = killed_at(&site, call, at);
+    for (kind, call) in WRITES.into_iter().enumerate() {
+        for count in 1.. {
+            assert!(count < 50, "no adoption ever got through");
+            let name = format!("web-{kind}-{count}");
+            let (is_adopted, believed) = killed_while_adopted(&site, &name, call, count);
+            assert!(
+                is_adopted || !believed,
+                "{call} {count}: the desk believes in an adoption that is not there"
+            );
             if believed {
                 break;
             }
-            *if adopted { &mut after } else { &mut before } += 1;
+            if is_adopted { after += 1 } else { before += 1 }
         }
     }
     assert!(before > 5 && after > 1, "killed too early or too late: {before}, {after}");
@@ -294,6 +203,30 @@ fn killed_at(site: &Site, call: &str, at: usize) -> (bool, bool) {
         assert_eq!(retried.status.code(), Some(0), "{name}: {}", text(&retried.stderr));
     }
     (adopted, believed)
+}
+
+/// Whether the agent is adopted after it was killed, and whether the desk believes so.
+fn killed_while_adopted(site: &Site, name: &str, call: &str, count: usize) -> (bool, bool) {
+    let state = Rc::new(tempfile::tempdir().unwrap());
+    let mut found = Foundling::killed_at(&state, call, count);
+    let output = found.as_mut().and_then(Foundling::told).zip(found.as_ref()).map(|(told, found)| {
+        let words = ["--timeout", "5s", "adopt", &found.address, "--name", name];
+        site.run_with_input(&words, code_in(&told).as_bytes())
+    });
+    drop(found);
+
+    // Whatever was there, the next start makes the best of it.
+    let mut again = Foundling::at(&state, &[]).expect("it starts again");
+    let is_adopted = again.identity().is_some();
+    if is_adopted {
+        site.good(&["uptime", &again.address]);
+    } else {
+        let code = again.code();
+        let words = ["adopt", &again.address, "--name", &format!("{name}-again")];
+        let retried = site.run_with_input(&words, code.as_bytes());
+        assert_eq!(retried.status.code(), Some(0), "{call} {count}: {}", text(&retried.stderr));
+    }
+    (is_adopted, output.is_some_and(|output| output.status.success()))
 }
 
 #[test]

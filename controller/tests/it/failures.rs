@@ -10,11 +10,14 @@ use std::{fs, io};
 
 use certs::adoption::Code;
 use certs::store::Existing;
-use certs::{Algorithm, Authority, Credentials, tls};
+use certs::{Algorithm, Authority, Credentials, Pending, tls};
 use controller::error::{Failure, Kind, Trouble};
 use controller::hosts::Host;
-use jiff::SignedDuration;
-use protocol::{ALPN, adoption};
+use jiff::{SignedDuration, Timestamp};
+use protocol::message::{Outcome, put_reply};
+use protocol::requests::install::{Install, Installed};
+use protocol::requests::renew::{Renew, SigningRequest};
+use protocol::{ALPN, Request, adoption};
 use rcgen::{CertificateParams, Issuer, KeyPair};
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -72,6 +75,7 @@ fn every_kind_in_which_words_and_with_which_code() {
     asking(&mut seen);
     adopting(&mut seen);
     recording(&mut seen);
+    renewing(&mut seen);
     let words_of_the_system = [(r"(\[fe80::1\]:5669): .*", "$1: [words of the system]")];
     let filters = [&MASKS[..], &words_of_the_system].concat();
     insta::with_settings!({ filters => filters }, { insta::assert_snapshot!(seen.pages) });
@@ -87,7 +91,7 @@ fn every_kind_in_which_words_and_with_which_code() {
         assert!(operations.lines().any(is_documented), "{kind:?} is not in docs/operations.md");
     }
     // What is left are the agent's own reasons, of which the protocol keeps the list.
-    let refusals = ["request not_permitted", "request other", "request unknown_request"];
+    let refusals = ["request failed", "request not_permitted", "request other", "request unknown_request"];
     assert_eq!(seen.kinds, refusals.map(str::to_owned).into());
 }
 
@@ -133,6 +137,30 @@ fn adopting(seen: &mut Seen) {
     let line: Value = serde_json::from_slice(&list.stdout).unwrap();
     let kind = seen.produced(&line["failure"]);
     seen.pages += &format!("a list that names no host: {kind}\n{}\n", line["failure"]);
+}
+
+fn renewing(seen: &mut Seen) {
+    let (site, address) = Site::with_agent();
+    seen.note("an agent without a file", &site, &["renew", &address.to_string()]);
+
+    let credentials = site.issue("web-2", "127.0.0.1");
+    let config = Arc::new(tls::server_config(&credentials, ALPN).unwrap());
+    let pending = Pending::create(Algorithm::Ed25519, None).unwrap();
+    let mut says = Vec::new();
+    let request = SigningRequest { der: pending.request().der().to_vec().into() };
+    let installed = Installed { name: "web-2".to_owned(), certificate_ends: Timestamp::UNIX_EPOCH };
+    put_reply(&mut says, Some(1), &Outcome::Answer(Renew::into_answer(request))).unwrap();
+    put_reply(&mut says, Some(2), &Outcome::Answer(Install::into_answer(installed))).unwrap();
+    let liar = fake(&site, Arc::clone(&config), says.leak(), Then::Hold);
+    seen.note("an agent that only says so", &site, &["renew", &liar]);
+    let rubbish = fake(&site, config, framed(r#"{"id":1,"answer":{}}"#), Then::Hold);
+    seen.note("no signing request", &site, &["renew", &rubbish]);
+
+    // Of many, what is wrong at this desk is told of the machine that it concerns.
+    let lines = site.run(&["renew", "a!", "b!", "--output", "jsonl"]);
+    let line: Value = serde_json::from_str(text(&lines.stdout).lines().next().unwrap()).unwrap();
+    let kind = seen.produced(&line["failure"]);
+    seen.pages += &format!("no host, among many: {kind}\n{}\n", line["failure"]);
 }
 
 #[test]

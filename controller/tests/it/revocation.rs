@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use certs::Credentials;
 
-use crate::adoption::Foundling;
+use crate::foundling::Foundling;
 use crate::site::{Site, controller, text};
 
 /// A fleet of one machine, and two operators: alice keeps the authority, bob does not.
