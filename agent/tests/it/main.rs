@@ -8,5 +8,6 @@ mod config;
 mod conversation;
 mod limits;
 mod program;
+mod renewal;
 mod shutdown;
 mod site;

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use agent::cli::{Cli, Verb};
-use agent::config::{Config, Limits};
+use agent::config::Limits;
 use certs::store::Existing;
-use clap::Parser;
 use protocol::Kind;
 use protocol::message::put_ask;
 use protocol::requests::echo::Echo;
@@ -15,7 +13,7 @@ use protocol::requests::watch::Watch;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::site::{Site, agent_credentials, ask, presented, receive, refusal, send};
+use crate::site::{Site, agent_credentials, ask, config, presented, receive, refusal, send};
 
 #[tokio::test]
 async fn streams_and_idle_connections_end_at_once() {
@@ -72,11 +70,4 @@ async fn a_reload_changes_what_comes_and_keeps_what_is_there() {
     assert!(site.reload.apply(&config).is_err());
     assert_eq!(presented(&site).await, "web-2");
     ask(&mut old, 3, Uptime {}).await;
-}
-
-fn config(flags: &[&str]) -> Config {
-    match Cli::parse_from([&["agent", "run"], flags].concat()).verb {
-        Verb::Run(flags) => Config::decide(&flags).unwrap(),
-        other => panic!("not `run`: {other:?}"),
-    }
 }

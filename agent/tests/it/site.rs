@@ -3,10 +3,12 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use agent::config::{Limits, Policy};
+use agent::cli::{Cli, Verb};
+use agent::config::{Config, Limits, Policy};
 use agent::{Agent, Reload};
 use certs::tls::{self, ClientSide};
 use certs::{Algorithm, Authority, Credentials, Grant, Identity, Validity};
+use clap::Parser;
 use protocol::message::{Outcome, Reply, Untyped, put_ask};
 use protocol::{ALPN, MAX_REPLY_FRAME, MessageStream, Request};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -134,4 +136,12 @@ pub(crate) async fn presented(site: &Site) -> String {
 pub(crate) fn many_descriptors() {
     let maximum = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
+}
+
+/// What `agent run` would decide with these flags.
+pub(crate) fn config(flags: &[&str]) -> Config {
+    match Cli::parse_from([&["agent", "run"], flags].concat()).verb {
+        Verb::Run(flags) => Config::decide(&flags).unwrap(),
+        other => panic!("not `run`: {other:?}"),
+    }
 }
