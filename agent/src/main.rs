@@ -234,7 +234,10 @@ fn tell_dates(own: &Peer) {
     match outside_dates(own) {
         Some(fault) => tracing::error!("nobody will believe this agent: {fault}"),
         None if own.not_after.duration_since(Timestamp::now()) < WARN_BEFORE_END => {
-            tracing::warn!("the certificate ends soon, at {}; renew it with `controller renew`", own.not_after);
+            tracing::warn!(
+                "the certificate ends soon, at {}; renew it with `controller renew`",
+                own.not_after
+            );
         }
         None => {}
     }
