@@ -176,35 +176,6 @@ fn a_crash_at_any_write_leaves_it_adopted_or_not_and_nothing_between() {
     assert!(before > 5 && after > 1, "killed too early or too late: {before}, {after}");
 }
 
-/// Whether the agent was adopted when it was killed, and whether the desk believes so.
-fn killed_at(site: &Site, call: &str, at: usize) -> (bool, bool) {
-    let inject = format!("inject={call}:signal=SIGKILL:when={at}");
-    let trace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", call, "-e", &inject];
-    let state = Rc::new(tempfile::tempdir().unwrap());
-    let name = format!("{call}-{at}");
-    let mut found = Foundling::at(&state, &trace);
-    let output = found.as_mut().and_then(Foundling::told).zip(found.as_ref()).map(|(told, found)| {
-        let words = ["--timeout", "5s", "adopt", &found.address, "--name", &name];
-        site.run_with_input(&words, code_in(&told).as_bytes())
-    });
-    let believed = output.is_some_and(|output| output.status.success());
-    drop(found);
-
-    // Whatever was there, the next start makes the best of it.
-    let mut again = Foundling::at(&state, &[]).expect("it starts again");
-    let adopted = again.identity().is_some();
-    if adopted {
-        site.good(&["uptime", &again.address]);
-    } else {
-        assert!(!believed, "{name}: the desk believes in an adoption that is not there");
-        let code = again.code();
-        let words = ["adopt", &again.address, "--name", &format!("{name}-again")];
-        let retried = site.run_with_input(&words, code.as_bytes());
-        assert_eq!(retried.status.code(), Some(0), "{name}: {}", text(&retried.stderr));
-    }
-    (adopted, believed)
-}
-
 /// Whether the agent is adopted after it was killed, and whether the desk believes so.
 fn killed_while_adopted(site: &Site, name: &str, call: &str, count: usize) -> (bool, bool) {
     let state = Rc::new(tempfile::tempdir().unwrap());
