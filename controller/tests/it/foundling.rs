@@ -97,6 +97,8 @@ impl Foundling {
             if self.child.try_wait().unwrap().is_some() {
                 return None;
             }
+            let fault = text(&output.stderr);
+            assert!(fault.contains("no agent waits for its adoption"), "{fault}");
         }
     }
 
