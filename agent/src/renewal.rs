@@ -11,7 +11,6 @@ use certs::store::Existing;
 use certs::{Credentials, Error, Name, Pending, Signed};
 use protocol::Refusal;
 use rustix::fs::{Access, access};
-use tokio::task::spawn_blocking;
 
 const OLD_ONE_HOLDS: &str = "the old one is still in force; renew it again, or look at the agent's log";
 
@@ -83,13 +82,4 @@ fn load(file: &Path) -> Result<Credentials, Refusal> {
 /// Nothing has changed.
 pub(crate) fn refused(error: &Error) -> Refusal {
     Refusal::not_renewed(error, OLD_ONE_HOLDS)
-}
-
-/// Does what waits for a disk on another thread: this one serves everybody.
-pub(crate) async fn aside<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
-) -> Result<T, Refusal> {
-    let done = spawn_blocking(work).await;
-    let done = done.unwrap_or_else(|error| Err(Refusal::not_renewed(&error, OLD_ONE_HOLDS)));
-    done.inspect_err(|refusal| tracing::warn!("{}", refusal.message))
 }

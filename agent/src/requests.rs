@@ -68,7 +68,7 @@ pub(crate) fn answer(permitted: Permitted, subject: &Arc<Subject>) -> Response {
         Ask::Info(ask) => Response::later(ask, |ask| info::answer(ask, Arc::clone(subject))),
         Ask::Install(ask) => Response::later(ask, |ask| install::answer(ask, peer, Arc::clone(subject))),
         Ask::Renew(ask) => Response::later(ask, |_| renew::answer(peer, Arc::clone(subject))),
-        Ask::Sync(ask) => Response::tried(ask, |ask| sync::answer(&ask, subject)),
+        Ask::Sync(ask) => Response::later(ask, |ask| sync::answer(ask, Arc::clone(subject))),
         Ask::Time(ask) => Response::now(ask, |ask| time::answer(&ask, &subject.host)),
         Ask::Uptime(ask) => Response::now(ask, |ask| uptime::answer(&ask, &subject.host)),
         Ask::Watch(ask) => Response::stream(ask, |ask| watch::answer(ask, Arc::clone(subject))),

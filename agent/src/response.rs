@@ -5,6 +5,7 @@ use std::future::Future;
 use futures_util::stream::{BoxStream, Stream, StreamExt, once};
 use protocol::message::Outcome;
 use protocol::{Answer, Refusal, Request};
+use tokio::task::spawn_blocking;
 
 /// The steps in which a request is answered.
 pub(crate) type Steps = BoxStream<'static, Outcome<Answer>>;
@@ -25,14 +26,6 @@ impl Response {
     /// An answer that is ready.
     pub(crate) fn now<R: Request>(ask: R, answer: impl FnOnce(R) -> R::Answer) -> Response {
         Response::Now(R::into_answer(answer(ask)))
-    }
-
-    /// An answer that is ready, or none.
-    pub(crate) fn tried<R: Request>(
-        ask: R,
-        answer: impl FnOnce(R) -> Result<R::Answer, Refusal>,
-    ) -> Response {
-        answer(ask).map_or_else(Response::Refused, |answer| Response::Now(R::into_answer(answer)))
     }
 
     /// An answer that somebody must wait for.
@@ -59,4 +52,13 @@ impl Response {
         };
         Response::Stream(answer(ask).map(step).chain(once(async { Outcome::End })).boxed())
     }
+}
+
+/// Does what waits for a disk on another thread: this one serves everybody.
+pub(crate) async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
+    let done = spawn_blocking(work).await;
+    let done = done.unwrap_or_else(|error| Err(Refusal::failed("this agent could not finish that", &error)));
+    done.inspect_err(|refusal| tracing::warn!("{}", refusal.message))
 }

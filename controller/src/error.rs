@@ -19,8 +19,6 @@ use crate::exit::Exit;
 use crate::hosts::Host;
 use crate::output::human;
 
-const NOTHING_SIGNED: &str = "mend that and adopt it again; nothing was signed, and the code is still good";
-const OLD_ONE_HOLDS: &str = "mend that and renew it again; the old certificate is still in force";
 const LOG_MAY_SAY_MORE: &str = "the agent's log on that machine may say more";
 
 /// Why a verb could not do its work.
@@ -74,14 +72,14 @@ impl Trouble {
         }
     }
 
-    /// The same as a failure of one host among many; of what kind it is when it lies at this desk, the verb knows.
-    pub(crate) fn of_host(self, label: &str, kind: Kind) -> Failure {
+    /// The same as a failure of one host among many; of what kind it is when it lies at this desk, and what mends that, the
+    /// verb knows.
+    pub(crate) fn of_host(self, label: &str, kind: Kind, usual: &str) -> Failure {
         let (message, hint) = match self {
             Trouble::Host(failure) => return Failure { host: label.to_owned(), ..failure },
             Trouble::Here(what, hint) => (what, hint),
             Trouble::Stdout(error) => (error.to_string(), String::new()),
         };
-        let usual = if kind == Kind::RenewalNotSigned { OLD_ONE_HOLDS } else { NOTHING_SIGNED };
         let hint = if hint.is_empty() { usual.to_owned() } else { hint };
         Failure { host: label.to_owned(), stage: kind.stage(), kind, message, why: String::new(), hint }
     }

@@ -19,6 +19,8 @@ pub(crate) struct Fleet<'a> {
     pub(crate) done: &'a str,
     /// What it is called when something at this desk is in the way.
     pub(crate) not_begun: Kind,
+    /// What mends that, where nothing better is known.
+    pub(crate) hint: &'a str,
 }
 
 impl Fleet<'_> {
@@ -39,7 +41,7 @@ impl Fleet<'_> {
         let outcomes: Vec<_> = outcomes
             .into_iter()
             .map(|(_, host, outcome)| {
-                (host, outcome.map_err(|trouble| trouble.of_host(host, self.not_begun)))
+                (host, outcome.map_err(|trouble| trouble.of_host(host, self.not_begun, self.hint)))
             })
             .collect();
         self.report(&outcomes)

@@ -140,6 +140,15 @@ impl Home {
         })
     }
 
+    /// What is known to be void, as the authority in this home says; its key is not needed.
+    ///
+    /// # Errors
+    /// There is no authority in this home, or the list is damaged.
+    pub fn known_void(&self) -> Result<Revocations, Trouble> {
+        let certificate = self.check().and_then(|()| Authority::certificate_in(&self.authority_file()));
+        self.revocations(&[certificate.map_err(|error| self.trouble(error))?])
+    }
+
     /// Who may sign in this fleet. Asks for the passphrase of its key, where it carries one.
     ///
     /// # Errors

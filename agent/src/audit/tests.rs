@@ -208,20 +208,21 @@ fn what_finds_no_room_is_counted_and_told_when_it_can_be() {
     let audit = Audit::start(Recording { rotate_bytes: 1 << 30, ..recording(state.path()) });
     let trouble = audit.problem().unwrap();
     assert!(trouble.contains("audit: "), "{trouble}");
-    for _ in 0..3 * ROOM {
+    for _ in 0..8 * ROOM {
         audit.note(Note { event: "test", ..Note::default() });
     }
     let trouble = audit.problem().unwrap();
     let (_, lost) = trouble.split_once("; records lost so far: ").unwrap();
     let lost: usize = lost.parse().unwrap();
-    assert!((ROOM..=2 * ROOM).contains(&lost), "{lost}");
+    // The queue has its room, and the writer may have taken as much aside, more than once while it tried.
+    assert!((ROOM..=7 * ROOM).contains(&lost), "{lost}");
     fs::remove_file(folder_in(state.path())).unwrap();
     while audit.problem().is_some() {
         thread::yield_now();
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let newest = runtime.block_on(audit.shared.as_ref().unwrap().written()).unwrap();
-    assert_eq!(newest, (3 * ROOM - lost + 1) as u64);
+    assert_eq!(newest, (8 * ROOM - lost + 1) as u64);
     let text = fs::read_to_string(folder::current(&folder_in(state.path()))).unwrap();
     assert!(text.contains(&format!("\"event\":\"records_lost\",\"count\":{lost},")));
     verified(state.path()).unwrap();

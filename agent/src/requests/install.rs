@@ -7,8 +7,9 @@ use protocol::Refusal;
 use protocol::requests::install::{Install, Installed};
 
 use crate::audit::Note;
-use crate::renewal::{aside, refused};
+use crate::renewal::refused;
 use crate::requests::Subject;
+use crate::response::aside;
 use crate::server::Settings;
 
 pub(super) async fn answer(

@@ -66,18 +66,20 @@ impl Authority {
         Authority::assemble(path, &key, parts.certificates)
     }
 
+    /// Reads the authority's certificate alone: whatever its key carries, that is no secret.
+    ///
+    /// # Errors
+    /// The file cannot be read or is loosely kept, or does not hold exactly one.
+    pub fn certificate_in(path: &Path) -> Result<CertificateDer<'static>, Error> {
+        the_one(path, Parts::load(path)?.certificates)
+    }
+
     fn assemble(
         path: &Path,
         key: &PrivatePkcs8KeyDer<'_>,
         certificates: Vec<CertificateDer<'static>>,
     ) -> Result<Authority, Error> {
-        let [certificate] = <[_; 1]>::try_from(certificates).map_err(|found| {
-            Error::file(path, format!("it holds {} certificates instead of one", found.len()))
-        })?;
-        let nameless = |fault: Error| Error::file(path, fault.to_string());
-        if !is_authority(&certificate).map_err(nameless)? {
-            return Err(Error::file(path, "the certificate in it is not an authority's"));
-        }
+        let certificate = the_one(path, certificates)?;
         let unusable = |error| Error::file(path, format!("the key in it cannot be used: {error}"));
         let key = KeyPair::try_from(key).map_err(unusable)?;
         if x509_public_key(&certificate)? != key.subject_public_key_info() {
@@ -116,6 +118,20 @@ impl Authority {
             pem(CERTIFICATE, self.certificate())
         );
         write_secret(path, text.as_bytes(), existing)
+    }
+}
+
+fn the_one(
+    path: &Path,
+    certificates: Vec<CertificateDer<'static>>,
+) -> Result<CertificateDer<'static>, Error> {
+    let [certificate] = <[_; 1]>::try_from(certificates).map_err(|found| {
+        Error::file(path, format!("it holds {} certificates instead of one", found.len()))
+    })?;
+    let nameless = |fault: Error| Error::file(path, fault.to_string());
+    match is_authority(&certificate).map_err(nameless)? {
+        true => Ok(certificate),
+        false => Err(Error::file(path, "the certificate in it is not an authority's")),
     }
 }
 

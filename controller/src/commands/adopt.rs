@@ -102,7 +102,8 @@ impl Adopt {
                 Ok(Exit::Answered)
             }
             many => {
-                let fleet = Fleet { desk, done: "adopted", not_begun: Kind::NotSigned };
+                let hint = "mend that and adopt it again; nothing was signed, and the code is still good";
+                let fleet = Fleet { desk, done: "adopted", not_begun: Kind::NotSigned, hint };
                 let office = &office;
                 fleet.each(many.iter().map(|one| (one.label.as_str(), self.adopt(one, office)))).await
             }

@@ -57,9 +57,8 @@ impl Certs {
     /// Lists.
     pub(crate) fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
         let now = Timestamp::now();
-        let known = desk.home.credentials().ok();
-        let is_revoked = |serial: &_| known.as_ref().is_some_and(|own| own.revocations().contains(serial));
-        let mut rows = rows(registry::read(&desk.home)?, now, is_revoked);
+        let known = desk.home.known_void()?;
+        let mut rows = rows(registry::read(&desk.home)?, now, |serial| known.contains(serial));
         if let Some(within) = self.expiring {
             let is_due = |row: &Row| row.issued.peer.not_after.duration_since(now) <= within;
             rows.retain(|row| !matches!(row.state, State::Renewed | State::Revoked) && is_due(row));

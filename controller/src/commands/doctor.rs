@@ -63,8 +63,12 @@ fn home(desk: &Desk, credentials: &Credentials) -> Finding {
     if !desk.home.authority_file().exists() {
         return Finding::good(Step::Home, format!("{found}; the authority is kept elsewhere"));
     }
-    match desk.home.authority() {
-        Ok(authority) => {
+    match desk.home.open_authority() {
+        // Whoever only looks is not asked for a passphrase.
+        Ok(None) => {
+            Finding::good(Step::Home, format!("{found}, and the authority, whose key carries a passphrase"))
+        }
+        Ok(Some(authority)) => {
             let left = authority.not_after().duration_since(Timestamp::now());
             Finding::good(Step::Home, format!("{found}, and the authority, which ends in {}", age(left)))
         }

@@ -70,7 +70,8 @@ impl Renew {
         let mut due = if self.hosts.is_empty() { self.due(office)? } else { self.hosts.clone() };
         let mut seen = HashSet::new();
         due.retain(|host| seen.insert(host.clone()));
-        let fleet = Fleet { desk, done: "renewed", not_begun: Kind::RenewalNotSigned };
+        let hint = "mend that and renew it again; the old certificate is still in force";
+        let fleet = Fleet { desk, done: "renewed", not_begun: Kind::RenewalNotSigned, hint };
         fleet.each(due.iter().map(|host| (host.as_str(), self.renew(host, office)))).await
     }
 

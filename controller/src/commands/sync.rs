@@ -47,7 +47,8 @@ impl Sync {
             return Ok(Exit::Answered);
         }
         let all = if self.all { desk.home.inventory()?.names() } else { self.hosts.clone() };
-        let fleet = Fleet { desk, done: "in step", not_begun: Kind::BadList };
+        let hint = "mend that and carry the list again; nobody was asked anything";
+        let fleet = Fleet { desk, done: "in step", not_begun: Kind::NotAsked, hint };
         fleet.each(all.iter().map(|host| (host.as_str(), sync(desk, credentials, host)))).await
     }
 }

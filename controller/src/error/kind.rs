@@ -123,6 +123,7 @@ kinds! {
         Nonsense = "nonsense",
         Changed = "changed",
         BadList = "bad_list",
+        NotAsked = "not_asked",
         AuditNotAsNoted = "audit_not_as_noted",
         AuditBroken = "audit_broken",
     }

@@ -54,6 +54,9 @@ fn whatever_signs_asks_and_whatever_does_not_never_does() {
     // Nothing to read a passphrase from, and no terminal: these work all the same.
     assert_eq!(site.good(&["certs"]).lines().count(), 6);
     assert_eq!(site.run(&["info", "nowhere.invalid"]).status.code(), Some(3));
+    assert!(
+        text(&site.run(&["doctor", "nowhere.invalid"]).stdout).contains("whose key carries a passphrase")
+    );
     done(&with(&site, PASSPHRASE, &["authority", "unprotect"]));
     assert!(authority(&site).contains("BEGIN PRIVATE KEY"));
     site.issue("web-2", "192.0.2.7");

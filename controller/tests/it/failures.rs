@@ -372,4 +372,5 @@ fn asking(seen: &mut Seen) {
     seen.note("a stream that ends too soon", &site, &["watch", &address, "--count", "2"]);
     let address = fake(&site, config, framed(r#"{"id":1,"answer":{"number":5}}"#), Then::Hold);
     seen.note("a revocation list that is none", &site, &["sync", &address]);
+    seen.note("no host, among many to carry the list to", &site, &["sync", &address, "a!"]);
 }
