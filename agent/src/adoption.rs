@@ -206,7 +206,9 @@ impl Unowned {
             heard = hear(stream, SIGNING) => heard?,
             () = self.door.stop.cancelled() => return Err(Refusal::already_adopted().into()),
         };
-        let ToAgent::Belong {} = belong else { return Err(Refusal::already_adopted().into()) };
+        let ToAgent::Belong {} = belong else {
+            return Err(Refusal::failed("this agent could not be adopted", &"certificates were due").into());
+        };
         let papers = String::from_utf8_lossy(&papers);
         let signed = Signed::read(&papers).and_then(|signed| pending.complete(signed, Role::Agent));
         let credentials = signed.map_err(failed)?;

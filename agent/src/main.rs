@@ -26,7 +26,11 @@ fn main() -> ExitCode {
     let done = match Cli::parse().verb {
         Verb::Run(flags) => run(&flags),
         Verb::CheckConfig(flags) => check(&flags),
-        Verb::Code(flags) => tell(owner::code(&flags)),
+        Verb::Code(flags) => owner::code(&flags).map_err(|fault| vec![fault]).and_then(|told| {
+            // The code alone goes to standard output: a script wants nothing else.
+            let _ = io::stderr().write_all(told.words.as_bytes());
+            tell(Ok(told.code))
+        }),
         Verb::Reset(flags) => tell(owner::reset(&flags)),
         Verb::Audit(AuditVerb::Verify(which)) => verify(&which),
     };
@@ -62,6 +66,10 @@ fn run(flags: &Flags) -> Result<(), Faults> {
 
 async fn serve(flags: &Flags, config: &Config) -> Result<(), Faults> {
     let known = identity(config).map_err(|error| cannot_start(&Error::Identity(error)))?;
+    if known.is_none() {
+        config.state.create().map_err(|error| cannot_be_adopted(&error))?;
+    }
+    let _alone = config.state.hold().map_err(|error| vec![format!("cannot start: {error}")])?;
     let listeners = agent::listen(config).map_err(|error| cannot_start(&error))?;
     let stop = CancellationToken::new();
     let no_signals = |error: io::Error| vec![format!("cannot listen for signals: {error}")];
@@ -117,18 +125,21 @@ async fn be_adopted(
     let addresses: Vec<String> =
         listeners.iter().filter_map(|listener| Some(listener.local_addr().ok()?.to_string())).collect();
     tracing::info!(
-        "this agent belongs to nobody, and waits on {} to be adopted; `agent code` says how",
-        addresses.join(", ")
+        "this agent belongs to nobody, and waits on {} to be adopted; `agent code --state {}` says how",
+        addresses.join(", "),
+        config.state.path().display()
     );
     let adopted = adoption::wait(listeners, &config.state, &config.policy, stop).await;
-    let adopted = adopted.map_err(|error| {
-        vec![format!("cannot be adopted: {error}"), "choose a folder of your own with --state".to_owned()]
-    })?;
+    let adopted = adopted.map_err(|error| cannot_be_adopted(&error))?;
     match &adopted {
         Some(adopted) => tracing::info!("adopted: this agent is {} now", adopted.own().identity.name),
         None => tracing::info!("stopped before anybody adopted this agent"),
     }
     Ok(adopted)
+}
+
+fn cannot_be_adopted(error: &certs::Error) -> Faults {
+    vec![format!("cannot be adopted: {error}"), "choose a folder of this user's own with --state".to_owned()]
 }
 
 /// The first SIGTERM or SIGINT stops, the second does not wait.

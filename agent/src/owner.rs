@@ -23,9 +23,12 @@ type Fault = String;
 ///
 /// # Errors
 /// The machine belongs to somebody, nobody waits to be adopted, or the folder is no good.
-pub fn code(flags: &cli::Code) -> Result<String, Fault> {
+pub fn code(flags: &cli::Code) -> Result<Told, Fault> {
     let state = State::new(&flags.folder.state);
     let folder = state.path().display();
+    if state.path().exists() {
+        state.create().map_err(text)?;
+    }
     if let Some(owned) = belongs(&state)? {
         return Err(format!(
             "{owned}; no code is needed.\n  To give it to somebody else: agent reset --state {folder}"
@@ -42,15 +45,23 @@ pub fn code(flags: &cli::Code) -> Result<String, Fault> {
     let life = SignedDuration::try_from(flags.life).map_err(text)?;
     let until = Timestamp::now().checked_add(life).map_err(text)?;
     state.create().and_then(|()| state.save_code(&code, until)).map_err(text)?;
-    Ok(instructions(&code, life, until, &waiting))
+    Ok(Told { words: instructions(life, until, &waiting), code: format!("  {code}\n") })
 }
 
-fn instructions(code: &Code, life: SignedDuration, until: Timestamp, waiting: &[SocketAddr]) -> String {
+/// What people read, and what programs do.
+#[derive(Debug)]
+pub struct Told {
+    /// What to do with the code.
+    pub words: String,
+    /// The code.
+    pub code: String,
+}
+
+fn instructions(life: SignedDuration, until: Timestamp, waiting: &[SocketAddr]) -> String {
     let mut text = format!("Until {until:.0} ({life:#}) this machine can be adopted. Type at your desk:\n\n");
     for address in addresses(waiting) {
         let _ = writeln!(text, "  controller adopt {address}");
     }
-    let _ = write!(text, "\nand there, when asked, this code. It works once.\n\n  {code}\n");
     if waiting.iter().all(|address| address.ip().is_loopback()) {
         let _ = write!(
             text,
@@ -58,6 +69,7 @@ fn instructions(code: &Code, life: SignedDuration, until: Timestamp, waiting: &[
              Start it with --listen 0.0.0.0:{DEFAULT_PORT} for the others.\n"
         );
     }
+    text += "\nand there, when asked, this code. It works once.\n\n";
     text
 }
 

@@ -27,6 +27,9 @@ use crate::audit::{Asked, Witness};
 use crate::config::Limits;
 use crate::response::{Response, Steps};
 
+/// For the last words of a connection, and for its end.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// What a connection did, for the log.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
@@ -118,11 +121,11 @@ where
         if let Err(Ended::Refused(refusal)) = &ended {
             // The peer hears why; whether it listens is its own affair.
             let _ = put_reply(self.stream.outbox(), None, &Outcome::Refusal(refusal.clone()));
-            let _ = self.flush().await;
+            let _ = timeout(FAREWELL, self.stream.flush()).await;
         }
         // Whoever takes nothing will not take a farewell.
         if !matches!(ended, Err(Ended::NotReading(_))) {
-            let _ = timeout(self.limits.write, self.stream.close()).await;
+            let _ = timeout(FAREWELL, self.stream.close()).await;
         }
         (self.tally, ended)
     }
@@ -291,8 +294,19 @@ where
 
     async fn flush(&mut self) -> Result<(), Ended> {
         let limit = self.limits.write;
-        timeout(limit, self.stream.flush()).await.map_err(|_| Ended::NotReading(limit))??;
-        Ok(())
+        let mut flushed = pin!(timeout(limit, self.stream.flush()));
+        loop {
+            tokio::select! {
+                flushed = &mut flushed => {
+                    flushed.map_err(|_| Ended::NotReading(limit))??;
+                    return Ok(());
+                }
+                // Whoever takes nothing shall not outlive his revocation by it.
+                () = self.heed.changed() => if self.heed.revocations.contains(&self.peer.serial) {
+                    return Err(Ended::Refused(Refusal::revoked()));
+                },
+            }
+        }
     }
 }
 

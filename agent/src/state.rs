@@ -1,17 +1,22 @@
 //! The folder for what the agent keeps: which file is where, and what is in it.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use certs::adoption::{Code, CodeKey};
 use certs::store::{self, Existing};
 use certs::{Credentials, Error, Revocations};
 use jiff::Timestamp;
 use rustix::process::geteuid;
+
+/// An agent that was killed a moment ago may still be going.
+const PREDECESSOR: Duration = Duration::from_secs(1);
 
 /// Private to the user the agent runs as.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,16 +65,36 @@ impl State {
     /// # Errors
     /// It cannot be made, or belongs to somebody else.
     pub fn create(&self) -> Result<(), Error> {
-        store::private_folder(&self.path)?;
-        let owner = fs::metadata(&self.path).map(|metadata| metadata.uid());
-        let owner = owner.map_err(|source| self.io(&self.path, "look at", source))?;
         let me = geteuid().as_raw();
-        if owner == me {
-            return Ok(());
+        match fs::metadata(&self.path) {
+            Ok(found) if found.is_dir() && found.uid() != me => {
+                let owner = found.uid();
+                let fault = format!(
+                    "this folder belongs to user {owner}, as whom the agent runs, and this is user {me}; \
+                     run it as that user: setpriv --reuid {owner} --clear-groups"
+                );
+                Err(Error::File { path: self.path.clone(), fault })
+            }
+            _ => store::private_folder(&self.path),
         }
-        let fault =
-            format!("this belongs to user {owner}, and the program runs as user {me}; run it as that user");
-        Err(Error::File { path: self.path.clone(), fault })
+    }
+
+    /// Keeps every other agent out of this folder, until what is returned is dropped; nothing where there is no folder.
+    ///
+    /// # Errors
+    /// Another agent is in there.
+    pub fn hold(&self) -> Result<Option<File>, Error> {
+        let Ok(folder) = File::open(&self.path) else { return Ok(None) };
+        let until = Instant::now() + PREDECESSOR;
+        while let Err(TryLockError::WouldBlock) = folder.try_lock() {
+            if Instant::now() > until {
+                let fault =
+                    "another agent runs with this folder; give this one another with --state".to_owned();
+                return Err(Error::File { path: self.path.clone(), fault });
+            }
+            thread::sleep(PREDECESSOR / 50);
+        }
+        Ok(Some(folder))
     }
 
     /// The same credentials, with what was known to be void when the agent ended; what it learns from now on is kept.
@@ -146,7 +171,7 @@ impl State {
     fn remove(&self, path: &Path) -> Result<(), Error> {
         let removed = match fs::remove_file(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            removed => removed.and_then(|()| fs::File::open(&self.path)?.sync_all()),
+            removed => removed.and_then(|()| File::open(&self.path)?.sync_all()),
         };
         removed.map_err(|source| self.io(path, "remove", source))
     }

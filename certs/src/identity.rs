@@ -42,6 +42,11 @@ impl fmt::Display for Role {
 pub struct Name(String);
 
 impl Name {
+    /// What an operator is called of whom nothing better is known.
+    pub fn operator() -> Name {
+        Name("operator".to_owned())
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -183,7 +183,12 @@ fn judge(credentials: &Credentials, role: Role, unsigned: &str) -> Result<(), Er
         Ok(()) => return Ok(()),
         Err(Reason::WrongRole) => {
             let (found, name) = (own.identity.role, &own.identity.name);
-            format!("it is the identity of {found} `{name}`, and not of any {role}")
+            match found == role {
+                true => {
+                    format!("its certificate names {found} `{name}`, and is not for what any {role} does")
+                }
+                false => format!("it is the identity of {found} `{name}`, and not of any {role}"),
+            }
         }
         Err(Reason::Expired(at)) => format!("its certificate ended at {at}; have a new one signed"),
         Err(Reason::NotYetValid(at)) => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{CertificateRevocationListParams, KeyIdMethod, RevokedCertParams, SerialNumber};
@@ -12,7 +12,7 @@ use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Certificate};
 
 use crate::authority::date;
 use crate::tls::provider;
-use crate::{Authority, Error, Serial};
+use crate::{Authority, Error, Serial, store};
 
 /// A list is good until there is a newer one: nobody checks its own end, for one that nobody renews would stop a fleet.
 const LIFE: SignedDuration = SignedDuration::from_hours(24 * 3650);
@@ -120,11 +120,24 @@ impl Authority {
     }
 }
 
+/// So many lists are kept beside the newest: more than that have never been needed, and each is at most 60 KiB.
+const OLDER: usize = 8;
+
 /// What one program knows of revocations. It only ever moves forward, while connections look into it.
+///
+/// Whoever signs may know less than others, when a home was restored from a backup or there are two: his list is newer, and
+/// lacks what they revoked. So an older list that holds anything which the newest does not is kept beside it.
 #[derive(Debug, Default)]
 pub struct Revocations {
-    newest: RwLock<Option<Arc<RevocationList>>>,
-    file: Option<PathBuf>,
+    /// The newest first.
+    lists: RwLock<Vec<Arc<RevocationList>>>,
+    kept: Option<Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    file: PathBuf,
+    authorities: Vec<CertificateDer<'static>>,
 }
 
 impl Revocations {
@@ -132,14 +145,15 @@ impl Revocations {
     ///
     /// # Errors
     /// The file is damaged, or holds a list of another authority.
-    pub fn kept_in(file: &Path, authorities: &[CertificateDer<'_>]) -> Result<Revocations, Error> {
-        let newest = RevocationList::load(file, authorities)?.map(Arc::new);
-        Ok(Revocations { newest: RwLock::new(newest), file: Some(file.to_owned()) })
+    pub fn kept_in(file: &Path, authorities: &[CertificateDer<'static>]) -> Result<Revocations, Error> {
+        let lists = store::read_lists(file, authorities)?.into_iter().map(Arc::new).collect();
+        let kept = Kept { file: file.to_owned(), authorities: authorities.to_vec() };
+        Ok(Revocations { lists: RwLock::new(lists), kept: Some(kept) })
     }
 
     /// The newest list.
     pub fn newest(&self) -> Option<Arc<RevocationList>> {
-        self.newest.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.read().first().cloned()
     }
 
     /// The newest list's number; 0 when there is none.
@@ -149,8 +163,12 @@ impl Revocations {
 
     /// Whether a certificate is void.
     pub fn contains(&self, serial: &Serial) -> bool {
-        let newest = self.newest.read().unwrap_or_else(PoisonError::into_inner);
-        newest.as_ref().is_some_and(|list| list.serials.contains(serial))
+        self.read().iter().any(|list| list.serials.contains(serial))
+    }
+
+    /// All certificates that are void.
+    pub fn serials(&self) -> BTreeSet<Serial> {
+        self.read().iter().flat_map(|list| list.serials.iter().cloned()).collect()
     }
 
     /// Takes a list if it is newer than what is here, and says whether it was. It is in force from then on, and kept.
@@ -158,23 +176,44 @@ impl Revocations {
     /// # Errors
     /// It is older: somebody may want a revocation to be forgotten. Or it is in force, but cannot be kept.
     pub fn take(&self, list: RevocationList) -> Result<bool, Error> {
-        let mut newest = self.newest.write().unwrap_or_else(PoisonError::into_inner);
-        let here = newest.as_ref().map_or(0, |list| list.number);
+        let mut lists = self.lists.write().unwrap_or_else(PoisonError::into_inner);
+        // Another program may have written the file since this one has read it.
+        let alone = self.kept.as_ref().map(|kept| store::lock_beside(&kept.file)).transpose();
+        if let (Some(kept), Ok(_)) = (&self.kept, &alone) {
+            for other in store::read_lists(&kept.file, &kept.authorities)?.into_iter().rev() {
+                add(&mut lists, other);
+            }
+        }
+        let here = lists.first().map_or(0, |list| list.number);
         if list.number < here {
             let number = list.number;
             return Err(Error::Certificate(format!(
                 "the revocation list {number} is older than the one that is here, {here}"
             )));
         }
-        let newer = list.number > here;
-        if newer {
-            let list = newest.insert(Arc::new(list));
-            if let Some(file) = &self.file {
-                list.save(file)?;
-            }
+        let newer = add(&mut lists, list);
+        let _alone = alone?;
+        match &self.kept {
+            Some(kept) if newer => store::write_lists(&kept.file, &lists)?,
+            _ => {}
         }
         Ok(newer)
     }
+
+    fn read(&self) -> RwLockReadGuard<'_, Vec<Arc<RevocationList>>> {
+        self.lists.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Puts a list in front, if it is newer, and keeps behind it what it lacks.
+fn add(lists: &mut Vec<Arc<RevocationList>>, list: RevocationList) -> bool {
+    let newer = lists.first().is_none_or(|newest| newest.number < list.number);
+    if newer {
+        lists.retain(|older| !older.serials.is_subset(&list.serials));
+        lists.insert(0, Arc::new(list));
+        lists.truncate(1 + OLDER);
+    }
+    newer
 }
 
 #[cfg(test)]
@@ -219,12 +258,38 @@ mod tests {
         assert!(known.take(first.clone()).unwrap());
         assert!(known.contains(&serials(2)[1]));
         assert!(known.take(second.clone()).unwrap() && !known.take(second).unwrap(), "newer once");
-        assert!(!known.contains(&serials(2)[1]) && known.contains(&serials(1)[0]));
+        // Whoever signed the second did not know of the first: what it lacks is not forgotten.
+        assert!(known.contains(&serials(2)[1]) && known.contains(&serials(1)[0]));
+        assert_eq!(known.serials().len(), 2);
         let (old, new) = (first.number(), known.number());
         assert_eq!(new, old + 1);
         let said = known.take(first).unwrap_err().to_string();
         assert_eq!(said, format!("the revocation list {old} is older than the one that is here, {new}"));
         assert_eq!(known.number(), new);
+    }
+
+    #[test]
+    fn programs_that_share_a_file_lose_nothing_to_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("revoked.pem");
+        let authority = Authority::create(Algorithm::Ed25519).unwrap();
+        let authorities = [authority.certificate().clone()];
+        let known = || Revocations::kept_in(&file, &authorities).unwrap();
+        let (slow, quick) = (known(), known());
+        let all = serials(3);
+        let mut lists = Vec::new();
+        for count in 1..=3 {
+            lists.push(authority.revoke(quick.number(), &all[..count]).unwrap());
+            quick.take(lists[count - 1].clone()).unwrap();
+        }
+        // It has read the file before anything was in it, and hears of the second list only now.
+        assert!(slow.take(lists[1].clone()).is_err());
+        assert_eq!((slow.number(), known().number()), (lists[2].number(), lists[2].number()));
+        assert!(known().contains(&all[2]) && slow.contains(&all[2]));
+        // A list of somebody who knows less is kept beside what it lacks, also on the disk.
+        let less = authority.revoke(slow.number(), [&Serial::new(&[9])]).unwrap();
+        assert!(slow.take(less).unwrap());
+        assert_eq!(known().serials().len(), 4);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::Error;
 mod keys;
 
 pub use keys::Handed;
+pub(crate) use keys::{read_lists, write_lists};
 
 /// No key, certificate or bundle comes near this.
 const MAX_BYTES: u64 = 256 * 1024;
@@ -41,6 +42,16 @@ pub fn write_secret(path: &Path, bytes: &[u8], existing: Existing) -> Result<(),
     };
     persisted.map_err(|error| Error::io(path, "put in place")(error.error))?;
     sync_folder(folder)
+}
+
+/// Keeps other programs from changing a file, until what is returned is dropped. The lock is a file beside it, for the file
+/// itself gets replaced.
+pub(crate) fn lock_beside(path: &Path) -> Result<File, Error> {
+    let beside = path.with_extension("lock");
+    let mut options = File::options();
+    let locked = options.create(true).truncate(false).write(true).mode(0o600).open(&beside);
+    let locked = locked.and_then(|file| file.lock().map(|()| file));
+    locked.map_err(Error::io(&beside, "lock"))
 }
 
 /// Reads a file that holds a secret.

@@ -22,17 +22,22 @@ pub(crate) async fn carry(client: &mut Client, credentials: &Credentials) -> Res
     let controller_had = known.number();
     let told = client.ask(Sync { number: controller_had, list: Bytes::new() }).await?;
     let agent_had = told.number;
-    let mut number = agent_had;
-    if agent_had < controller_had
-        && let Some(newest) = known.newest()
-    {
-        let list = Bytes::copy_from_slice(newest.der());
-        number = client.ask(Sync { number: controller_had, list }).await?.number;
-    }
     if agent_had > controller_had {
         let list = RevocationList::read(&told.list, credentials.authorities());
         let taken = list.and_then(|list| known.take(list));
-        taken.map_err(|error| Failure::bad_list(&client.greeted().host, &error))?;
+        // Another command at this desk may have taken a newer one meanwhile: then it is the agent that lacks it.
+        if let Err(error) = taken
+            && known.number() <= agent_had
+        {
+            return Err(Failure::bad_list(&client.greeted().host, &error));
+        }
+    }
+    let mut number = agent_had;
+    if agent_had < known.number()
+        && let Some(newest) = known.newest()
+    {
+        let list = Bytes::copy_from_slice(newest.der());
+        number = client.ask(Sync { number: newest.number(), list }).await?.number;
     }
     Ok(Carried { number, agent_had, controller_had })
 }

@@ -205,7 +205,7 @@ impl Failure {
 
     pub(crate) fn already_yours(host: &Host, address: SocketAddr, name: &str) -> Failure {
         Failure::new(host, Kind::AlreadyYours, format!("{address} is yours already: {name}"))
-            .hint(format!("ask it: controller info {}", host.label))
+            .hint(format!("ask it: controller info {name}"))
     }
 
     pub(crate) fn unproven(host: &Host, address: SocketAddr) -> Failure {

@@ -132,7 +132,7 @@ impl Home {
     ///
     /// # Errors
     /// The list is damaged, or of none of these authorities: who is revoked would be believed again.
-    pub fn revocations(&self, authorities: &[CertificateDer<'_>]) -> Result<Revocations, Trouble> {
+    pub fn revocations(&self, authorities: &[CertificateDer<'static>]) -> Result<Revocations, Trouble> {
         Revocations::kept_in(&self.revocations_file(), authorities).map_err(|error| {
             let hint =
                 "take the file from a backup, or remove it and fetch the list again: controller sync HOST";
@@ -269,7 +269,9 @@ impl Home {
             let what = format!("there is no identity of yours in {}", self.path.display());
             return Trouble::Here(
                 what,
-                "make one with `controller init`, or name another home with --home".to_owned(),
+                "begin with `controller adopt HOST` or `controller init`; where somebody else keeps the authority, with \
+                 `controller operator request`; or name another home with --home"
+                    .to_owned(),
             );
         }
         match error {

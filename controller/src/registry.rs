@@ -1,7 +1,7 @@
 //! Who was ever given a certificate: everything that signs one in the controller goes through here, and leaves a line in
 //! `certificates.jsonl`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 
@@ -161,6 +161,15 @@ impl Registry {
         newest.into_values()
     }
 
+    /// Every certificate of this role and name that has not ended and is not void.
+    pub fn live(&self, identity: &Identity, known: &Revocations) -> Vec<Serial> {
+        let now = Timestamp::now();
+        let of_it = |peer: &&Peer| {
+            peer.identity == *identity && peer.not_after > now && !known.contains(&peer.serial)
+        };
+        self.issued.iter().map(|issued| &issued.peer).filter(of_it).map(|peer| peer.serial.clone()).collect()
+    }
+
     /// The certificate of the authority that signs here.
     pub fn authority(&self) -> &CertificateDer<'static> {
         self.authority.certificate()
@@ -211,10 +220,10 @@ impl Registry {
         let ended = |serial: &Serial| {
             self.issued.iter().any(|issued| issued.peer.serial == *serial && issued.peer.not_after < now)
         };
-        let newest = known.newest();
-        let before = newest.iter().flat_map(|list| list.serials()).filter(|serial| !ended(serial));
-        let all: BTreeSet<&Serial> = before.chain(serials).collect();
-        let list = self.authority.revoke(known.number(), all)?;
+        let mut all = known.serials();
+        all.retain(|serial| !ended(serial));
+        all.extend(serials.iter().cloned());
+        let list = self.authority.revoke(known.number(), &all)?;
         known.take(list)?;
         Ok(())
     }

@@ -57,7 +57,9 @@ impl Told {
         let Ok(head) = serde_json::from_slice::<Head<'_>>(&frame.head) else {
             return Told { with_digest: Some(Digest::of(&frame.head)), payload, ..Told::default() };
         };
-        let request = Some(head.ask.chars().take(MAX_NAME).collect());
+        // The lines of the log are plain text, whatever a peer calls a request.
+        let plain = |letter: char| if letter.is_ascii_graphic() { letter } else { '?' };
+        let request = Some(head.ask.chars().take(MAX_NAME).map(plain).collect());
         let words = head.with.map(RawValue::get).filter(|words| *words != "{}");
         let fitting = words.filter(|words| words.len() <= MAX_WORDS).and_then(one_line);
         let with_digest = words.filter(|_| fitting.is_none()).map(|words| Digest::of(words.as_bytes()));
@@ -256,6 +258,11 @@ mod tests {
         );
         let words = told(&long, b"");
         assert_eq!(words["request"], "n".repeat(MAX_NAME));
+        assert_eq!(
+            told("{\"id\":1,\"ask\":\"é\\u202e\\u001b x\"}", b"")["request"],
+            "????x",
+            "plain text alone"
+        );
         assert_eq!((&words["with_digest"]["bytes"], words.get("with")), (&2008.into(), None));
         let words = told("{\"ask\":", b"");
         assert_eq!((&words["with_digest"]["bytes"], words.get("request")), (&7.into(), None));

@@ -57,7 +57,8 @@ impl Foundling {
         let folder = StateFolder { state: self.folder.path().to_owned() };
         let flags = cli::Code { folder, life };
         let told = tokio::task::spawn_blocking(move || owner::code(&flags)).await.unwrap().unwrap();
-        told.lines().find_map(|line| line.trim().parse().ok()).unwrap_or_else(|| panic!("no code in {told}"))
+        assert!(told.words.contains(&format!("  controller adopt {}\n", self.address)), "{}", told.words);
+        told.code.trim().parse().unwrap()
     }
 
     async fn code(&self) -> Code {

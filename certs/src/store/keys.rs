@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 use pem::{EncodeConfig, LineEnding, Pem};
 use rcgen::{KeyPair, PublicKeyData};
@@ -247,41 +248,35 @@ impl Handed {
     }
 }
 
-impl RevocationList {
-    /// Reads a list, and believes it if one of these authorities signed it; `None` when there is no file.
-    ///
-    /// # Errors
-    /// The file cannot be read, or does not hold exactly one list of these authorities.
-    pub fn load(path: &Path, authorities: &[CertificateDer<'_>]) -> Result<Option<RevocationList>, Error> {
-        let text = match read_secret(path) {
-            Err(error) if error.is_not_found() => return Ok(None),
-            text => text?,
-        };
-        let blocks =
-            check_outside(&text).and_then(|()| pem::parse_many(&text).map_err(|error| error.to_string()));
-        let blocks = blocks.map_err(|fault| Error::file(path, fault))?;
-        let [block] = &blocks[..] else {
-            return Err(Error::file(path, "it does not hold one revocation list"));
-        };
+/// Reads revocation lists, the newest first, and believes them if these authorities signed them; none when there is no file.
+pub(crate) fn read_lists(
+    path: &Path,
+    authorities: &[CertificateDer<'_>],
+) -> Result<Vec<RevocationList>, Error> {
+    let text = match read_secret(path) {
+        Err(error) if error.is_not_found() => return Ok(Vec::new()),
+        text => text?,
+    };
+    let blocks =
+        check_outside(&text).and_then(|()| pem::parse_many(&text).map_err(|error| error.to_string()));
+    let blocks = blocks.map_err(|fault| Error::file(path, fault))?;
+    let mut lists = Vec::new();
+    for block in &blocks {
         if block.tag() != LIST {
-            return Err(Error::file(path, "it holds something else than a revocation list"));
+            return Err(Error::file(path, "it holds something else than revocation lists"));
         }
         let list = RevocationList::read(block.contents(), authorities);
-        list.map(Some).map_err(|fault| Error::file(path, fault.to_string()))
+        lists.push(list.map_err(|fault| Error::file(path, fault.to_string()))?);
     }
+    lists.sort_by_key(|list| std::cmp::Reverse(list.number()));
+    Ok(lists)
+}
 
-    /// Writes the list in place of an older one.
-    ///
-    /// # Errors
-    /// The file cannot be written; then the old one is still there.
-    pub fn save(&self, path: &Path) -> Result<(), Error> {
-        let text = format!(
-            "# Revocation list {}. Nothing in it is secret.\n{}",
-            self.number(),
-            pem(LIST, self.der())
-        );
-        write_secret(path, text.as_bytes(), Existing::Replace)
-    }
+/// Writes revocation lists in place of those that were there.
+pub(crate) fn write_lists(path: &Path, lists: &[Arc<RevocationList>]) -> Result<(), Error> {
+    let mut text = "# Certificates that are void. Nothing in this file is secret.\n".to_owned();
+    text.extend(lists.iter().map(|list| pem(LIST, list.der())));
+    write_secret(path, text.as_bytes(), Existing::Replace)
 }
 
 fn x509_public_key(certificate: &CertificateDer<'_>) -> Result<Vec<u8>, Error> {

@@ -6,7 +6,7 @@ use std::time::Instant;
 use std::{fmt, fs};
 
 use certs::adoption::Code;
-use certs::{Grant, Identity, Name, Signed, Validity};
+use certs::{Grant, Identity, Name, Peer, Signed, Validity};
 use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -45,7 +45,7 @@ pub struct Adopt {
     /// Adopt many machines: a list with `HOST CODE` or `HOST CODE NAME` on each line; `-` is standard input.
     #[arg(long, value_name = "LIST", conflicts_with = "host")]
     pub file: Option<PathBuf>,
-    /// Take the name from a machine that has it already, and make its certificate void.
+    /// Take the name from a machine that has it already, and make its certificates void.
     #[arg(long)]
     pub replace: bool,
     /// How long the certificate holds.
@@ -121,6 +121,14 @@ impl Adopt {
         let name = choose_name(wanted, &applied)?;
         let signed = self.sign(&host, &name, &applied, office)?;
         let told = applied.belong(&signed.to_text()).await;
+        if let Err(refused) = &told
+            && matches!(refused.kind, Kind::Refusal(_))
+        {
+            // Nobody has it, so it shall not keep the name.
+            let serial = Peer::read(&signed.certificate)?.serial;
+            office.registry.borrow().revoke(office.credentials.revocations(), &[serial])?;
+            return Err(refused.clone().into());
+        }
         // The agent may have taken the certificate and the answer got lost: what counts is whether it serves now.
         let host = Host { expected: Some(name.clone()), ..host };
         let client = match (office.greet(&host).await, told) {
@@ -148,8 +156,8 @@ impl Adopt {
     ) -> Result<Signed, Trouble> {
         let home = &office.desk.home;
         let identity = Identity::agent(name.clone());
-        let of_old = office.registry.borrow().current(&identity).map(|issued| issued.peer.serial.clone());
-        if of_old.is_some() && !self.replace {
+        let of_old = office.registry.borrow().live(&identity, office.credentials.revocations());
+        if !of_old.is_empty() && !self.replace {
             let hint = "choose another with --name; or, if that machine was set up anew, take the name with --replace";
             return Err(Trouble::Here(format!("there is a machine called {name} already"), hint.to_owned()));
         }
@@ -161,8 +169,8 @@ impl Adopt {
         let addresses: Vec<_> = host.endpoints.iter().map(|endpoint| endpoint.address.clone()).collect();
         let validity = Validity::days(self.days);
         let grant = Grant { identity: &identity, teams: &[], addresses: &addresses, validity };
-        if let Some(of_old) = of_old {
-            office.registry.borrow().revoke(office.credentials.revocations(), &[of_old])?;
+        if !of_old.is_empty() {
+            office.registry.borrow().revoke(office.credentials.revocations(), &of_old)?;
         }
         office.sign(&applied.request, &grant, How::Adopt)
     }

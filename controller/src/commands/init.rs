@@ -64,7 +64,7 @@ impl Init {
             "a new authority"
         };
         let mut registry = Registry::under(locked, home)?;
-        let name = self.name.clone().map_or_else(own_name, Ok)?;
+        let name = self.name.clone().unwrap_or_else(own_name);
         let identity = Identity::controller(name);
         let grant =
             Grant { identity: &identity, teams: &[], addresses: &[], validity: Validity::days(self.days) };
@@ -82,10 +82,10 @@ impl Init {
     }
 }
 
-/// The user's name, where it can be a name here.
-fn own_name() -> Result<Name, Trouble> {
-    let user = env::var("USER").or_else(|_| env::var("LOGNAME")).unwrap_or_else(|_| "operator".to_owned());
-    user.parse().map_err(|fault| {
-        Trouble::Here(format!("your user name: {fault}"), "choose one with --name".to_owned())
-    })
+/// The user's name, as near as a name here can come to it.
+fn own_name() -> Name {
+    let user = env::var("USER").or_else(|_| env::var("LOGNAME")).unwrap_or_default();
+    let plain = |letter: char| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' };
+    let near: String = user.chars().map(plain).take(63).collect();
+    near.trim_matches('-').parse().unwrap_or_else(|_| Name::operator())
 }

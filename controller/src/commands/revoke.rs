@@ -79,7 +79,7 @@ impl Revoke {
                 registry.revoke(&known, &serials)?;
                 desk.remark(&format!(
                     "Revoked: {name}, certificates: {}. Machines learn of it when somebody who knows it connects; now, for \
-                     all:\n  controller sync --all",
+                     all:\n  controller sync --all\nA machine that is gone for good: remove [hosts.{name}] from hosts.toml.",
                     serials.len()
                 ));
                 Ok(Exit::Answered)

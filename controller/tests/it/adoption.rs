@@ -23,8 +23,11 @@ use crate::site::{Site, text};
 fn two_commands_to_the_first_answer() {
     let mut found = Foundling::new();
     let told = found.told().unwrap();
-    assert!(told.contains(&format!("\n  controller adopt {}\n", found.address)), "{told}");
-    let code = code_in(&told);
+    // Standard output is the code and nothing else, so that a script can carry it.
+    assert_eq!(told.trim(), code_in(&told));
+    let words = text(&found.agent(&["code", "--for", "10m"]).stderr);
+    assert!(words.contains(&format!("\n  controller adopt {}\n", found.address)), "{words}");
+    let code = found.code();
 
     let site = Site::without_home();
     let adopted = site.run_with_input(&["adopt", &found.address, "--name", "web-1"], code.as_bytes());

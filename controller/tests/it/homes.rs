@@ -36,7 +36,7 @@ fn a_missing_home_says_how_to_make_one() {
     assert_eq!(
         said,
         "controller: there is no identity of yours in [folder]/home\n  \
-         try: make one with `controller init`, or name another home with --home\n"
+         try: begin with `controller adopt HOST` or `controller init`; where somebody else keeps the authority, with `controller operator request`; or name another home with --home\n"
     );
     assert!(!site.home().exists());
 }
