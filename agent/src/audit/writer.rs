@@ -11,7 +11,7 @@ use super::book::Book;
 use super::{CROWDED, Entry, Note, Shared, State, What, WhenBroken, record};
 
 /// How long a record may wait for others to be written with it.
-const GATHER: Duration = Duration::from_millis(10);
+const GATHER: Duration = Duration::from_millis(1);
 
 /// How long to wait after a failure, and after many.
 const RETRY: Duration = Duration::from_secs(1);
