@@ -213,18 +213,28 @@ fn what_finds_no_room_is_counted_and_told_when_it_can_be() {
     }
     let trouble = audit.problem().unwrap();
     let (_, lost) = trouble.split_once("; records lost so far: ").unwrap();
-    let lost: usize = lost.parse().unwrap();
-    // The queue has its room, and the writer may have taken as much aside, more than once while it tried.
-    assert!((ROOM..=7 * ROOM).contains(&lost), "{lost}");
+    assert!(lost.parse::<usize>().unwrap() > 0, "{lost}");
     fs::remove_file(folder_in(state.path())).unwrap();
     while audit.problem().is_some() {
         thread::yield_now();
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let newest = runtime.block_on(audit.shared.as_ref().unwrap().written()).unwrap();
-    assert_eq!(newest, (8 * ROOM - lost + 1) as u64);
+    runtime.block_on(audit.shared.as_ref().unwrap().written()).unwrap();
     let text = fs::read_to_string(folder::current(&folder_in(state.path()))).unwrap();
-    assert!(text.contains(&format!("\"event\":\"records_lost\",\"count\":{lost},")));
+    // Each is there, or among those that are told to be missing.
+    let told: usize = text
+        .lines()
+        .filter_map(|line| {
+            line.split_once("\"event\":\"records_lost\",\"count\":")?
+                .1
+                .split(',')
+                .next()?
+                .parse::<usize>()
+                .ok()
+        })
+        .sum();
+    let there = text.lines().filter(|line| line.contains("\"event\":\"test\"")).count();
+    assert_eq!((there + told, told > 0), (8 * ROOM, true));
     verified(state.path()).unwrap();
 }
 
