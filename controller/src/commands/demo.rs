@@ -79,10 +79,10 @@ impl Demo {
 
 const NEXT: &str = "\
 That was a real agent over real mutual TLS. It is stopped, and nothing was left behind. On machines of your own:
-  controller init                                               your authority and identity, once
-  controller issue web-1 --address ADDRESS                      writes web-1.bundle: carry it to the machine
-  agent run --identity web-1.bundle --listen 0.0.0.0:5669       on that machine
-  controller info web-1                                         ask it from here
+  agent run --listen 0.0.0.0:5669      there: it belongs to nobody yet, and waits
+  agent code                           there: a one-time code, and what to type at your desk
+  controller adopt ADDRESS             at your desk: asks for the code, and makes the machine yours
+  controller info NAME                 ask it
 ";
 
 /// Shows each command, and then does what it says.

@@ -20,7 +20,7 @@ fn the_demo_shows_everything_and_leaves_nothing() {
         assert!(shown.lines().any(|shown| shown == line), "no {line:?} in {shown}");
     }
     assert!(shown.contains("$ controller echo demo hello\nhello\n"), "{shown}");
-    assert!(shown.contains("controller issue web-1 --address ADDRESS"), "{shown}");
+    assert!(shown.contains("controller adopt ADDRESS"), "{shown}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
