@@ -77,9 +77,15 @@ impl Revoke {
             live => {
                 let serials: Vec<Serial> = live.iter().map(|peer| peer.serial.clone()).collect();
                 registry.revoke(&known, &serials)?;
+                let is_machine = live.iter().any(|peer| peer.identity.role == Role::Agent);
+                let gone = if is_machine {
+                    format!("\nIf the machine is gone for good, remove [hosts.{name}] from hosts.toml.")
+                } else {
+                    String::new()
+                };
                 desk.remark(&format!(
                     "Revoked: {name}, certificates: {}. Machines learn of it when somebody who knows it connects; now, for \
-                     all:\n  controller sync --all\nA machine that is gone for good: remove [hosts.{name}] from hosts.toml.",
+                     all:\n  controller sync --all{gone}",
                     serials.len()
                 ));
                 Ok(Exit::Answered)
