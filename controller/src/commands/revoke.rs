@@ -77,19 +77,23 @@ impl Revoke {
             live => {
                 let serials: Vec<Serial> = live.iter().map(|peer| peer.serial.clone()).collect();
                 registry.revoke(&known, &serials)?;
-                let is_machine = live.iter().any(|peer| peer.identity.role == Role::Agent);
-                let gone = if is_machine {
-                    format!("\nIf the machine is gone for good, remove [hosts.{name}] from hosts.toml.")
-                } else {
-                    String::new()
-                };
-                desk.remark(&format!(
-                    "Revoked: {name}, certificates: {}. Machines learn of it when somebody who knows it connects; now, for \
-                     all:\n  controller sync --all{gone}",
-                    serials.len()
-                ));
+                desk.remark(&self.what_is_next(live[0].identity.role, serials.len()));
                 Ok(Exit::Answered)
             }
         }
+    }
+
+    fn what_is_next(&self, role: Role, count: usize) -> String {
+        let name = &self.name;
+        let gone = match role {
+            Role::Agent => {
+                format!("\nIf the machine is gone for good, remove [hosts.{name}] from hosts.toml.")
+            }
+            Role::Controller => String::new(),
+        };
+        format!(
+            "Revoked: {name}, certificates: {count}. Machines learn of it when somebody who knows it connects; now, for \
+             all:\n  controller sync --all{gone}"
+        )
     }
 }
