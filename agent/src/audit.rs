@@ -8,6 +8,7 @@ mod strangers;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod witness;
 mod writer;
 
 use std::net::SocketAddr;
@@ -18,17 +19,17 @@ use std::time::{Duration, Instant};
 
 use certs::Peer;
 use jiff::Timestamp;
-use protocol::frame::Frame;
-use protocol::message::Outcome;
-use protocol::{Answer, Kind, Refusal};
+use protocol::Refusal;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 pub(crate) use folder::Reading;
 pub use verify::{Broken, Whole, verify};
+pub(crate) use witness::{Asked, Witness};
 
 use record::Told;
 use strangers::Strangers;
+use witness::{Request, Sent};
 use writer::Writer;
 
 /// Some tenths of a second of a busy agent's records, and a few MiB at most.
@@ -143,24 +144,6 @@ impl Note {
     }
 }
 
-/// A request and what became of it.
-#[derive(Debug)]
-struct Request {
-    witness: Arc<Witness>,
-    sent: Sent,
-    began: Instant,
-    took: Duration,
-    items: u64,
-    ending: Ending,
-}
-
-/// What a peer asked: as it came, or told in short where it is too much to hold.
-#[derive(Debug)]
-enum Sent {
-    AsItCame(Frame),
-    Told(Box<Told>),
-}
-
 impl Entry {
     fn now(what: What) -> Entry {
         Entry { at: Timestamp::now(), what }
@@ -181,16 +164,6 @@ impl Entry {
             *sent = Sent::Told(Box::new(Told::of(frame)));
         }
     }
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Ending {
-    /// The connection was gone first.
-    Cut,
-    Answered,
-    /// A stream came to its end.
-    Ended,
-    Refused(Kind),
 }
 
 impl Audit {
@@ -344,64 +317,5 @@ impl Shared {
         state.waiting.push(done);
         self.wake(state);
         Ok(written)
-    }
-}
-
-/// Sees what a peer asks on one connection.
-#[derive(Debug)]
-pub(crate) struct Witness {
-    audit: Audit,
-    pub(crate) peer: Arc<Peer>,
-    /// What a record says of the peer, written once for all of the connection's records.
-    words: Vec<u8>,
-}
-
-impl Witness {
-    pub(crate) fn new(audit: Audit, peer: Arc<Peer>, from: SocketAddr) -> Arc<Witness> {
-        let words = record::peer_words(&peer, from);
-        Arc::new(Witness { audit, peer, words })
-    }
-
-    /// Sees a request. What becomes of it is recorded when what is returned is dropped.
-    pub(crate) fn asked(self: &Arc<Witness>, sent: Frame) -> Asked {
-        Asked(self.audit.shared.is_some().then(|| {
-            let request = Request {
-                witness: Arc::clone(self),
-                sent: Sent::AsItCame(sent),
-                began: Instant::now(),
-                took: Duration::ZERO,
-                items: 0,
-                ending: Ending::Cut,
-            };
-            Entry::now(What::Request(request))
-        }))
-    }
-}
-
-/// A request that is being answered: however it ends, it leaves exactly one record.
-#[derive(Debug)]
-pub(crate) struct Asked(Option<Entry>);
-
-impl Asked {
-    /// Sees a step of the answer.
-    pub(crate) fn see(&mut self, outcome: &Outcome<Answer>) {
-        let Some(Entry { what: What::Request(request), .. }) = &mut self.0 else { return };
-        match outcome {
-            Outcome::Item(_) => request.items += 1,
-            Outcome::Answer(_) => request.ending = Ending::Answered,
-            Outcome::End => request.ending = Ending::Ended,
-            Outcome::Refusal(refusal) => request.ending = Ending::Refused(refusal.kind),
-        }
-    }
-}
-
-impl Drop for Asked {
-    fn drop(&mut self) {
-        let Some(mut entry) = self.0.take() else { return };
-        if let What::Request(request) = &mut entry.what {
-            request.took = request.began.elapsed();
-            let audit = request.witness.audit.clone();
-            audit.record(entry);
-        }
     }
 }

@@ -12,7 +12,8 @@ use protocol::frame::Frame;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Ending, Entry, Note, Request, Sent, What};
+use super::witness::{Ending, Request, Sent};
+use super::{Entry, Note, What};
 
 /// Longer words of a request are told by size and hash.
 const MAX_WORDS: usize = 1024;

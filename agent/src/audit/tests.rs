@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use proptest::prelude::*;
+use protocol::Kind;
 use tempfile::TempDir;
 
 use super::*;
