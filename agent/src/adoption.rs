@@ -214,7 +214,7 @@ impl Unowned {
         let credentials = signed.map_err(failed)?;
         let own = credentials.own().clone();
         self.keep(credentials)?;
-        self.audit.note(Note { event: "adopted", address: Some(from), ..Note::of(&own) });
+        self.audit.note(&Note { event: "adopted", address: Some(from), ..Note::of(&own) });
         let adopted =
             FromAgent::Adopted { name: own.identity.name.to_string(), certificate_ends: own.not_after };
         // Whether the other side hears it or not: the agent belongs to it now.

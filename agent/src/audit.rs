@@ -1,5 +1,5 @@
-//! What happened here, a line each, so that it can be shown later. Whoever records only moves an entry into a queue: a thread
-//! of its own writes. When it cannot, the owner has decided what becomes of requests, and everybody is told.
+//! What happened here, a line each, so that it can be shown later. Whoever records only appends words to a queue: a thread of
+//! its own chains and writes them. When it cannot, the owner has decided what becomes of requests, and everybody is told.
 
 mod book;
 mod folder;
@@ -27,20 +27,18 @@ pub(crate) use folder::Reading;
 pub use verify::{Broken, Whole, verify};
 pub(crate) use witness::{Asked, Witness};
 
-use record::Told;
+use record::{Calendar, Words};
 use strangers::Strangers;
-use witness::{Request, Sent};
 use writer::Writer;
 
-/// Some tenths of a second of a busy agent's records, and a few MiB at most.
-const ROOM: usize = 16_384;
+/// For the words that wait to be written: those of some tenths of a second of a busy agent.
+const ROOM: usize = 4 << 20;
 
-/// With so many, the writer is told to hurry; and where nothing may go unrecorded, requests are refused, so that the rest
-/// of the room is for those in flight.
+/// With so much, the writer waits for no more: whoever is answered meanwhile must not wait long for the processor.
+const ENOUGH: usize = 32 << 10;
+
+/// From here on, where nothing may go unrecorded, requests are refused, so that the rest of the room is for those in flight.
 const CROWDED: usize = ROOM / 2;
-
-/// What waits in the queue may hold so much of what peers sent; past it, hashes are made before.
-const ROOM_BYTES: usize = 4 << 20;
 
 /// How long the last records may take when the agent ends.
 const LAST_RECORDS: Duration = Duration::from_secs(1);
@@ -95,9 +93,9 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    queue: Vec<Entry>,
-    /// What the queue holds of what peers sent.
-    held_bytes: usize,
+    /// The words of records that are to be written, a line each.
+    queue: String,
+    calendar: Calendar,
     /// Records that found no room, and were not told of yet.
     lost: u64,
     strangers: Strangers,
@@ -107,21 +105,6 @@ struct State {
     trouble: Option<String>,
     writer_sleeps: bool,
     ended: bool,
-}
-
-/// One line to be.
-#[derive(Debug)]
-struct Entry {
-    at: Timestamp,
-    what: What,
-}
-
-#[derive(Debug)]
-enum What {
-    Note(Note),
-    Request(Request),
-    Strangers(strangers::Sum),
-    Lost(u64),
 }
 
 /// An event that is no request. What does not apply stays empty.
@@ -144,25 +127,20 @@ impl Note {
     }
 }
 
-impl Entry {
-    fn now(what: What) -> Entry {
-        Entry { at: Timestamp::now(), what }
+impl State {
+    /// Appends a line to the queue, if there is room.
+    fn add(&mut self, at: Timestamp, put: impl FnOnce(&mut String)) {
+        if self.queue.len() >= ROOM {
+            self.lost += 1;
+            return;
+        }
+        self.calendar.put(&mut self.queue, at);
+        put(&mut self.queue);
+        self.queue.push('\n');
     }
 
-    /// What it holds of what a peer sent.
-    fn held_bytes(&self) -> usize {
-        match &self.what {
-            What::Request(Request { sent: Sent::AsItCame(frame), .. }) => frame.head.len() + frame.tail.len(),
-            _ => 0,
-        }
-    }
-
-    fn hold_nothing(&mut self) {
-        if let What::Request(Request { sent, .. }) = &mut self.what
-            && let Sent::AsItCame(frame) = sent
-        {
-            *sent = Sent::Told(Box::new(Told::of(frame)));
-        }
+    fn add_words(&mut self, words: &Words<'_>) {
+        self.add(Timestamp::now(), |out| words.put(out));
     }
 }
 
@@ -180,8 +158,8 @@ impl Audit {
     }
 
     /// Records an event that is no request.
-    pub(crate) fn note(&self, note: Note) {
-        self.record(Entry::now(What::Note(note)));
+    pub(crate) fn note(&self, note: &Note) {
+        self.record(Timestamp::now(), |out| Words::of_note(note).put(out));
     }
 
     /// Records a connection that was refused before or after its handshake, or counts it when there are too many.
@@ -191,10 +169,10 @@ impl Audit {
         match seen {
             strangers::Seen::Tell(sum) => {
                 if let Some(sum) = sum {
-                    self.record(Entry::now(What::Strangers(sum)));
+                    self.record(Timestamp::now(), |out| Words::of_strangers(&sum).put(out));
                 }
                 let why = Some(why.to_owned());
-                self.note(Note { event: "connection_refused", address: Some(from), why, ..Note::default() });
+                self.note(&Note { event: "connection_refused", address: Some(from), why, ..Note::default() });
             }
             // The writer must know when to tell how many.
             strangers::Seen::CountFirst => shared.wake(shared.lock()),
@@ -256,19 +234,12 @@ impl Audit {
         }
     }
 
-    fn record(&self, mut entry: Entry) {
+    fn record(&self, at: Timestamp, put: impl FnOnce(&mut String)) {
         let Some(shared) = &self.shared else { return };
         let mut state = shared.lock();
-        if state.queue.len() >= ROOM {
-            state.lost += 1;
-            return;
-        }
-        if state.held_bytes + entry.held_bytes() > ROOM_BYTES {
-            entry.hold_nothing();
-        }
-        state.held_bytes += entry.held_bytes();
-        state.queue.push(entry);
-        if state.writer_sleeps || state.queue.len() == CROWDED {
+        let were_enough = state.queue.len() >= ENOUGH;
+        state.add(at, put);
+        if state.writer_sleeps || (state.queue.len() >= ENOUGH && !were_enough) {
             shared.wake(state);
         }
     }

@@ -58,7 +58,7 @@ impl Server {
         listeners: Vec<TcpListener>,
         stop: CancellationToken,
     ) -> usize {
-        self.subject.audit.note(Note { event: "started", ..Note::of(&self.subject.own.load()) });
+        self.subject.audit.note(&Note { event: "started", ..Note::of(&self.subject.own.load()) });
         tokio::select! {
             () = self.door.open(&listeners, &self) => {}
             () = stop.cancelled() => {}
@@ -72,7 +72,7 @@ impl Server {
         );
         let cut = if self.door.drain(grace).await { 0 } else { self.census.total() };
         self.door.gone().await;
-        self.subject.audit.note(Note { event: "stopped", ..Note::of(&self.subject.own.load()) });
+        self.subject.audit.note(&Note { event: "stopped", ..Note::of(&self.subject.own.load()) });
         self.subject.audit.finish().await;
         cut
     }

@@ -46,9 +46,13 @@ impl Server {
         self.child.id()
     }
 
-    /// Keeps it on one processor. Without that, measurements differ by where the scheduler puts things.
+    /// Keeps it on one processor, with all its threads. Without that, measurements differ by where the scheduler puts things.
     pub(crate) fn pin(&self, processor: usize) -> Result<(), Error> {
-        Ok(sched_setaffinity(Some(Pid::from_child(&self.child)), &only(processor))?)
+        for thread in fs::read_dir(format!("/proc/{}/task", self.pid()))? {
+            let thread: i32 = thread?.file_name().to_string_lossy().parse()?;
+            sched_setaffinity(Pid::from_raw(thread), &only(processor))?;
+        }
+        Ok(())
     }
 }
 

@@ -110,15 +110,13 @@ impl Link {
         (Hash::of(said) == link.hash).then_some(link)
     }
 
-    /// Appends the line that follows this one to `out`, with its newline. `words` is a JSON object that is not empty.
+    /// Appends the line that follows this one to `out`, with its newline. `words` is the inside of a JSON object, and not empty.
     #[must_use]
     pub fn put_next(&self, out: &mut Vec<u8>, words: &[u8]) -> Link {
         let (n, previous) = (self.n.saturating_add(1), self.hash);
         let began = out.len();
         let number = n.to_string();
-        for part in
-            [NUMBER, number.as_bytes(), b",", &words[1..words.len() - 1], PREVIOUS, &previous.digits(), b"\""]
-        {
+        for part in [NUMBER, number.as_bytes(), b",", words, PREVIOUS, &previous.digits(), b"\""] {
             out.extend_from_slice(part);
         }
         let hash = Hash::of(&out[began..]);
@@ -205,7 +203,7 @@ mod tests {
         let mut head = Link::START;
         let line = |at| {
             let mut line = Vec::new();
-            head = head.put_next(&mut line, format!(r#"{{"event":"test","at":{at}}}"#).as_bytes());
+            head = head.put_next(&mut line, format!(r#""event":"test","at":{at}"#).as_bytes());
             line.pop();
             line
         };
@@ -233,13 +231,13 @@ mod tests {
     fn what_was_sealed_anew_does_not_follow() {
         let mut lines = lines(5);
         let mut forged = Vec::new();
-        let _ = Link::read(&lines[1]).unwrap().put_next(&mut forged, br#"{"event":"nothing"}"#);
+        let _ = Link::read(&lines[1]).unwrap().put_next(&mut forged, br#""event":"nothing""#);
         forged.pop();
         lines[2] = forged;
         assert_eq!(first_flaw(&lines), Some((3, Flaw::Replaced)));
         // A chain that begins with 1 begins from nothing.
         let mut first = Vec::new();
-        let _ = Link { n: 0, ..Link::read(&lines[1]).unwrap() }.put_next(&mut first, br#"{"event":"x"}"#);
+        let _ = Link { n: 0, ..Link::read(&lines[1]).unwrap() }.put_next(&mut first, br#""event":"x""#);
         first.pop();
         assert_eq!(first_flaw(&[first]), Some((0, Flaw::Replaced)));
     }

@@ -1,8 +1,10 @@
-//! An entry becomes the words of a line: one JSON object, in ASCII, of a size that no peer can choose.
+//! What happened becomes the words of a line: the inside of a JSON object, in ASCII, of a size that no peer can choose. Those
+//! of requests are put together by hand, since every request pays for them.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use certs::Peer;
 use jiff::Timestamp;
@@ -12,8 +14,8 @@ use protocol::frame::Frame;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::witness::{Ending, Request, Sent};
-use super::{Entry, Note, What};
+use super::Note;
+use super::strangers::Sum;
 
 /// Longer words of a request are told by size and hash.
 const MAX_WORDS: usize = 1024;
@@ -21,75 +23,11 @@ const MAX_WORDS: usize = 1024;
 /// A name of a request that is longer than this is none.
 const MAX_NAME: usize = 40;
 
-/// What a peer asked, in short.
-#[derive(Debug, Default)]
-pub(super) struct Told {
-    /// The name that was asked for; nothing where there was none to be read.
-    request: Option<String>,
-    with: Option<Box<RawValue>>,
-    with_digest: Option<Digest>,
-    payload: Option<Digest>,
-}
+const MICROS_IN_SECOND: usize = 6;
 
-/// Bytes by size and hash.
-#[derive(Debug, Serialize)]
-struct Digest {
-    bytes: usize,
-    sha256: Hash,
-}
-
-impl Digest {
-    fn of(bytes: &[u8]) -> Digest {
-        Digest { bytes: bytes.len(), sha256: Hash::of(bytes) }
-    }
-}
-
-#[derive(Deserialize)]
-struct Head<'a> {
-    #[serde(borrow)]
-    ask: Cow<'a, str>,
-    #[serde(borrow)]
-    with: Option<&'a RawValue>,
-}
-
-impl Told {
-    pub(super) fn of(frame: &Frame) -> Told {
-        let payload = (!frame.tail.is_empty()).then(|| Digest::of(&frame.tail));
-        let Ok(head) = serde_json::from_slice::<Head<'_>>(&frame.head) else {
-            return Told { with_digest: Some(Digest::of(&frame.head)), payload, ..Told::default() };
-        };
-        // The lines of the log are plain text, whatever a peer calls a request.
-        let plain = |letter: char| if letter.is_ascii_graphic() { letter } else { '?' };
-        let request = Some(head.ask.chars().take(MAX_NAME).map(plain).collect());
-        let words = head.with.map(RawValue::get).filter(|words| *words != "{}");
-        let fitting = words.filter(|words| words.len() <= MAX_WORDS).and_then(one_line);
-        let with_digest = words.filter(|_| fitting.is_none()).map(|words| Digest::of(words.as_bytes()));
-        Told { request, with: fitting, with_digest, payload }
-    }
-}
-
-/// The same JSON on one line and in ASCII, so that whoever looks at the file sees what is there.
-fn one_line(words: &str) -> Option<Box<RawValue>> {
-    let mut line = String::with_capacity(words.len());
-    for character in words.chars() {
-        match character {
-            // Between JSON's words all of these are blanks, and inside of its strings they cannot be.
-            '\n' | '\r' | '\t' => line.push(' '),
-            ' '..='~' => line.push(character),
-            _ => {
-                for unit in character.encode_utf16(&mut [0; 2]) {
-                    write!(line, "\\u{unit:04x}").ok()?;
-                }
-            }
-        }
-    }
-    RawValue::from_string(line).ok()
-}
-
-/// The words of a line, in the order in which they are written.
+/// The words of what is no request, in the order in which they are written.
 #[derive(Serialize, Default)]
-struct Words<'a> {
-    at: Timestamp,
+pub(super) struct Words<'a> {
     event: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     identity: Option<&'a str>,
@@ -107,130 +45,168 @@ struct Words<'a> {
     why: Option<&'a str>,
 }
 
-/// What a request adds to the words above and those of its peer.
-#[derive(Serialize)]
-struct RequestWords<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    with: Option<&'a RawValue>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    with_digest: Option<&'a Digest>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    payload: Option<&'a Digest>,
-    outcome: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kind: Option<Kind>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    items: Option<u64>,
-    took_seconds: f64,
-}
+impl<'a> Words<'a> {
+    pub(super) fn of_note(note: &'a Note) -> Words<'a> {
+        Words {
+            event: note.event,
+            identity: note.identity.as_deref(),
+            serial: note.serial.as_deref(),
+            address: note.address,
+            why: note.why.as_deref(),
+            ..Words::default()
+        }
+    }
 
-/// Writes the words of an entry to `out`, in place of what is there.
-pub(super) fn put(out: &mut Vec<u8>, entry: &Entry) -> serde_json::Result<()> {
-    out.clear();
-    let at = entry.at;
-    match &entry.what {
-        What::Request(request) => put_request(out, at, request),
-        What::Note(note) => serde_json::to_writer(out, &of_note(at, note)),
-        What::Strangers(sum) => {
-            let (count, sources, since) = (Some(sum.count), Some(sum.sources), Some(sum.since));
-            let event = "connections_refused";
-            serde_json::to_writer(out, &Words { at, event, count, sources, since, ..Words::default() })
-        }
-        What::Lost(count) => {
-            let why = Some("there was no room for them while the log could not be written");
-            let count = Some(*count);
-            serde_json::to_writer(out, &Words { at, event: "records_lost", count, why, ..Words::default() })
-        }
+    pub(super) fn of_strangers(sum: &Sum) -> Words<'a> {
+        let (count, sources, since) = (Some(sum.count), Some(sum.sources), Some(sum.since));
+        Words { event: "connections_refused", count, sources, since, ..Words::default() }
+    }
+
+    pub(super) fn of_lost(count: u64) -> Words<'a> {
+        let why = Some("there was no room for them while the log could not be written");
+        Words { event: "records_lost", count: Some(count), why, ..Words::default() }
+    }
+
+    pub(super) fn put(&self, out: &mut String) {
+        // Text, numbers and times: nothing of it can fail to become JSON.
+        let object = serde_json::to_string(self).unwrap_or_default();
+        out.push_str(object.strip_prefix('{').and_then(|words| words.strip_suffix('}')).unwrap_or_default());
     }
 }
 
-fn of_note(at: Timestamp, note: &Note) -> Words<'_> {
-    Words {
-        at,
-        event: note.event,
-        identity: note.identity.as_deref(),
-        serial: note.serial.as_deref(),
-        address: note.address,
-        why: note.why.as_deref(),
-        ..Words::default()
-    }
-}
-
-fn put_request(out: &mut Vec<u8>, at: Timestamp, request: &Request) -> serde_json::Result<()> {
-    let told_now;
-    let told = match &request.sent {
-        Sent::Told(told) => told,
-        Sent::AsItCame(frame) => {
-            told_now = Told::of(frame);
-            &told_now
-        }
-    };
-    let (outcome, kind) = match request.ending {
-        Ending::Cut => ("cut", None),
-        Ending::Answered => ("answered", None),
-        Ending::Ended => ("ended", None),
-        Ending::Refused(kind) => ("refused", Some(kind)),
-    };
-    serde_json::to_writer(&mut *out, &Words { at, event: "request", ..Words::default() })?;
-    let words = RequestWords {
-        request: told.request.as_deref(),
-        with: told.with.as_deref(),
-        with_digest: told.with_digest.as_ref(),
-        payload: told.payload.as_ref(),
-        outcome,
-        kind,
-        items: (request.items > 0).then_some(request.items),
-        took_seconds: request.took.as_secs_f64(),
-    };
-    join(out, |out| {
-        out.extend_from_slice(&request.witness.words);
-        Ok(())
-    })?;
-    join(out, |out| serde_json::to_writer(out, &words))
-}
-
-/// What a record says of a peer: an object, to be joined with others.
-pub(super) fn peer_words(peer: &Peer, from: SocketAddr) -> Vec<u8> {
-    let (identity, serial) = (peer.identity.to_string(), peer.serial.to_string());
+/// What the words of each request of a connection begin with.
+pub(super) fn peer_words(peer: &Peer, from: SocketAddr) -> String {
+    let (identity, serial) = (&peer.identity, &peer.serial);
     // Names, digits and addresses: JSON takes them as they are.
-    format!(r#"{{"identity":"{identity}","serial":"{serial}","address":"{from}"}}"#).into_bytes()
+    format!(r#""event":"request","identity":"{identity}","serial":"{serial}","address":"{from}""#)
 }
 
-/// Makes one object of the one that ends `out` and the one that `put` appends. Neither is empty.
-fn join(
-    out: &mut Vec<u8>,
-    put: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()>,
-) -> serde_json::Result<()> {
-    out.pop();
-    let brace = out.len();
-    put(out)?;
-    out[brace] = b',';
-    Ok(())
+/// What was asked.
+pub(super) fn put_request(out: &mut String, sent: &Frame) {
+    #[derive(Deserialize)]
+    struct Head<'a> {
+        #[serde(borrow)]
+        ask: Cow<'a, str>,
+        #[serde(borrow)]
+        with: Option<&'a RawValue>,
+    }
+    match serde_json::from_slice::<Head<'_>>(&sent.head) {
+        Ok(head) => {
+            out.push_str(",\"request\":\"");
+            out.extend(head.ask.chars().take(MAX_NAME).map(plain));
+            out.push('"');
+            match head.with.map(RawValue::get) {
+                None | Some("{}") => {}
+                Some(words) if words.len() <= MAX_WORDS => {
+                    out.push_str(",\"with\":");
+                    put_on_one_line(out, words);
+                }
+                Some(words) => put_digest(out, "with_digest", words.as_bytes()),
+            }
+        }
+        Err(_) => put_digest(out, "with_digest", &sent.head),
+    }
+    if !sent.tail.is_empty() {
+        put_digest(out, "payload", &sent.tail);
+    }
+}
+
+/// What became of a request.
+pub(super) fn put_outcome(out: &mut String, outcome: &str, kind: Option<Kind>, items: u64, took: Duration) {
+    out.push_str(",\"outcome\":\"");
+    out.push_str(outcome);
+    out.push('"');
+    if let Some(kind) = kind {
+        out.push_str(",\"kind\":");
+        out.push_str(&serde_json::to_string(&kind).unwrap_or_default());
+    }
+    if items > 0 {
+        out.push_str(",\"items\":");
+        put_number(out, items, 1);
+    }
+    out.push_str(",\"took_seconds\":");
+    put_number(out, took.as_secs(), 1);
+    out.push('.');
+    put_number(out, took.subsec_micros().into(), MICROS_IN_SECOND);
+}
+
+/// Writes times, and looks up the calendar once a second.
+#[derive(Debug, Default)]
+pub(super) struct Calendar {
+    second: Timestamp,
+    text: String,
+}
+
+impl Calendar {
+    /// Begins the words of a record.
+    pub(super) fn put(&mut self, out: &mut String, at: Timestamp) {
+        if self.text.is_empty() || self.second.as_second() != at.as_second() {
+            (self.second, self.text) = (at, at.strftime("%Y-%m-%dT%H:%M:%S").to_string());
+        }
+        out.push_str("\"at\":\"");
+        out.push_str(&self.text);
+        out.push('.');
+        put_number(out, at.subsec_microsecond().unsigned_abs().into(), MICROS_IN_SECOND);
+        out.push_str("Z\",");
+    }
+}
+
+/// The lines of the log are plain text, whatever a peer calls a request.
+fn plain(letter: char) -> char {
+    if letter.is_ascii_graphic() && !matches!(letter, '"' | '\\') { letter } else { '?' }
+}
+
+/// The same JSON on one line and in ASCII, so that whoever looks at the file sees what is there.
+fn put_on_one_line(out: &mut String, words: &str) {
+    for character in words.chars() {
+        match character {
+            // Between JSON's words all of these are blanks, and inside of its strings they cannot be.
+            '\n' | '\r' | '\t' => out.push(' '),
+            ' '..='~' => out.push(character),
+            _ => {
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    // A string has room for whatever is written to it.
+                    let _ = write!(out, "\\u{unit:04x}");
+                }
+            }
+        }
+    }
+}
+
+/// Bytes by size and hash.
+fn put_digest(out: &mut String, name: &str, bytes: &[u8]) {
+    out.push_str(",\"");
+    out.push_str(name);
+    out.push_str("\":{\"bytes\":");
+    put_number(out, bytes.len() as u64, 1);
+    out.push_str(",\"sha256\":\"");
+    let _ = write!(out, "{}", Hash::of(bytes));
+    out.push_str("\"}");
+}
+
+/// In decimal, with zeros in front where it has fewer digits.
+fn put_number(out: &mut String, number: u64, digits: usize) {
+    let (mut text, mut rest, mut at) = (*b"00000000000000000000", number, 20);
+    while rest > 0 || 20 - at < digits {
+        at -= 1;
+        text[at] += (rest % 10) as u8;
+        rest /= 10;
+    }
+    out.push_str(str::from_utf8(&text[at..]).unwrap_or_default());
 }
 
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use proptest::prelude::*;
 
     use super::*;
 
     fn told(head: &str, tail: &'static [u8]) -> serde_json::Value {
         let frame = Frame { head: Bytes::from(head.to_owned()), tail: Bytes::from_static(tail) };
-        let Told { request, with, with_digest, payload } = Told::of(&frame);
-        let (with_digest, payload) = (with_digest.as_ref(), payload.as_ref());
-        let words = RequestWords {
-            request: request.as_deref(),
-            with: with.as_deref(),
-            with_digest,
-            payload,
-            outcome: "answered",
-            kind: None,
-            items: None,
-            took_seconds: 0.0,
-        };
-        let line = serde_json::to_string(&words).unwrap();
+        let mut line = "{\"event\":\"request\"".to_owned();
+        put_request(&mut line, &frame);
+        line.push('}');
         assert!(line.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{line}");
         serde_json::from_str(&line).unwrap()
     }
@@ -260,12 +236,42 @@ mod tests {
         let words = told(&long, b"");
         assert_eq!(words["request"], "n".repeat(MAX_NAME));
         assert_eq!(
-            told("{\"id\":1,\"ask\":\"é\\u202e\\u001b x\"}", b"")["request"],
-            "????x",
+            told("{\"id\":1,\"ask\":\"é\\u202e\\u001b x\\\"\\\\\"}", b"")["request"],
+            "????x??",
             "plain text alone"
         );
         assert_eq!((&words["with_digest"]["bytes"], words.get("with")), (&2008.into(), None));
         let words = told("{\"ask\":", b"");
         assert_eq!((&words["with_digest"]["bytes"], words.get("request")), (&7.into(), None));
+    }
+
+    #[test]
+    fn how_it_ended_is_told_with_the_time_it_took() {
+        let ended = |outcome, kind, items, took| {
+            let mut line = "{\"event\":\"request\"".to_owned();
+            put_outcome(&mut line, outcome, kind, items, took);
+            line.push('}');
+            serde_json::from_str::<serde_json::Value>(&line).unwrap()
+        };
+        let took = Duration::new(u64::MAX, 1_000);
+        let words = ended("refused", Some(Kind::NotRecorded), 0, took);
+        assert_eq!((&words["outcome"], &words["kind"]), (&"refused".into(), &"not_recorded".into()));
+        let words = ended("ended", None, 120, Duration::from_micros(12_034_005));
+        assert_eq!((&words["items"], &words["took_seconds"]), (&120.into(), &12.034_005.into()));
+        assert!(words.get("kind").is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn the_calendar_says_what_the_time_is(seconds in prop::collection::vec((0_i64..4, 0_i32..1_000_000), 1..9)) {
+            let mut calendar = Calendar::default();
+            for (second, micro) in seconds {
+                let at = Timestamp::new(1_800_000_000 + second, micro * 1_000).unwrap();
+                let mut words = String::new();
+                calendar.put(&mut words, at);
+                let time = words.trim_start_matches("\"at\":\"").trim_end_matches("\",");
+                prop_assert_eq!(time.parse::<Timestamp>().unwrap(), at);
+            }
+        }
     }
 }

@@ -2,51 +2,23 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use certs::Peer;
+use jiff::Timestamp;
 use protocol::frame::Frame;
 use protocol::message::Outcome;
 use protocol::{Answer, Kind};
 
-use super::record::{self, Told};
-use super::{Audit, Entry, What};
-
-/// A request and what became of it.
-#[derive(Debug)]
-pub(super) struct Request {
-    pub(super) witness: Arc<Witness>,
-    pub(super) sent: Sent,
-    pub(super) began: Instant,
-    pub(super) took: Duration,
-    pub(super) items: u64,
-    pub(super) ending: Ending,
-}
-
-/// What a peer asked: as it came, or told in short where it is too much to hold.
-#[derive(Debug)]
-pub(super) enum Sent {
-    AsItCame(Frame),
-    Told(Box<Told>),
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Ending {
-    /// The connection was gone first.
-    Cut,
-    Answered,
-    /// A stream came to its end.
-    Ended,
-    Refused(Kind),
-}
+use super::{Audit, record};
 
 /// Sees what a peer asks on one connection.
 #[derive(Debug)]
 pub(crate) struct Witness {
     audit: Audit,
     pub(crate) peer: Arc<Peer>,
-    /// What a record says of the peer, written once for all of the connection's records.
-    pub(super) words: Vec<u8>,
+    /// What the words of each of its records begin with.
+    words: String,
 }
 
 impl Witness {
@@ -57,28 +29,45 @@ impl Witness {
 
     /// Sees a request. What becomes of it is recorded when what is returned is dropped.
     pub(crate) fn asked(self: &Arc<Witness>, sent: Frame) -> Asked {
-        Asked(self.audit.shared.is_some().then(|| {
-            let request = Request {
-                witness: Arc::clone(self),
-                sent: Sent::AsItCame(sent),
-                began: Instant::now(),
-                took: Duration::ZERO,
-                items: 0,
-                ending: Ending::Cut,
-            };
-            Entry::now(What::Request(request))
+        Asked(self.audit.shared.is_some().then(|| Request {
+            witness: Arc::clone(self),
+            sent,
+            at: Timestamp::now(),
+            began: Instant::now(),
+            items: 0,
+            ending: Ending::Cut,
         }))
     }
 }
 
 /// A request that is being answered: however it ends, it leaves exactly one record.
 #[derive(Debug)]
-pub(crate) struct Asked(Option<Entry>);
+pub(crate) struct Asked(Option<Request>);
+
+#[derive(Debug)]
+struct Request {
+    witness: Arc<Witness>,
+    sent: Frame,
+    at: Timestamp,
+    began: Instant,
+    items: u64,
+    ending: Ending,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Ending {
+    /// The connection was gone first.
+    Cut,
+    Answered,
+    /// A stream came to its end.
+    Ended,
+    Refused(Kind),
+}
 
 impl Asked {
     /// Sees a step of the answer.
     pub(crate) fn see(&mut self, outcome: &Outcome<Answer>) {
-        let Some(Entry { what: What::Request(request), .. }) = &mut self.0 else { return };
+        let Some(request) = &mut self.0 else { return };
         match outcome {
             Outcome::Item(_) => request.items += 1,
             Outcome::Answer(_) => request.ending = Ending::Answered,
@@ -90,11 +79,18 @@ impl Asked {
 
 impl Drop for Asked {
     fn drop(&mut self) {
-        let Some(mut entry) = self.0.take() else { return };
-        if let What::Request(request) = &mut entry.what {
-            request.took = request.began.elapsed();
-            let audit = request.witness.audit.clone();
-            audit.record(entry);
-        }
+        let Some(Request { witness, sent, at, began, items, ending }) = self.0.take() else { return };
+        let took = began.elapsed();
+        let (outcome, kind) = match ending {
+            Ending::Cut => ("cut", None),
+            Ending::Answered => ("answered", None),
+            Ending::Ended => ("ended", None),
+            Ending::Refused(kind) => ("refused", Some(kind)),
+        };
+        witness.audit.record(at, |words| {
+            words.push_str(&witness.words);
+            record::put_request(words, &sent);
+            record::put_outcome(words, outcome, kind, items, took);
+        });
     }
 }

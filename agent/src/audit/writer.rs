@@ -4,14 +4,16 @@
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use protocol::chain::Link;
 use tokio::sync::oneshot;
 
 use super::book::Book;
-use super::{CROWDED, Entry, Note, Shared, State, What, WhenBroken, record};
+use super::record::{Calendar, Words};
+use super::{ENOUGH, Note, Shared, State, WhenBroken};
 
 /// How long a record may wait for others to be written with it.
-const GATHER: Duration = Duration::from_millis(1);
+const GATHER: Duration = Duration::from_millis(10);
 
 /// How long to wait after a failure, and after many.
 const RETRY: Duration = Duration::from_secs(1);
@@ -22,7 +24,8 @@ const CHUNK: u64 = 64 * 1024;
 
 /// Records to be written, and those who wait for it.
 struct Batch {
-    entries: Vec<Entry>,
+    /// A line each.
+    words: String,
     waiting: Vec<oneshot::Sender<u64>>,
     is_last: bool,
 }
@@ -35,22 +38,33 @@ impl Shared {
             state = self.sleep(state);
         }
         let until = Instant::now() + GATHER;
-        while state.waiting.is_empty() && !state.ended && state.queue.len() < CROWDED {
+        while state.waiting.is_empty() && !state.ended && state.queue.len() < ENOUGH {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
             }
             state = self.wait(state, left);
         }
-        let sum = if state.ended { state.strangers.take_last() } else { None };
-        let lost = std::mem::take(&mut state.lost);
-        let also = [sum.map(What::Strangers), (lost > 0).then_some(What::Lost(lost))];
-        state.queue.extend(also.into_iter().flatten().map(Entry::now));
-        Batch {
-            entries: std::mem::take(&mut state.queue),
+        if state.ended
+            && let Some(sum) = state.strangers.take_last()
+        {
+            state.add_words(&Words::of_strangers(&sum));
+        }
+        let mut batch = Batch {
+            words: std::mem::take(&mut state.queue),
             waiting: std::mem::take(&mut state.waiting),
             is_last: state.ended,
+        };
+        let lost = std::mem::take(&mut state.lost);
+        if lost > 0 {
+            state.add_words(&Words::of_lost(lost));
+            batch.words += &std::mem::take(&mut state.queue);
         }
+        drop(state);
+        if lost > 0 {
+            tracing::warn!("records that found no room in the audit log and are lost: {lost}");
+        }
+        batch
     }
 
     /// Sleeps until somebody records something, or a sum of strangers is due.
@@ -62,7 +76,7 @@ impl Shared {
         };
         state.writer_sleeps = false;
         if let Some(sum) = state.strangers.take_sum(Instant::now()) {
-            state.queue.push(Entry::now(What::Strangers(sum)));
+            state.add_words(&Words::of_strangers(&sum));
         }
         state
     }
@@ -121,23 +135,22 @@ impl Writer {
         }
     }
 
-    /// Writes all of them, however long it takes; only the agent's end lets it give up.
+    /// Writes all of it, however long it takes; only the agent's end lets it give up.
     fn write_all(&mut self, batch: &mut Batch) {
-        let mut rest = &batch.entries[..];
+        let mut rest = &batch.words[..];
         while !rest.is_empty() {
             match self.write(rest) {
-                Ok(written) => {
-                    let (done, left) = rest.split_at(written);
-                    self.written(done);
+                Ok(left) => {
                     rest = left;
+                    self.written();
                 }
                 Err(trouble) => {
                     self.failed(&trouble);
                     batch.waiting.clear();
                     if !self.shared.pause(self.retry) {
+                        let count = rest.lines().count();
                         return tracing::error!(
-                            "records that could not be written to the audit log: {}",
-                            rest.len()
+                            "records that could not be written to the audit log: {count}"
                         );
                     }
                     self.retry = (self.retry * 2).min(LONGEST_RETRY);
@@ -146,22 +159,20 @@ impl Writer {
         }
     }
 
-    /// Writes some of them, and says how many.
-    fn write(&mut self, entries: &[Entry]) -> Result<usize, String> {
+    /// Writes the records with these words, or the first of them, and returns the words that are left.
+    fn write<'a>(&mut self, words: &'a str) -> Result<&'a str, String> {
         let book = self.open()?;
         let room = book.room().min(CHUNK);
-        let (mut lines, mut words, mut last, mut count) = (Vec::new(), Vec::new(), book.last(), 0);
-        for entry in entries {
-            if lines.len() as u64 >= room {
-                break;
-            }
-            record::put(&mut words, entry).map_err(|error| error.to_string())?;
-            last = last.put_next(&mut lines, &words);
-            count += 1;
+        let (mut lines, mut last, mut left) = (Vec::new(), book.last(), words);
+        while let Some((words, others)) = left.split_once('\n')
+            && (lines.len() as u64) < room
+        {
+            last = last.put_next(&mut lines, words.as_bytes());
+            left = others;
         }
         book.append(&lines, last)?;
         self.known = Some(last);
-        Ok(count)
+        Ok(left)
     }
 
     fn open(&mut self) -> Result<&mut Book, String> {
@@ -179,28 +190,21 @@ impl Writer {
         if let Some(why) = &self.remark {
             tracing::warn!("audit log: {why}");
             let note = Note { event: "log_mended", why: Some(why.clone()), ..Note::default() };
-            let (mut line, mut words) = (Vec::new(), Vec::new());
-            record::put(&mut words, &Entry::now(What::Note(note))).map_err(|error| error.to_string())?;
-            let last = book.last().put_next(&mut line, &words);
+            let (mut words, mut line) = (String::new(), Vec::new());
+            Calendar::default().put(&mut words, Timestamp::now());
+            Words::of_note(&note).put(&mut words);
+            let last = book.last().put_next(&mut line, words.as_bytes());
             book.append(&line, last)?;
             self.remark = None;
         }
         Ok(book)
     }
 
-    fn written(&mut self, entries: &[Entry]) {
+    fn written(&mut self) {
         self.retry = RETRY;
-        let mut state = self.shared.lock();
-        state.held_bytes -= entries.iter().map(Entry::held_bytes).sum::<usize>();
-        let mended = state.trouble.take().is_some();
-        drop(state);
+        let mended = self.shared.lock().trouble.take().is_some();
         if mended {
             tracing::info!("the audit log can be written again");
-        }
-        for entry in entries {
-            if let What::Lost(count) = entry.what {
-                tracing::warn!("records that found no room in the audit log and are lost: {count}");
-            }
         }
     }
 

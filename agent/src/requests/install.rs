@@ -29,7 +29,7 @@ fn install(ask: &Install, by: &Name, subject: &Subject) -> Result<Installed, Ref
     renewal.save(&renewed)?;
     let own = renewed.own();
     subject.show(settings, &renewed);
-    subject.audit.note(Note { event: "renewed", ..Note::of(own) });
+    subject.audit.note(&Note { event: "renewed", ..Note::of(own) });
     tracing::info!("{by} has renewed the certificate: {} until {}", own.identity.name, own.not_after);
     Ok(Installed { name: own.identity.name.to_string(), certificate_ends: own.not_after })
 }
