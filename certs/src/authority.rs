@@ -17,7 +17,7 @@ use rustls_pki_types::{
 use time::OffsetDateTime;
 
 use crate::identity::{not_after, team_uri};
-use crate::{Credentials, Error, Identity, Name, Role};
+use crate::{Credentials, Error, Identity, Name, Role, Signed};
 
 /// Clocks differ. A certificate is valid from this long before it was signed.
 const BACKDATED: SignedDuration = SignedDuration::from_hours(1);
@@ -106,6 +106,16 @@ pub struct Authority {
     certificate: CertificateDer<'static>,
     not_after: Timestamp,
     issuer: Issuer<'static, KeyPair>,
+    /// How it took the place of another, until all of the fleet has changed over.
+    pub(crate) succession: Option<Succession>,
+}
+
+/// How one authority takes the place of another.
+pub(crate) struct Succession {
+    /// The word of the one before for this one.
+    pub(crate) voucher: CertificateDer<'static>,
+    /// The one before, as long as it is believed too.
+    pub(crate) before: Option<Box<Authority>>,
 }
 
 impl fmt::Debug for Authority {
@@ -120,14 +130,10 @@ impl Authority {
     /// # Errors
     /// The cryptographic library failed.
     pub fn create(algorithm: Algorithm) -> Result<Authority, Error> {
-        let key = new_key(algorithm)?;
-        let serial = random_serial()?;
-        let mut params = blank(Validity::days(AUTHORITY_DAYS), serial.clone());
-        // Two authorities of one name would be told apart only by a broken signature, which says nothing to a person.
-        let label: String = serial.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-        params.distinguished_name.push(DnType::CommonName, format!("rollcall authority {label}"));
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        Authority::self_signed(&authority_params()?, new_key(algorithm)?)
+    }
+
+    fn self_signed(params: &CertificateParams, key: KeyPair) -> Result<Authority, Error> {
         let certificate = params.self_signed(&key).map_err(Error::signing("make an authority"))?;
         Authority::new(certificate.der().clone(), key)
     }
@@ -136,7 +142,68 @@ impl Authority {
     pub(crate) fn new(certificate: CertificateDer<'static>, key: KeyPair) -> Result<Authority, Error> {
         let issuer =
             Issuer::from_ca_cert_der(&certificate, key).map_err(Error::signing("use the authority"))?;
-        Ok(Authority { not_after: not_after(&certificate)?, certificate, issuer })
+        Ok(Authority { not_after: not_after(&certificate)?, certificate, issuer, succession: None })
+    }
+
+    /// Makes the authority that takes the place of this one. Both are believed, until [`Authority::alone`].
+    ///
+    /// # Errors
+    /// This one took the place of another that is not done with, it has ended, or the cryptographic library failed.
+    pub fn succeed(self, algorithm: Algorithm) -> Result<Authority, Error> {
+        if self.succession.is_some() {
+            return Err(Error::Certificate("the authority before is not done with".to_owned()));
+        }
+        self.demand_not_ended()?;
+        let mut params = authority_params()?;
+        let next = Authority::self_signed(&params, new_key(algorithm)?)?;
+        params.serial_number = Some(SerialNumber::from(random_serial()?.to_vec()));
+        params.not_after = date(self.not_after.min(next.not_after));
+        params.use_authority_key_identifier_extension = true;
+        let voucher = params
+            .signed_by(next.issuer.key(), &self.issuer)
+            .map_err(Error::signing("vouch for the new authority"))?;
+        let succession = Succession { voucher: voucher.der().clone(), before: Some(Box::new(self)) };
+        Ok(next.succeeding(Some(succession)))
+    }
+
+    pub(crate) fn succeeding(self, succession: Option<Succession>) -> Authority {
+        Authority { succession, ..self }
+    }
+
+    /// The authority before, as long as it is believed too.
+    pub fn before(&self) -> Option<&Authority> {
+        self.succession.as_ref()?.before.as_deref()
+    }
+
+    /// Whether it took the place of another, and not all of the fleet has changed over.
+    pub fn is_succeeding(&self) -> bool {
+        self.succession.is_some()
+    }
+
+    /// The same without the key of the one before, which whoever gets a certificate from now on is told to forget.
+    #[must_use]
+    pub fn alone(mut self) -> Authority {
+        let alone = |succession: Succession| Succession { before: None, ..succession };
+        let succession = self.succession.take().map(alone);
+        self.succeeding(succession)
+    }
+
+    /// The same when nobody needs to be told any more.
+    #[must_use]
+    pub fn settled(self) -> Authority {
+        self.succeeding(None)
+    }
+
+    /// All that are to be believed, this one first.
+    pub fn believed(&self) -> Vec<CertificateDer<'static>> {
+        std::iter::once(self).chain(self.before()).map(|authority| authority.certificate.clone()).collect()
+    }
+
+    fn demand_not_ended(&self) -> Result<(), Error> {
+        if self.not_after < Timestamp::now() {
+            return Err(Error::Certificate(format!("the authority itself ended at {}", self.not_after)));
+        }
+        Ok(())
     }
 
     /// The certificate that everybody who trusts this authority holds.
@@ -162,18 +229,17 @@ impl Authority {
     ///
     /// # Errors
     /// The request is not signed by its own key, the authority has ended, or signing failed.
-    pub fn sign(&self, request: &[u8], grant: &Grant<'_>) -> Result<CertificateDer<'static>, Error> {
+    pub fn sign(&self, request: &[u8], grant: &Grant<'_>) -> Result<Signed, Error> {
         let request = CertificateSigningRequestDer::from(request);
         let mut request = CertificateSigningRequestParams::from_der(&request)
             .map_err(Error::signing("read the request"))?;
-        if self.not_after < Timestamp::now() {
-            return Err(Error::Certificate(format!("the authority itself ended at {}", self.not_after)));
-        }
+        self.demand_not_ended()?;
         request.params = granted(grant)?;
         // Nobody would believe it for longer.
         request.params.not_after = date(grant.validity.not_after.min(self.not_after));
         let certificate = request.signed_by(&self.issuer).map_err(Error::signing("sign the certificate"))?;
-        Ok(certificate.der().clone())
+        let vouchers = self.succession.iter().map(|succession| succession.voucher.clone()).collect();
+        Ok(Signed { certificate: certificate.der().clone(), authorities: self.believed(), vouchers })
     }
 
     /// Makes a key and signs a certificate for it.
@@ -185,10 +251,20 @@ impl Authority {
         let request = CertificateParams::default()
             .serialize_request(&key)
             .map_err(Error::signing("write the signing request"))?;
-        let certificate = self.sign(request.der(), grant)?;
-        let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
-        Credentials::new(key, certificate, vec![self.certificate.clone()])
+        let signed = self.sign(request.der(), grant)?;
+        Credentials::new(PrivateKeyDer::Pkcs8(key.serialize_der().into()), signed)
     }
+}
+
+fn authority_params() -> Result<CertificateParams, Error> {
+    let serial = random_serial()?;
+    let mut params = blank(Validity::days(AUTHORITY_DAYS), serial.clone());
+    // Two authorities of one name would be told apart only by a broken signature, which says nothing to a person.
+    let label: String = serial.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    params.distinguished_name.push(DnType::CommonName, format!("rollcall authority {label}"));
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    Ok(params)
 }
 
 pub(crate) fn new_key(algorithm: Algorithm) -> Result<KeyPair, Error> {
@@ -261,6 +337,7 @@ pub(crate) fn date(timestamp: Timestamp) -> OffsetDateTime {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Passphrase;
     use crate::Peer;
     use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -280,7 +357,7 @@ mod tests {
         let request = greedy.serialize_request(&key).unwrap();
 
         let identity = Identity::agent("web-1".parse().unwrap());
-        let certificate = authority.sign(request.der(), &grant(&identity)).unwrap();
+        let certificate = authority.sign(request.der(), &grant(&identity)).unwrap().certificate;
 
         assert_eq!(Peer::read(&certificate).unwrap().identity, identity);
         let (_, parsed) = X509Certificate::from_der(&certificate).unwrap();
@@ -341,5 +418,40 @@ mod tests {
     fn debug_shows_no_key() {
         let authority = Authority::create(Algorithm::Ed25519).unwrap();
         assert_eq!(format!("{authority:?}"), "Authority(key redacted)");
+    }
+
+    #[test]
+    fn one_that_took_the_place_of_another_is_kept_in_one_file_at_every_stage() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("authority.pem");
+        let passphrase = Passphrase::from(zeroize::Zeroizing::new(b"quite long".to_vec()));
+        for algorithm in [Algorithm::Ed25519, Algorithm::P256] {
+            let old = Authority::create(algorithm).unwrap();
+            let (old_certificate, list) = (old.certificate().clone(), old.revoke(0, []).unwrap());
+            let both = old.succeed(Algorithm::Ed25519).unwrap();
+            let believed = [both.certificate().clone(), old_certificate];
+            assert_eq!(both.believed(), believed);
+            assert!(both.revoke(list.number(), []).unwrap().is_of(&believed[1..]), "whom all believe signs");
+            both.save_locked(&file, &passphrase).unwrap();
+            assert!(matches!(Authority::load(&file), Err(Error::Protected(_))));
+            let both = Authority::unlock(&file, &passphrase).unwrap();
+            assert_eq!((both.believed(), both.before().is_some()), (believed.to_vec(), true));
+            assert_eq!(Authority::believed_in(&file).unwrap(), believed);
+            both.save_unlocked(&file).unwrap();
+
+            let alone = Authority::load(&file).unwrap().alone();
+            assert!(alone.revoke(list.number(), []).unwrap().is_of(&believed[..1]));
+            alone.save_unlocked(&file).unwrap();
+            let text = std::fs::read_to_string(&file).unwrap();
+            assert_eq!(text.matches("PRIVATE KEY").count(), 2, "one key, with its begin and end: {text}");
+            let alone = Authority::load(&file).unwrap();
+            assert!(alone.is_succeeding() && alone.before().is_none());
+            assert_eq!(alone.believed(), believed[..1]);
+            alone.settled().save_unlocked(&file).unwrap();
+            assert!(!Authority::load(&file).unwrap().is_succeeding());
+        }
+        let twice = Authority::create(Algorithm::Ed25519).unwrap().succeed(Algorithm::Ed25519).unwrap();
+        let said = twice.succeed(Algorithm::Ed25519).unwrap_err().to_string();
+        assert_eq!(said, "the authority before is not done with");
     }
 }

@@ -8,14 +8,13 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{InconsistentKeys, SignatureAlgorithm};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::identity::{Peer, is_authority};
-use crate::{Algorithm, Error, Revocations};
+use crate::identity::{Peer, is_authority, is_voucher};
+use crate::{Algorithm, Error, Revocations, Signed};
 
 /// A key, the certificate that belongs to it, and the authorities whose other identities are believed.
 pub struct Credentials {
     pub(crate) key: PrivateKeyDer<'static>,
-    pub(crate) certificate: CertificateDer<'static>,
-    pub(crate) authorities: Vec<CertificateDer<'static>>,
+    pub(crate) signed: Signed,
     pub(crate) revocations: Arc<Revocations>,
     own: Peer,
     signing: Arc<CertifiedKey>,
@@ -32,24 +31,20 @@ impl Credentials {
     ///
     /// # Errors
     /// The key is not the certificate's, the certificate names nobody, or an authority is none.
-    pub fn new(
-        key: PrivateKeyDer<'static>,
-        certificate: CertificateDer<'static>,
-        authorities: Vec<CertificateDer<'static>>,
-    ) -> Result<Credentials, Error> {
-        let own = Peer::read(&certificate)?;
-        if authorities.is_empty() {
+    pub fn new(key: PrivateKeyDer<'static>, signed: Signed) -> Result<Credentials, Error> {
+        let own = Peer::read(&signed.certificate)?;
+        if signed.authorities.is_empty() {
             return Err(Error::Certificate("there is no authority's certificate".to_owned()));
         }
-        for authority in &authorities {
-            if !is_authority(authority)? {
+        for authority in &signed.authorities {
+            if !is_authority(authority)? || is_voucher(authority)? {
                 return Err(Error::Certificate(
                     "the authority's certificate is not one of an authority".to_owned(),
                 ));
             }
         }
-        let signing = Arc::new(signing_key(&key, &certificate)?);
-        Ok(Credentials { key, certificate, authorities, revocations: Arc::default(), own, signing })
+        let signing = Arc::new(signing_key(&key, &signed)?);
+        Ok(Credentials { key, signed, revocations: Arc::default(), own, signing })
     }
 
     /// The same, with what is known to be void.
@@ -70,7 +65,16 @@ impl Credentials {
 
     /// Whose other identities are believed.
     pub fn authorities(&self) -> &[CertificateDer<'static>] {
-        &self.authorities
+        &self.signed.authorities
+    }
+
+    /// The same identity, for one who believes these authorities and needs nobody to vouch for the first.
+    ///
+    /// # Errors
+    /// One of them is none.
+    pub fn believing(self, authorities: Vec<CertificateDer<'static>>) -> Result<Credentials, Error> {
+        let signed = Signed { certificate: self.signed.certificate, authorities, vouchers: Vec::new() };
+        Credentials::new(self.key, signed)
     }
 
     /// The kind of key.
@@ -83,7 +87,7 @@ impl Credentials {
 
     /// Takes them apart again.
     pub fn into_key_and_certificate(self) -> (PrivateKeyDer<'static>, CertificateDer<'static>) {
-        (self.key, self.certificate)
+        (self.key, self.signed.certificate)
     }
 
     /// The form in which TLS takes them.
@@ -94,17 +98,16 @@ impl Credentials {
 
 /// Reads the key once, as what it most likely is: the library's own way tries RSA first, which costs a one-shot program a
 /// tenth of its time.
-fn signing_key(
-    key: &PrivateKeyDer<'_>,
-    certificate: &CertificateDer<'static>,
-) -> Result<CertifiedKey, Error> {
+fn signing_key(key: &PrivateKeyDer<'_>, signed: &Signed) -> Result<CertifiedKey, Error> {
     let unusable = |_| Error::Certificate("the key is neither of Ed25519 nor of P-256".to_owned());
     let eddsa = match key {
         PrivateKeyDer::Pkcs8(key) => any_eddsa_type(key).ok(),
         _ => None,
     };
     let loaded = eddsa.map_or_else(|| any_ecdsa_type(key), Ok).map_err(unusable)?;
-    let certified = CertifiedKey::new(vec![certificate.clone()], loaded);
+    // Whoever believes only the authority before needs its word for this one.
+    let shown = [std::slice::from_ref(&signed.certificate), &signed.vouchers].concat();
+    let certified = CertifiedKey::new(shown, loaded);
     match certified.keys_match() {
         Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(certified),
         Err(_) => Err(Error::Certificate("the key does not belong to the certificate".to_owned())),

@@ -9,12 +9,13 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::Error;
+use crate::tls::provider;
 
 const SCHEME: &str = "rollcall://";
 const TEAM: &str = "rollcall://team/";
 
 /// What an identity may be: an agent's certificate never acts as a controller's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Role {
     /// Answers.
     Agent,
@@ -79,7 +80,7 @@ impl FromStr for Name {
 }
 
 /// Who somebody is. As text, and in a certificate, it is `rollcall://ROLE/NAME`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Identity {
     /// What it may be.
     pub role: Role,
@@ -219,6 +220,40 @@ impl Peer {
 /// Whether this certificate may sign others.
 pub(crate) fn is_authority(certificate: &CertificateDer<'_>) -> Result<bool, Error> {
     Ok(parse(certificate)?.is_ca())
+}
+
+/// Whether by this certificate one authority vouches for another.
+pub(crate) fn is_voucher(certificate: &CertificateDer<'_>) -> Result<bool, Error> {
+    let parsed = parse(certificate)?;
+    Ok(parsed.is_ca() && parsed.subject() != parsed.issuer())
+}
+
+/// Whether by `voucher` one of `believed` vouches for `next`, now.
+pub(crate) fn vouches(
+    voucher: &CertificateDer<'_>,
+    next: &CertificateDer<'_>,
+    believed: &[CertificateDer<'_>],
+) -> bool {
+    let (Ok(vouched), Ok(next)) = (parse(voucher), parse(next)) else { return false };
+    vouched.is_ca()
+        && vouched.validity().is_valid()
+        && vouched.subject() == next.subject()
+        && vouched.public_key() == next.public_key()
+        && believed.iter().any(|authority| has_signed(authority, voucher))
+}
+
+/// Whether an authority has signed a certificate.
+pub(crate) fn has_signed(authority: &CertificateDer<'_>, certificate: &CertificateDer<'_>) -> bool {
+    parse(certificate)
+        .is_ok_and(|signed| fits(authority, signed.tbs_certificate.as_ref(), &signed.signature_value.data))
+}
+
+/// Whether a signature is this authority's.
+pub(crate) fn fits(authority: &CertificateDer<'_>, message: &[u8], signature: &[u8]) -> bool {
+    let Ok(authority) = parse(authority) else { return false };
+    let key = &authority.public_key().subject_public_key.data;
+    let algorithms = provider().signature_verification_algorithms.all;
+    algorithms.iter().any(|algorithm| algorithm.verify_signature(key, message, signature).is_ok())
 }
 
 /// Whether a certificate is for exactly what this role does: no usage at all would mean any.

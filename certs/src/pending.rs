@@ -11,6 +11,7 @@ use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::prelude::FromDer;
 
 use crate::authority::new_key;
+use crate::identity::{has_signed, vouches};
 use crate::tls::{self, Reason};
 use crate::{Algorithm, Credentials, Error, Name, Peer, Role};
 
@@ -87,6 +88,33 @@ pub struct Signed {
     pub certificate: CertificateDer<'static>,
     /// The authorities to believe; the first one signed it.
     pub authorities: Vec<CertificateDer<'static>>,
+    /// Certificates by which one authority vouches for the next: shown to those who believe only the one before.
+    pub vouchers: Vec<CertificateDer<'static>>,
+}
+
+impl Signed {
+    /// The same for somebody who believes these authorities. An authority that is named is believed from now on if one of
+    /// them vouches for it; one that has vouched for another and is not named any more is believed no longer.
+    fn after(self, believed: &[CertificateDer<'static>]) -> Signed {
+        let Signed { certificate, authorities: named, vouchers } = self;
+        let vouched = |authority: &CertificateDer<'_>| {
+            vouchers.iter().any(|voucher| vouches(voucher, authority, believed))
+        };
+        let mut authorities: Vec<_> = named
+            .into_iter()
+            .filter(|authority| believed.contains(authority) || vouched(authority))
+            .collect();
+        let has_left = |authority: &CertificateDer<'static>| {
+            let by_it = std::slice::from_ref(authority);
+            vouchers.iter().any(|voucher| authorities.iter().any(|next| vouches(voucher, next, by_it)))
+        };
+        let staying = believed.iter().filter(|it| !authorities.contains(it) && !has_left(it));
+        let staying: Vec<_> = staying.cloned().collect();
+        authorities.extend(staying);
+        let needed = |voucher: &CertificateDer<'_>| authorities.iter().any(|by| has_signed(by, voucher));
+        let vouchers = vouchers.into_iter().filter(needed).collect();
+        Signed { certificate, authorities, vouchers }
+    }
 }
 
 /// A key whose certificate has not come yet, and the request that asks for it.
@@ -133,12 +161,12 @@ impl Pending {
     }
 
     /// Puts the key and its certificate together in place of credentials that are there. What changes is the key and the
-    /// dates: who it is stays, and whom it believes too, whatever else was sent.
+    /// dates: who it is stays. Whom it believes changes only where one authority takes the place of another.
     ///
     /// # Errors
     /// The certificate is for another key or another identity, or nobody would believe it who believes the old one.
     pub fn renew(self, signed: Signed, present: &Credentials) -> Result<Credentials, Error> {
-        let renewed = self.join(Signed { authorities: present.authorities().to_vec(), ..signed })?;
+        let renewed = self.join(signed.after(present.authorities()))?;
         let (theirs, ours) = (&renewed.own().identity, &present.own().identity);
         if theirs != ours {
             return Err(Error::Certificate(format!("it is for {theirs}, and this is {ours}")));
@@ -165,7 +193,7 @@ impl Pending {
                 "it is for `{signed}`, and the request was for `{name}`; have it signed again"
             ));
         }
-        Credentials::new(PrivateKeyDer::Pkcs8(self.key), signed.certificate, signed.authorities)
+        Credentials::new(PrivateKeyDer::Pkcs8(self.key), signed)
     }
 }
 
@@ -213,23 +241,18 @@ mod tests {
         let grant = Grant { identity: &identity, teams: &[], addresses: &[], validity: Validity::days(1) };
         for algorithm in [Algorithm::Ed25519, Algorithm::P256] {
             let pending = Pending::create(algorithm, Some(&identity.name)).unwrap();
-            let certificate = authority.sign(pending.request().der(), &grant).unwrap();
-            let fingerprint = Fingerprint::of_certificate(&certificate).unwrap();
+            let signed = authority.sign(pending.request().der(), &grant).unwrap();
+            let fingerprint = Fingerprint::of_certificate(&signed.certificate).unwrap();
             assert_eq!(fingerprint, pending.request().fingerprint());
             assert_eq!(format!("{pending:?}"), format!("Pending({fingerprint}, key redacted)"));
-            let authorities = vec![authority.certificate().clone()];
-            let credentials =
-                pending.complete(Signed { certificate, authorities }, Role::Controller).unwrap();
+            let credentials = pending.complete(signed, Role::Controller).unwrap();
             assert_eq!(credentials.own().identity, identity);
         }
     }
 
     fn signed(by: &Authority, request: &Request, identity: &Identity, validity: Validity) -> Signed {
         let grant = Grant { identity, teams: &[], addresses: &[], validity };
-        Signed {
-            certificate: by.sign(request.der(), &grant).unwrap(),
-            authorities: vec![by.certificate().clone()],
-        }
+        by.sign(request.der(), &grant).unwrap()
     }
 
     fn pending() -> Pending {
@@ -275,6 +298,65 @@ mod tests {
             let said = Signed::read(text).unwrap_err().to_string();
             assert!(said.starts_with("what the authority sent cannot be used: "), "{said}");
         }
+    }
+
+    #[test]
+    fn one_authority_takes_the_place_of_another_by_its_word_alone() {
+        let [old, beside, stranger] = [(), (), ()].map(|()| Authority::create(Algorithm::Ed25519).unwrap());
+        let web_1 = Identity::agent("web-1".parse().unwrap());
+        let days = Validity::days(1);
+        let renew = |by: &Authority, present: &Credentials, change: &dyn Fn(Signed) -> Signed| {
+            let pending = pending();
+            let signed = signed(by, pending.request(), &web_1, days);
+            pending.renew(change(signed), present)
+        };
+        let as_it_is = |signed: Signed| signed;
+        // The owner of the machine has let another authority in, which nobody else knows of.
+        let grant = Grant { identity: &web_1, teams: &[], addresses: &[], validity: days };
+        let [old_certificate, besides] = [&old, &beside].map(|authority| authority.certificate().clone());
+        let present = old.issue(Algorithm::Ed25519, &grant).unwrap();
+        let present = present.believing(vec![old_certificate.clone(), besides.clone()]).unwrap();
+
+        let both = old.succeed(Algorithm::P256).unwrap();
+        let new_certificate = both.certificate().clone();
+        let renewed = renew(&both, &present, &as_it_is).unwrap();
+        assert_eq!(
+            renewed.authorities(),
+            [new_certificate.clone(), old_certificate.clone(), besides.clone()]
+        );
+        assert_eq!(renewed.signed.vouchers.len(), 1, "for those who believe the old one alone");
+        // Once more changes nothing.
+        assert_eq!(renew(&both, &renewed, &as_it_is).unwrap().authorities(), renewed.authorities());
+
+        let alone = both.alone();
+        let forgot = renew(&alone, &renewed, &as_it_is).unwrap();
+        assert_eq!(forgot.authorities(), [new_certificate.clone(), besides.clone()]);
+        assert!(forgot.signed.vouchers.is_empty());
+        // Who missed the first step is not left behind by the second.
+        let at_once = renew(&alone, &present, &as_it_is).unwrap();
+        assert_eq!(at_once.authorities(), [new_certificate, besides]);
+
+        let untrusted = "no authority that is trusted here signed it";
+        let usurper = stranger.succeed(Algorithm::Ed25519).unwrap();
+        let without_a_word = |signed: Signed| Signed { vouchers: Vec::new(), ..signed };
+        let under_its_word = |signed: Signed| Signed {
+            vouchers: renewed.signed.vouchers.clone(),
+            authorities: usurper.believed(),
+            ..signed
+        };
+        for refused in [
+            renew(&usurper, &present, &as_it_is),
+            renew(&usurper, &renewed, &under_its_word),
+            renew(&alone, &present, &without_a_word),
+            renew(&alone, &forgot, &|signed| Signed { authorities: vec![old_certificate.clone()], ..signed }),
+        ] {
+            match refused {
+                Ok(taken) => assert_eq!(taken.authorities(), forgot.authorities()),
+                Err(error) => assert!(error.to_string().starts_with(untrusted), "{error}"),
+            }
+        }
+        assert!(renew(&usurper, &renewed, &under_its_word).is_err());
+        assert!(renew(&alone, &present, &without_a_word).is_err());
     }
 
     #[test]

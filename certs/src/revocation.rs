@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{CertificateRevocationListParams, KeyIdMethod, RevokedCertParams, SerialNumber};
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
-use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Certificate};
+use x509_parser::prelude::{CertificateRevocationList, FromDer};
 
 use crate::authority::date;
-use crate::tls::provider;
+use crate::identity::fits;
 use crate::{Authority, Error, Serial, store};
 
 /// A list is good until there is a newer one: nobody checks its own end, for one that nobody renews would stop a fleet.
@@ -40,16 +40,18 @@ impl RevocationList {
     /// # Errors
     /// It is no list, or somebody else's.
     pub fn read(der: &[u8], authorities: &[CertificateDer<'_>]) -> Result<RevocationList, Error> {
-        let fault = |fault: &str| Error::Certificate(format!("the revocation list {fault}"));
+        let list = RevocationList::parse(der)?;
+        if list.is_of(authorities) { Ok(list) } else { Err(fault("is signed by another authority")) }
+    }
+
+    /// Reads a list that nobody should believe yet.
+    pub(crate) fn parse(der: &[u8]) -> Result<RevocationList, Error> {
         if der.len() > MAX_BYTES {
             return Err(fault("is larger than any that can be"));
         }
         let Ok(([], parsed)) = CertificateRevocationList::from_der(der) else {
             return Err(fault("is damaged"));
         };
-        if !authorities.iter().any(|authority| signed(&parsed, authority)) {
-            return Err(fault("is signed by another authority"));
-        }
         let number = parsed.crl_number().map(|number| number.to_bytes_be()).unwrap_or_default();
         if number.len() > 8 {
             return Err(fault("has a number that is none"));
@@ -58,6 +60,14 @@ impl RevocationList {
         let serials =
             parsed.iter_revoked_certificates().map(|revoked| Serial::new(revoked.raw_serial())).collect();
         Ok(RevocationList { der: der.to_vec().into(), number, serials })
+    }
+
+    /// Whether one of these authorities signed it.
+    pub(crate) fn is_of(&self, authorities: &[CertificateDer<'_>]) -> bool {
+        CertificateRevocationList::from_der(&self.der).is_ok_and(|(_, list)| {
+            let (message, signature) = (list.tbs_cert_list.as_ref(), &list.signature_value.data);
+            authorities.iter().any(|authority| fits(authority, message, signature))
+        })
     }
 
     /// As it travels.
@@ -76,18 +86,14 @@ impl RevocationList {
     }
 }
 
-fn signed(list: &CertificateRevocationList<'_>, authority: &CertificateDer<'_>) -> bool {
-    let Ok((_, authority)) = X509Certificate::from_der(authority) else { return false };
-    let key = &authority.public_key().subject_public_key.data;
-    let (message, signature) = (list.tbs_cert_list.as_ref(), &list.signature_value.data);
-    let provider = provider();
-    let algorithms = provider.signature_verification_algorithms.all;
-    algorithms.iter().any(|algorithm| algorithm.verify_signature(key, message, signature).is_ok())
+fn fault(fault: &str) -> Error {
+    Error::Certificate(format!("the revocation list {fault}"))
 }
 
 impl Authority {
     /// Signs a list that is newer than `number`. The clock is the number, so that a home that was taken from a backup does
-    /// not sign lists that nobody takes.
+    /// not sign lists that nobody takes. While two authorities are believed, the one before signs: it is the one whom
+    /// everybody believes.
     ///
     /// # Errors
     /// There are more certificates than a list holds, or the cryptographic library failed.
@@ -115,8 +121,9 @@ impl Authority {
             revoked_certs,
             key_identifier_method: KeyIdMethod::Sha256,
         };
-        let list = list.signed_by(self.issuer()).map_err(Error::signing("sign the revocation list"))?;
-        RevocationList::read(list.der(), std::slice::from_ref(self.certificate()))
+        let by = self.before().unwrap_or(self);
+        let list = list.signed_by(by.issuer()).map_err(Error::signing("sign the revocation list"))?;
+        RevocationList::parse(list.der())
     }
 }
 
@@ -137,17 +144,23 @@ pub struct Revocations {
 #[derive(Debug)]
 struct Kept {
     file: PathBuf,
-    authorities: Vec<CertificateDer<'static>>,
+    authorities: Mutex<Vec<CertificateDer<'static>>>,
+}
+
+impl Kept {
+    fn authorities(&self) -> MutexGuard<'_, Vec<CertificateDer<'static>>> {
+        self.authorities.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Revocations {
     /// What a file holds, and from now on keeps; nothing when there is no file yet.
     ///
     /// # Errors
-    /// The file is damaged, or holds a list of another authority.
+    /// The file is damaged, or its newest list is of another authority.
     pub fn kept_in(file: &Path, authorities: &[CertificateDer<'static>]) -> Result<Revocations, Error> {
         let lists = store::read_lists(file, authorities)?.into_iter().map(Arc::new).collect();
-        let kept = Kept { file: file.to_owned(), authorities: authorities.to_vec() };
+        let kept = Kept { file: file.to_owned(), authorities: Mutex::new(authorities.to_vec()) };
         Ok(Revocations { lists: RwLock::new(lists), kept: Some(kept) })
     }
 
@@ -171,6 +184,24 @@ impl Revocations {
         self.read().iter().flat_map(|list| list.serials.iter().cloned()).collect()
     }
 
+    /// From now on these authorities are believed, and the lists of others are forgotten.
+    ///
+    /// # Errors
+    /// The newest list is of none of them: nobody could tell any more who is revoked. Then nothing has changed.
+    pub fn believe(&self, authorities: &[CertificateDer<'static>]) -> Result<(), Error> {
+        let mut lists = self.lists.write().unwrap_or_else(PoisonError::into_inner);
+        if lists.first().is_some_and(|newest| !newest.is_of(authorities)) {
+            return Err(fault(
+                "here is of an authority that would not be believed any more; carry the newest first",
+            ));
+        }
+        lists.retain(|list| list.is_of(authorities));
+        if let Some(kept) = &self.kept {
+            *kept.authorities() = authorities.to_vec();
+        }
+        Ok(())
+    }
+
     /// Takes a list if it is newer than what is here, and says whether it was. It is in force from then on, and kept.
     ///
     /// # Errors
@@ -180,7 +211,7 @@ impl Revocations {
         // Another program may have written the file since this one has read it.
         let alone = self.kept.as_ref().map(|kept| store::lock_beside(&kept.file)).transpose();
         if let (Some(kept), Ok(_)) = (&self.kept, &alone) {
-            for other in store::read_lists(&kept.file, &kept.authorities)?.into_iter().rev() {
+            for other in store::read_lists(&kept.file, &kept.authorities())?.into_iter().rev() {
                 add(&mut lists, other);
             }
         }
@@ -290,6 +321,28 @@ mod tests {
         let less = authority.revoke(slow.number(), [&Serial::new(&[9])]).unwrap();
         assert!(slow.take(less).unwrap());
         assert_eq!(known().serials().len(), 4);
+    }
+
+    #[test]
+    fn who_is_believed_no_longer_revokes_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("revoked.pem");
+        let both = Authority::create(Algorithm::Ed25519).unwrap().succeed(Algorithm::Ed25519).unwrap();
+        let believed = both.believed();
+        let known = Revocations::kept_in(&file, &believed).unwrap();
+        known.take(both.revoke(0, &serials(2)).unwrap()).unwrap();
+        let said = known.believe(&believed[..1]).unwrap_err().to_string();
+        assert!(
+            said.ends_with("of an authority that would not be believed any more; carry the newest first")
+        );
+        let alone = both.alone();
+        known.take(alone.revoke(known.number(), &serials(1)).unwrap()).unwrap();
+        assert!(known.contains(&serials(2)[1]), "kept beside the newest");
+        known.believe(&believed[..1]).unwrap();
+        assert!(known.contains(&serials(1)[0]) && !known.contains(&serials(2)[1]));
+        assert_eq!(Revocations::kept_in(&file, &believed[..1]).unwrap().serials(), known.serials());
+        assert!(Revocations::kept_in(&file, &believed[1..]).is_err(), "the newest is the new one's");
+        assert!(known.take(alone.revoke(known.number(), &serials(3)).unwrap()).unwrap());
     }
 
     #[test]

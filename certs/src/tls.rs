@@ -120,9 +120,9 @@ impl ClientSide {
 
 /// What the other side of a handshake would say of these credentials.
 pub(crate) fn judge(credentials: &Credentials, role: Role) -> Result<(), rustls::Error> {
-    check_role(&credentials.certificate, role)?;
+    let certificate = &credentials.signed.certificate;
+    check_role(certificate, role)?;
     let roots = Arc::new(roots(credentials).map_err(|_| CertificateError::BadEncoding)?);
-    let certificate = &credentials.certificate;
     match role {
         Role::Agent => verify_server_cert_signed_by_trust_anchor(
             &ParsedCertificate::try_from(certificate)?,
@@ -155,7 +155,7 @@ fn demand(credentials: &Credentials, role: Role) -> Result<(), Error> {
 
 fn roots(credentials: &Credentials) -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
-    for authority in &credentials.authorities {
+    for authority in credentials.authorities() {
         roots.add(authority.clone())?;
     }
     Ok(roots)

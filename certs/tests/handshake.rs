@@ -5,7 +5,9 @@
 use std::sync::Arc;
 
 use certs::tls::{self, ClientSide, Judge, Reason};
-use certs::{Address, Algorithm, Authority, Credentials, Grant, Identity, Revocations, Role, Validity};
+use certs::{
+    Address, Algorithm, Authority, Credentials, Grant, Identity, Revocations, Role, Signed, Validity,
+};
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{ExtendedKeyUsagePurpose, ExtendedKeyUsagePurpose as EKU, SanType};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -188,7 +190,8 @@ fn judge(of_agent: Option<&Reason>, of_controller: Option<&Reason>, (client, ser
 
 fn trusting(credentials: Credentials, authority: &Authority) -> Credentials {
     let (key, certificate) = credentials.into_key_and_certificate();
-    Credentials::new(key, certificate, vec![authority.certificate().clone()]).unwrap()
+    Credentials::new(key, Signed { certificate, authorities: authority.believed(), vouchers: Vec::new() })
+        .unwrap()
 }
 
 #[test]
@@ -233,7 +236,11 @@ impl Careless {
         let name = Case::good(role).identity.to_string();
         let usage = if role == Role::Agent { EKU::ServerAuth } else { EKU::ClientAuth };
         let (certificate, key) = self.sign(&[&name], &[usage]);
-        Credentials::new(key, certificate, vec![self.root.clone()]).unwrap()
+        Credentials::new(
+            key,
+            Signed { certificate, authorities: vec![self.root.clone()], vouchers: Vec::new() },
+        )
+        .unwrap()
     }
 
     fn roots(&self) -> rustls::RootCertStore {
@@ -396,4 +403,48 @@ async fn a_revoked_certificate_is_refused_by_either_side_at_once() {
     let server = tls::server_config(&agent, PROTOCOL).unwrap();
     let seen = shake(server, client(&bob), "web-1").await;
     assert_eq!(seen.0, Err((Judge::Us, Reason::Revoked)));
+}
+
+/// How far one side has come while one authority takes the place of another.
+const STAGES: [&str; 4] = ["before", "both", "alone", "after"];
+
+#[tokio::test]
+async fn while_an_authority_is_replaced_neighbouring_stages_believe_each_other() {
+    for algorithm in [Algorithm::Ed25519, Algorithm::P256] {
+        let mut authority = Authority::create(algorithm).unwrap();
+        let mut sides = Vec::new();
+        for stage in STAGES {
+            authority = match stage {
+                "both" => authority.succeed(Algorithm::Ed25519).unwrap(),
+                "alone" => authority.alone(),
+                "after" => authority.settled(),
+                _ => authority,
+            };
+            let [agent, controller] =
+                [Role::Agent, Role::Controller].map(|role| Case::good(role).credentials(&authority));
+            // As a machine keeps it, and as a controller does.
+            let controller = match stage {
+                "alone" => controller.believing(authority.believed()).unwrap(),
+                _ => controller,
+            };
+            sides.push((agent, controller));
+        }
+        for (at, (agent, _)) in sides.iter().enumerate() {
+            for (other, (_, controller)) in sides.iter().enumerate() {
+                let server = tls::server_config(agent, PROTOCOL).unwrap();
+                let named = Some("web-1".parse().unwrap());
+                let client = ClientSide::new(controller, PROTOCOL).unwrap().config(named).unwrap();
+                let (stage, others) = (STAGES[at], STAGES[other]);
+                let seen = shake(server, client, "web-1").await;
+                if at.abs_diff(other) <= 1 {
+                    assert_eq!(seen, (Ok(()), Ok(())), "agent {stage}, controller {others}");
+                } else if (at, other) == (0, 3) || (at, other) == (3, 0) || (at, other) == (0, 2) {
+                    // Who never changed over is a stranger to whoever has forgotten the old authority.
+                    let refused =
+                        |verdict: Verdict| verdict.is_err_and(|(_, why)| why == Reason::UnknownAuthority);
+                    assert!(refused(seen.0) && refused(seen.1), "agent {stage}, controller {others}");
+                }
+            }
+        }
+    }
 }

@@ -89,7 +89,7 @@ fn a_damaged_bundle_is_named_by_file_and_fault() {
         (key.to_owned(), "there is no identity's certificate in it"),
         (format!("{key}{root}"), "there is no identity's certificate in it"),
         (format!("{key}{leaf}"), "there is no authority's certificate"),
-        (format!("{key}{leaf}{leaf}"), "the authority's certificate is not one of an authority"),
+        (format!("{key}{leaf}{leaf}"), "it holds more than one identity's certificate"),
         (format!("{key}{other_certificates}"), "the key does not belong to the certificate"),
         (good[..good.len() - 40].to_owned(), "has no end: the file was cut short"),
         (format!("{good}rubbish\n"), "is neither PEM nor a comment"),

@@ -37,7 +37,7 @@ pub async fn run(verb: Verb, desk: &Desk) -> Result<Exit, Trouble> {
         Verb::Adopt(adopt) => adopt.run(desk).await,
         Verb::Issue(issue) => issue.run(desk),
         Verb::Renew(renew) => renew.run(desk).await,
-        Verb::Authority(authority) => authority.run(desk),
+        Verb::Authority(authority) => authority.run(desk).await,
         Verb::Operator(operator) => operator.run(desk),
         Verb::Certs(certs) => certs.run(desk),
         Verb::Revoke(revoke) => revoke.run(desk),

@@ -78,6 +78,11 @@ impl Home {
         self.path.join("revoked.pem")
     }
 
+    /// Which machines have changed over to a new authority, while it takes the place of another.
+    pub fn rotation_file(&self) -> PathBuf {
+        self.path.join("rotation.jsonl")
+    }
+
     /// What agents' audit logs said last.
     pub fn receipts_folder(&self) -> PathBuf {
         self.path.join("receipts")
@@ -145,20 +150,39 @@ impl Home {
     /// # Errors
     /// There is no authority in this home, or the list is damaged.
     pub fn known_void(&self) -> Result<Revocations, Trouble> {
-        let certificate = self.check().and_then(|()| Authority::certificate_in(&self.authority_file()));
-        self.revocations(&[certificate.map_err(|error| self.trouble(error))?])
+        let believed = self.check().and_then(|()| Authority::believed_in(&self.authority_file()));
+        self.revocations(&believed.map_err(|error| self.trouble(error))?)
     }
 
-    /// Who may sign in this fleet. Asks for the passphrase of its key, where it carries one.
+    /// Who may sign in this fleet. Asks for the passphrase of its key, where it carries one, and returns that too.
     ///
     /// # Errors
     /// There is no home yet, it is damaged, the authority is kept elsewhere, or the passphrase is not the right one.
-    pub fn authority(&self) -> Result<Authority, Trouble> {
+    pub fn authority(&self) -> Result<(Authority, Option<Passphrase>), Trouble> {
         if let Some(authority) = self.open_authority()? {
-            return Ok(authority);
+            return Ok((authority, None));
         }
         let passphrase = self.passphrase.ask(&self.whose_passphrase())?;
-        Authority::unlock(&self.authority_file(), &passphrase).map_err(|error| self.trouble(error))
+        let authority =
+            Authority::unlock(&self.authority_file(), &passphrase).map_err(|error| self.trouble(error))?;
+        Ok((authority, Some(passphrase)))
+    }
+
+    /// Writes the authority in place of the one that is there, with this passphrase on its keys.
+    ///
+    /// # Errors
+    /// The file cannot be written; then the old one is still there.
+    pub fn replace_authority(
+        &self,
+        authority: &Authority,
+        passphrase: Option<&Passphrase>,
+    ) -> Result<(), Trouble> {
+        let file = self.authority_file();
+        match passphrase {
+            Some(passphrase) => authority.save_locked(&file, passphrase)?,
+            None => authority.save_unlocked(&file)?,
+        }
+        Ok(())
     }
 
     /// Who may sign in this fleet, or nobody where its key carries a passphrase.

@@ -1,13 +1,18 @@
 //! Where certificates for machines are signed, one after the other, while the conversations with them go on side by side.
 
 use std::cell::RefCell;
+use std::time::Instant;
 
-use certs::{Credentials, Grant, Signed};
+use certs::{Address, Credentials, Grant, Identity, Peer, Request, Signed, Validity};
+use jiff::{SignedDuration, Timestamp};
+use protocol::requests::{install, renew};
+use serde::Serialize;
 
 use crate::client::Client;
 use crate::desk::Desk;
-use crate::error::Trouble;
+use crate::error::{Failure, Trouble};
 use crate::hosts::Host;
+use crate::output::Show;
 use crate::registry::{How, Registry};
 
 /// A desk with the authority on it. No other controller signs anything meanwhile.
@@ -17,11 +22,36 @@ pub(crate) struct Office<'a> {
     pub(crate) registry: RefCell<Registry>,
 }
 
+/// What became of a machine that got a new certificate.
+#[derive(Debug, Serialize)]
+pub(crate) struct Renewed {
+    name: String,
+    address: String,
+    serial: String,
+    certificate_ends: Timestamp,
+    took_seconds: f64,
+}
+
+impl Show for Renewed {
+    const SCHEMA: &'static str = "rollcall.renew/1";
+
+    fn table(&self, _: &str) -> String {
+        let Renewed { name, address, certificate_ends, .. } = self;
+        format!("{name} at {address} is renewed, until {certificate_ends:.0}\n")
+    }
+}
+
 impl<'a> Office<'a> {
     /// Takes the authority out.
     pub(crate) fn open(desk: &'a Desk) -> Result<Office<'a>, Trouble> {
-        let credentials = desk.home.credentials()?;
-        Ok(Office { desk, credentials, registry: RefCell::new(Registry::open(&desk.home)?) })
+        // Whoever is nobody here is told so before he is asked for a passphrase.
+        desk.home.credentials()?;
+        Office::with(desk, Registry::open(&desk.home)?)
+    }
+
+    /// With the authority that is out already.
+    pub(crate) fn with(desk: &'a Desk, registry: Registry) -> Result<Office<'a>, Trouble> {
+        Ok(Office { desk, credentials: desk.home.credentials()?, registry: RefCell::new(registry) })
     }
 
     /// Shakes hands as with any agent of one's own.
@@ -31,10 +61,50 @@ impl<'a> Office<'a> {
         Ok(client)
     }
 
-    /// What goes to the machine: its certificate, and that of the authority.
+    /// What goes to the machine: its certificate, and those of the authorities.
     pub(crate) fn sign(&self, request: &[u8], grant: &Grant<'_>, how: How) -> Result<Signed, Trouble> {
-        let mut registry = self.registry.borrow_mut();
-        let certificate = registry.sign(request, grant, how)?;
-        Ok(Signed { certificate, authorities: vec![registry.authority().clone()] })
+        self.registry.borrow_mut().sign(request, grant, how)
+    }
+
+    /// Has a machine make a new key, and gives it a certificate for that.
+    pub(crate) async fn renew(&self, label: &str, life: SignedDuration) -> Result<Renewed, Trouble> {
+        let began = Instant::now();
+        let host = self.desk.resolve(label)?;
+        let mut client = self.greet(&host).await?;
+        let identity = client.greeted().peer.identity.clone();
+        let asked = client.ask(renew::Renew {}).await?;
+        let request = Request::read(asked.der.to_vec().into())
+            .map_err(|error| Failure::nonsense(&host, &error.to_string()))?;
+        let addresses = self.addresses(&identity, &host);
+        let validity = Validity::lasting(life);
+        let grant = Grant { identity: &identity, teams: &[], addresses: &addresses, validity };
+        let signed = self.sign(request.der(), &grant, How::Renew)?;
+        let serial = Peer::read(&signed.certificate)?.serial;
+        let certificates = signed.to_text().into_bytes().into();
+        let told = client.ask(install::Install { certificates }).await;
+        // The agent may have taken the certificate and the answer got lost: what counts is what it shows now.
+        let host = Host { expected: Some(identity.name.clone()), ..host };
+        let client = match (self.greet(&host).await, told) {
+            (Ok(client), _) if client.greeted().peer.serial == serial => client,
+            (_, Err(failure)) => return Err(failure.into()),
+            (Err(trouble), Ok(_)) => return Err(trouble),
+            (Ok(client), Ok(_)) => return Err(Failure::not_shown(&host, &client.greeted().peer).into()),
+        };
+        let greeted = client.greeted();
+        Ok(Renewed {
+            name: identity.name.to_string(),
+            address: greeted.reached.to_string(),
+            serial: serial.to_string(),
+            certificate_ends: greeted.peer.not_after,
+            took_seconds: began.elapsed().as_secs_f64(),
+        })
+    }
+
+    /// Those of the certificate before, where it was signed here.
+    fn addresses(&self, identity: &Identity, host: &Host) -> Vec<Address> {
+        match self.registry.borrow().newest(identity) {
+            Some(issued) => issued.addresses.clone(),
+            None => host.endpoints.iter().map(|endpoint| endpoint.address.clone()).collect(),
+        }
     }
 }

@@ -7,10 +7,10 @@ use std::fs::File;
 
 use certs::store::{self, Existing};
 use certs::{
-    Address, Algorithm, Authority, Credentials, Grant, Identity, Name, Peer, Revocations, Role, Serial,
+    Address, Algorithm, Authority, Credentials, Fingerprint, Grant, Identity, Name, Passphrase, Peer,
+    Revocations, Role, Serial, Signed,
 };
 use jiff::Timestamp;
-use rustls_pki_types::CertificateDer;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Trouble;
@@ -30,6 +30,8 @@ pub enum How {
     Renew,
     /// Another operator.
     Operator,
+    /// The operator at whose desk another authority was put in the place of the first.
+    Rotate,
 }
 
 impl fmt::Display for How {
@@ -50,6 +52,8 @@ pub struct Issued {
     pub signed_at: Timestamp,
     /// What for.
     pub how: How,
+    /// Which authority signed it, by its fingerprint; nothing where there was one only so far.
+    pub authority: Option<String>,
 }
 
 /// The same as it stands in the file and in JSON. `role` and `name` are there for those who search it.
@@ -67,11 +71,13 @@ struct Line {
     signed_at: Timestamp,
     addresses: Vec<String>,
     how: How,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    authority: Option<String>,
 }
 
 impl From<Issued> for Line {
     fn from(issued: Issued) -> Line {
-        let Issued { peer, addresses, signed_at, how } = issued;
+        let Issued { peer, addresses, signed_at, how, authority } = issued;
         Line {
             identity: peer.identity.to_string(),
             role: peer.identity.role.to_string(),
@@ -83,6 +89,7 @@ impl From<Issued> for Line {
             signed_at,
             addresses: addresses.iter().map(Address::to_string).collect(),
             how,
+            authority,
         }
     }
 }
@@ -99,7 +106,7 @@ impl TryFrom<Line> for Issued {
             not_after: line.not_after,
         };
         let addresses = line.addresses.iter().map(|address| address.parse()).collect::<Result<_, _>>()?;
-        Ok(Issued { peer, addresses, signed_at: line.signed_at, how: line.how })
+        Ok(Issued { peer, addresses, signed_at: line.signed_at, how: line.how, authority: line.authority })
     }
 }
 
@@ -108,6 +115,8 @@ impl TryFrom<Line> for Issued {
 pub struct Registry {
     home: Home,
     authority: Authority,
+    /// What its key carries.
+    passphrase: Option<Passphrase>,
     issued: Vec<Issued>,
     _locked: File,
 }
@@ -126,14 +135,27 @@ impl Registry {
     /// # Errors
     /// There is no authority in the home, or a file is damaged.
     pub fn under(locked: File, home: &Home) -> Result<Registry, Trouble> {
-        let authority = home.authority()?;
+        let (authority, passphrase) = home.authority()?;
         let file = home.certificates_file();
         let bytes = store::read_list(&file)?;
         let list = List::read(home, &bytes)?;
         if let Some(whole) = list.mended {
             store::write_secret(&file, &whole, Existing::Replace)?;
         }
-        Ok(Registry { home: home.clone(), authority, issued: list.issued, _locked: locked })
+        Ok(Registry { home: home.clone(), authority, passphrase, issued: list.issued, _locked: locked })
+    }
+
+    /// From now on it is another authority, or the same in another stage.
+    ///
+    /// # Errors
+    /// It could not be made, or not be written: then the old one is still there.
+    pub fn with_authority(
+        self,
+        change: impl FnOnce(Authority) -> Result<Authority, certs::Error>,
+    ) -> Result<Registry, Trouble> {
+        let authority = change(self.authority)?;
+        self.home.replace_authority(&authority, self.passphrase.as_ref())?;
+        Ok(Registry { authority, ..self })
     }
 
     /// All that was ever signed, in that order.
@@ -161,18 +183,35 @@ impl Registry {
         newest.into_values()
     }
 
-    /// Every certificate of this role and name that has not ended and is not void.
-    pub fn live(&self, identity: &Identity, known: &Revocations) -> Vec<Serial> {
+    /// Every certificate that has not ended and is not void.
+    pub fn live<'a>(&'a self, known: &'a Revocations) -> impl Iterator<Item = &'a Issued> {
         let now = Timestamp::now();
-        let of_it = |peer: &&Peer| {
-            peer.identity == *identity && peer.not_after > now && !known.contains(&peer.serial)
-        };
-        self.issued.iter().map(|issued| &issued.peer).filter(of_it).map(|peer| peer.serial.clone()).collect()
+        self.issued
+            .iter()
+            .filter(move |issued| issued.peer.not_after > now && !known.contains(&issued.peer.serial))
     }
 
-    /// The certificate of the authority that signs here.
-    pub fn authority(&self) -> &CertificateDer<'static> {
-        self.authority.certificate()
+    /// The same of one role and name.
+    pub fn live_of(&self, identity: &Identity, known: &Revocations) -> Vec<Serial> {
+        let of_it = self.live(known).filter(|issued| issued.peer.identity == *identity);
+        of_it.map(|issued| issued.peer.serial.clone()).collect()
+    }
+
+    /// The authority that signs here.
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// Whether the authority that signs here now has signed a certificate.
+    ///
+    /// # Errors
+    /// Never in practice: the authority can be read.
+    pub fn has_signed(&self, issued: &Issued) -> Result<bool, Trouble> {
+        Ok(issued.authority.as_deref() == Some(&self.fingerprint()?))
+    }
+
+    fn fingerprint(&self) -> Result<String, Trouble> {
+        Ok(Fingerprint::of_certificate(self.authority.certificate())?.to_string())
     }
 
     /// Until when the authority can sign.
@@ -199,15 +238,10 @@ impl Registry {
     ///
     /// # Errors
     /// It cannot be signed, or the list cannot be written.
-    pub fn sign(
-        &mut self,
-        request: &[u8],
-        grant: &Grant<'_>,
-        how: How,
-    ) -> Result<CertificateDer<'static>, Trouble> {
-        let certificate = self.authority.sign(request, grant)?;
-        self.note(Peer::read(&certificate)?, grant, how)?;
-        Ok(certificate)
+    pub fn sign(&mut self, request: &[u8], grant: &Grant<'_>, how: How) -> Result<Signed, Trouble> {
+        let signed = self.authority.sign(request, grant)?;
+        self.note(Peer::read(&signed.certificate)?, grant, how)?;
+        Ok(signed)
     }
 
     /// Signs a list on which these certificates stand too, besides those that `known` has and that have not ended. The
@@ -229,7 +263,13 @@ impl Registry {
     }
 
     fn note(&mut self, peer: Peer, grant: &Grant<'_>, how: How) -> Result<(), Trouble> {
-        let issued = Issued { peer, addresses: grant.addresses.to_vec(), signed_at: Timestamp::now(), how };
+        let issued = Issued {
+            peer,
+            addresses: grant.addresses.to_vec(),
+            signed_at: Timestamp::now(),
+            how,
+            authority: Some(self.fingerprint()?),
+        };
         let file = self.home.certificates_file();
         let line = serde_json::to_string(&issued)
             .map_err(|error| Trouble::Here(format!("{}: {error}", file.display()), String::new()))?;
@@ -369,7 +409,7 @@ mod tests {
         }
         drop(registry);
         let whole = fs::read_to_string(home.certificates_file()).unwrap();
-        for (good, bad) in [("agent/web-2", "agent/Web-2"), ("\"how\":\"issue\"}", "\"ho"), ("{", "\u{0}")] {
+        for (good, bad) in [("agent/web-2", "agent/Web-2"), ("\"how\":\"issue\"", "\"ho"), ("{", "\u{0}")] {
             let mut lines: Vec<String> = whole.lines().map(str::to_owned).collect();
             lines[1] = lines[1].replacen(good, bad, 1);
             let text = lines.join("\n") + "\n";

@@ -12,7 +12,7 @@ use agent::state::State;
 use agent::{Agent, adoption, cli, owner};
 use certs::adoption::{Binding, Code, Side};
 use certs::tls::adoption::client_config;
-use certs::{Algorithm, Authority, Grant, Identity, Signed, Validity};
+use certs::{Algorithm, Authority, Grant, Identity, Validity};
 use protocol::adoption::{ALPN, FromAgent, ToAgent};
 use protocol::{Kind, MAX_REPLY_FRAME, MessageStream};
 use tempfile::TempDir;
@@ -130,8 +130,7 @@ impl Desk {
 fn papers(authority: &Authority, request: &[u8]) -> String {
     let identity = Identity::agent("web-1".parse().unwrap());
     let grant = Grant { identity: &identity, teams: &[], addresses: &[], validity: Validity::days(1) };
-    let certificate = authority.sign(request, &grant).unwrap();
-    Signed { certificate, authorities: vec![authority.certificate().clone()] }.to_text()
+    authority.sign(request, &grant).unwrap().to_text()
 }
 
 fn authority() -> Authority {

@@ -26,8 +26,7 @@ fn sign(by: &Authority, request: &[u8], identity: &str) -> Install {
     let identity: Identity = identity.parse().unwrap();
     let addresses = ["127.0.0.1".parse().unwrap()];
     let grant = Grant { identity: &identity, teams: &[], addresses: &addresses, validity: Validity::days(9) };
-    let certificate = by.sign(request, &grant).unwrap();
-    let signed = Signed { certificate, authorities: vec![by.certificate().clone()] };
+    let signed = by.sign(request, &grant).unwrap();
     Install { certificates: signed.to_text().into_bytes().into() }
 }
 
@@ -64,7 +63,8 @@ async fn only_the_authority_makes_an_agent_change_its_certificate() {
     }
     let mine = agent_credentials(&site.authority, "web-1");
     ask(&mut wire, 1, Renew {}).await;
-    let papers = Signed { certificate: mine.into_key_and_certificate().1, authorities: Vec::new() };
+    let certificate = mine.into_key_and_certificate().1;
+    let papers = Signed { certificate, authorities: Vec::new(), vouchers: Vec::new() };
     let of_another_key = Install { certificates: papers.to_text().into_bytes().into() };
     assert!(refused(&mut wire, of_another_key).await.message.contains("it is for another key"));
     ask(&mut wire, 1, Renew {}).await;

@@ -9,7 +9,8 @@ use rcgen::{KeyPair, PublicKeyData};
 use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use super::{Existing, open, read_secret, read_text, write_secret};
-use crate::identity::is_authority;
+use crate::authority::Succession;
+use crate::identity::{is_authority, is_voucher};
 use crate::{Authority, Credentials, Error, Passphrase, Pending, Request, RevocationList, Signed};
 
 impl Credentials {
@@ -20,8 +21,8 @@ impl Credentials {
     pub fn load(path: &Path) -> Result<Credentials, Error> {
         let mut parts = Parts::load(path)?;
         let key = parts.the_key().map_err(|fault| Error::file(path, fault))?;
-        let Signed { certificate, authorities } = parts.signed().map_err(|fault| Error::file(path, fault))?;
-        Credentials::new(PrivateKeyDer::Pkcs8(key), certificate, authorities)
+        let signed = parts.signed().map_err(|fault| Error::file(path, fault))?;
+        Credentials::new(PrivateKeyDer::Pkcs8(key), signed)
             .map_err(|fault| Error::file(path, fault.to_string()))
     }
 
@@ -34,24 +35,27 @@ impl Credentials {
         let text = format!(
             "# Identity of {identity}. This file holds its private key: keep it to yourself.\n{}{}",
             pem(KEY, self.key.secret_der()),
-            chain(&self.certificate, &self.authorities)
+            self.signed.to_text()
         );
         write_secret(path, text.as_bytes(), existing)
     }
 }
 
 impl Authority {
-    /// Reads the authority's key and certificate.
+    /// Reads the authority's key and certificate; and those of the one before, while both are believed.
     ///
     /// # Errors
-    /// The file cannot be read or is loosely kept, does not hold exactly these two, or [`Error::Protected`].
+    /// The file cannot be read or is loosely kept, does not hold exactly these, or [`Error::Protected`].
     pub fn load(path: &Path) -> Result<Authority, Error> {
         let mut parts = Parts::load(path)?;
         if parts.keys.is_empty() && !parts.locked.is_empty() {
             return Err(Error::Protected(path.to_owned()));
         }
-        let key = parts.the_key().map_err(|fault| Error::file(path, fault))?;
-        Authority::assemble(path, &key, parts.certificates)
+        let keys = match parts.vouchers.is_empty() {
+            true => vec![parts.the_key().map_err(|fault| Error::file(path, fault))?],
+            false => std::mem::take(&mut parts.keys),
+        };
+        Authority::assemble(path, &keys, parts)
     }
 
     /// Reads an authority whose key carries a passphrase.
@@ -60,27 +64,49 @@ impl Authority {
     /// Those of [`Authority::load`], and [`Error::WrongPassphrase`].
     pub fn unlock(path: &Path, passphrase: &Passphrase) -> Result<Authority, Error> {
         let parts = Parts::load(path)?;
-        let [locked] = <[_; 1]>::try_from(parts.locked).map_err(|found| {
-            Error::file(path, format!("it holds {} locked keys instead of one", found.len()))
-        })?;
-        let key = passphrase.unlock(&locked).ok_or_else(|| Error::WrongPassphrase(path.to_owned()))?;
-        Authority::assemble(path, &key, parts.certificates)
+        if parts.vouchers.is_empty() && parts.locked.len() != 1 {
+            return Err(Error::file(
+                path,
+                format!("it holds {} locked keys instead of one", parts.locked.len()),
+            ));
+        }
+        let unlocked: Option<Vec<_>> = parts.locked.iter().map(|locked| passphrase.unlock(locked)).collect();
+        let keys = unlocked.ok_or_else(|| Error::WrongPassphrase(path.to_owned()))?;
+        Authority::assemble(path, &keys, parts)
     }
 
-    /// Reads the authority's certificate alone: whatever its key carries, that is no secret.
+    /// Reads the certificates of those that are to be believed: whatever their keys carry, that is no secret.
     ///
     /// # Errors
-    /// The file cannot be read or is loosely kept, or does not hold exactly one.
-    pub fn certificate_in(path: &Path) -> Result<CertificateDer<'static>, Error> {
-        the_one(path, Parts::load(path)?.certificates)
+    /// The file cannot be read or is loosely kept, or holds something else.
+    pub fn believed_in(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+        Parts::load(path)?.authorities(path)
     }
 
-    fn assemble(
+    /// The first key is the authority's, and the second that of the one before.
+    fn assemble(path: &Path, keys: &[PrivatePkcs8KeyDer<'_>], parts: Parts) -> Result<Authority, Error> {
+        let voucher = parts.vouchers.first().cloned();
+        let certificates = parts.authorities(path)?;
+        if certificates.len() != keys.len() {
+            return Err(Error::file(
+                path,
+                format!("it holds {} keys for {} authorities", keys.len(), certificates.len()),
+            ));
+        }
+        let pairs = certificates.into_iter().zip(keys);
+        let mut found = pairs
+            .map(|(certificate, key)| Authority::pair(path, certificate, key))
+            .collect::<Result<Vec<_>, _>>()?;
+        let before = if found.len() > 1 { found.pop().map(Box::new) } else { None };
+        let authority = found.pop().ok_or_else(|| Error::file(path, "there is no authority in it"))?;
+        Ok(authority.succeeding(voucher.map(|voucher| Succession { voucher, before })))
+    }
+
+    fn pair(
         path: &Path,
+        certificate: CertificateDer<'static>,
         key: &PrivatePkcs8KeyDer<'_>,
-        certificates: Vec<CertificateDer<'static>>,
     ) -> Result<Authority, Error> {
-        let certificate = the_one(path, certificates)?;
         let unusable = |error| Error::file(path, format!("the key in it cannot be used: {error}"));
         let key = KeyPair::try_from(key).map_err(unusable)?;
         if x509_public_key(&certificate)? != key.subject_public_key_info() {
@@ -94,7 +120,7 @@ impl Authority {
     /// # Errors
     /// The file cannot be written, or there is one already.
     pub fn save(&self, path: &Path) -> Result<(), Error> {
-        self.write(path, &pem(KEY, self.key_der()), Existing::Keep)
+        self.write(path, |key| Ok(pem(KEY, key)), Existing::Keep)
     }
 
     /// The same in place of the file that is there, whose key carries a passphrase.
@@ -102,7 +128,7 @@ impl Authority {
     /// # Errors
     /// The file cannot be written; then the old one is still there.
     pub fn save_unlocked(&self, path: &Path) -> Result<(), Error> {
-        self.write(path, &pem(KEY, self.key_der()), Existing::Replace)
+        self.write(path, |key| Ok(pem(KEY, key)), Existing::Replace)
     }
 
     /// The same in place of the file that is there, with a passphrase on the key.
@@ -110,29 +136,31 @@ impl Authority {
     /// # Errors
     /// The file cannot be written; then the old one is still there.
     pub fn save_locked(&self, path: &Path, passphrase: &Passphrase) -> Result<(), Error> {
-        self.write(path, &pem(LOCKED_KEY, &passphrase.lock(self.key_der())?), Existing::Replace)
+        self.write(path, |key| passphrase.lock(key).map(|locked| pem(LOCKED_KEY, &locked)), Existing::Replace)
     }
 
-    fn write(&self, path: &Path, key: &str, existing: Existing) -> Result<(), Error> {
-        let text = format!(
-            "# The authority of this fleet. Whoever holds this file can be anybody: keep it to yourself.\n{key}{}",
-            pem(CERTIFICATE, self.certificate())
-        );
+    fn write(
+        &self,
+        path: &Path,
+        written: impl Fn(&[u8]) -> Result<String, Error>,
+        existing: Existing,
+    ) -> Result<(), Error> {
+        let mut text =
+            "# The authority of this fleet. Whoever holds this file can be anybody: keep it to yourself.\n"
+                .to_owned();
+        let of = |authority: &Authority| -> Result<String, Error> {
+            Ok(written(authority.key_der())? + &pem(CERTIFICATE, authority.certificate()))
+        };
+        text += &of(self)?;
+        if let Some(Succession { voucher, before }) = &self.succession {
+            text += "# The word of the authority before for this one.\n";
+            text += &pem(CERTIFICATE, voucher);
+            if let Some(before) = before {
+                text += "# The authority before, which is believed too until `controller authority rotate --finish`.\n";
+                text += &of(before)?;
+            }
+        }
         write_secret(path, text.as_bytes(), existing)
-    }
-}
-
-fn the_one(
-    path: &Path,
-    certificates: Vec<CertificateDer<'static>>,
-) -> Result<CertificateDer<'static>, Error> {
-    let [certificate] = <[_; 1]>::try_from(certificates).map_err(|found| {
-        Error::file(path, format!("it holds {} certificates instead of one", found.len()))
-    })?;
-    let nameless = |fault: Error| Error::file(path, fault.to_string());
-    match is_authority(&certificate).map_err(nameless)? {
-        true => Ok(certificate),
-        false => Err(Error::file(path, "the certificate in it is not an authority's")),
     }
 }
 
@@ -188,7 +216,9 @@ impl Request {
 impl Signed {
     /// For the way: nothing of it is secret.
     pub fn to_text(&self) -> String {
-        chain(&self.certificate, &self.authorities)
+        let Signed { certificate, authorities, vouchers } = self;
+        let chain = std::iter::once(certificate).chain(vouchers).chain(authorities);
+        chain.map(|certificate| pem(CERTIFICATE, certificate)).collect()
     }
 
     /// Reads what came on the way.
@@ -212,7 +242,7 @@ impl Signed {
     pub fn save(&self, path: &Path) -> Result<(), Error> {
         let text = format!(
             "# A certificate for a key that is elsewhere. Nothing in it is secret.\n{}",
-            chain(&self.certificate, &self.authorities)
+            self.to_text()
         );
         write_secret(path, text.as_bytes(), Existing::Keep)
     }
@@ -248,7 +278,8 @@ impl Handed {
     }
 }
 
-/// Reads revocation lists, the newest first, and believes them if these authorities signed them; none when there is no file.
+/// Reads revocation lists, the newest first; none when there is no file. The newest must be of one of these authorities.
+/// Beside it may be lists of one that is believed no longer, and with them goes what they say.
 pub(crate) fn read_lists(
     path: &Path,
     authorities: &[CertificateDer<'_>],
@@ -265,10 +296,14 @@ pub(crate) fn read_lists(
         if block.tag() != LIST {
             return Err(Error::file(path, "it holds something else than revocation lists"));
         }
-        let list = RevocationList::read(block.contents(), authorities);
+        let list = RevocationList::parse(block.contents());
         lists.push(list.map_err(|fault| Error::file(path, fault.to_string()))?);
     }
     lists.sort_by_key(|list| std::cmp::Reverse(list.number()));
+    if lists.first().is_some_and(|newest| !newest.is_of(authorities)) {
+        return Err(Error::file(path, "the revocation list is signed by another authority"));
+    }
+    lists.retain(|list| list.is_of(authorities));
     Ok(lists)
 }
 
@@ -297,7 +332,12 @@ struct Parts {
     keys: Vec<PrivatePkcs8KeyDer<'static>>,
     /// Keys that carry a passphrase.
     locked: Vec<Vec<u8>>,
-    certificates: Vec<CertificateDer<'static>>,
+    /// Those of identities.
+    own: Vec<CertificateDer<'static>>,
+    /// Those by which one authority vouches for another.
+    vouchers: Vec<CertificateDer<'static>>,
+    /// Those of authorities, and whatever cannot be read.
+    authorities: Vec<CertificateDer<'static>>,
     requests: Vec<CertificateSigningRequestDer<'static>>,
 }
 
@@ -320,7 +360,7 @@ impl Parts {
             match section.tag() {
                 KEY => parts.keys.push(section.into_contents().into()),
                 LOCKED_KEY => parts.locked.push(section.into_contents()),
-                CERTIFICATE => parts.certificates.push(section.into_contents().into()),
+                CERTIFICATE => parts.add(section.into_contents().into()),
                 REQUEST => parts.requests.push(section.into_contents().into()),
                 other => {
                     return Err(format!("a block of the kind `{}` has no place in it", other.escape_debug()));
@@ -328,6 +368,30 @@ impl Parts {
             }
         }
         Ok(parts)
+    }
+
+    fn add(&mut self, certificate: CertificateDer<'static>) {
+        let place = match (is_authority(&certificate), is_voucher(&certificate)) {
+            (Ok(false), _) => &mut self.own,
+            (_, Ok(true)) => &mut self.vouchers,
+            _ => &mut self.authorities,
+        };
+        place.push(certificate);
+    }
+
+    /// Those of the authorities that are to be believed, in a file that holds nothing else.
+    fn authorities(self, path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+        if let [broken] = &self.authorities[..] {
+            is_authority(broken).map_err(|fault| Error::file(path, fault.to_string()))?;
+        }
+        match (self.own.len(), self.authorities.len()) {
+            (0, 1) => Ok(self.authorities),
+            (0, 2) if self.vouchers.len() == 1 => Ok(self.authorities),
+            (1, 0) => Err(Error::file(path, "the certificate in it is not an authority's")),
+            (own, found) => {
+                Err(Error::file(path, format!("it holds {} certificates instead of one", own + found)))
+            }
+        }
     }
 
     fn the_key(&mut self) -> Result<PrivatePkcs8KeyDer<'static>, String> {
@@ -342,10 +406,14 @@ impl Parts {
 
     /// The identity's certificate, and those of the authorities.
     fn signed(&mut self) -> Result<Signed, &'static str> {
-        let is_own = |certificate: &CertificateDer<'_>| !is_authority(certificate).unwrap_or(true);
-        let own = self.certificates.iter().position(is_own);
-        let certificate = self.certificates.remove(own.ok_or("there is no identity's certificate in it")?);
-        Ok(Signed { certificate, authorities: std::mem::take(&mut self.certificates) })
+        let take = std::mem::take;
+        let (mut own, vouchers, authorities) =
+            (take(&mut self.own), take(&mut self.vouchers), take(&mut self.authorities));
+        match own.pop() {
+            None => Err("there is no identity's certificate in it"),
+            Some(_) if !own.is_empty() => Err("it holds more than one identity's certificate"),
+            Some(certificate) => Ok(Signed { certificate, authorities, vouchers }),
+        }
     }
 
     fn the_request(self, path: &Path) -> Result<Request, Error> {
@@ -373,10 +441,6 @@ fn check_outside(text: &str) -> Result<(), String> {
         None if text.trim().is_empty() => Err("the file is empty".to_owned()),
         None => Ok(()),
     }
-}
-
-fn chain(certificate: &CertificateDer<'_>, authorities: &[CertificateDer<'_>]) -> String {
-    std::iter::once(certificate).chain(authorities).map(|certificate| pem(CERTIFICATE, certificate)).collect()
 }
 
 fn pem(label: &str, der: &[u8]) -> String {

@@ -156,7 +156,8 @@ impl Adopt {
     ) -> Result<Signed, Trouble> {
         let home = &office.desk.home;
         let identity = Identity::agent(name.clone());
-        let of_old = office.registry.borrow().live(&identity, office.credentials.revocations());
+        let known = office.credentials.revocations();
+        let of_old = office.registry.borrow().live_of(&identity, known);
         if !of_old.is_empty() && !self.replace {
             let hint = "choose another with --name; or, if that machine was set up anew, take the name with --replace";
             return Err(Trouble::Here(format!("there is a machine called {name} already"), hint.to_owned()));
@@ -170,7 +171,7 @@ impl Adopt {
         let validity = Validity::days(self.days);
         let grant = Grant { identity: &identity, teams: &[], addresses: &addresses, validity };
         if !of_old.is_empty() {
-            office.registry.borrow().revoke(office.credentials.revocations(), &of_old)?;
+            office.registry.borrow().revoke(known, &of_old)?;
         }
         office.sign(&applied.request, &grant, How::Adopt)
     }

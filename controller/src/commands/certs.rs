@@ -65,6 +65,9 @@ impl Certs {
         }
         if desk.is_table() {
             desk.print(&self.table(&rows, now))?;
+            if desk.home.rotation_file().exists() {
+                desk.remark("Another authority is taking the place of the first; go on with: controller authority rotate");
+            }
         } else if desk.is_one_document() {
             desk.print(&json::document_of(&Document { schema: SCHEMA, certificates: &rows }))?;
         } else {
@@ -157,7 +160,7 @@ mod tests {
             not_before: now,
             not_after: now + SignedDuration::from_hours(ends_in_hours),
         };
-        Issued { peer, addresses: Vec::new(), signed_at: now, how: How::Issue }
+        Issued { peer, addresses: Vec::new(), signed_at: now, how: How::Issue, authority: None }
     }
 
     #[test]

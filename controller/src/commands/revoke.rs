@@ -42,7 +42,7 @@ impl Revoke {
     pub(crate) fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
         let name = &self.name;
         let registry = Registry::open(&desk.home)?;
-        let known = desk.home.revocations(std::slice::from_ref(registry.authority()))?;
+        let known = desk.home.revocations(&registry.authority().believed())?;
         let role = self.role.map(Role::from);
         let meant = |found: Role| role.is_none_or(|role| role == found);
         let named: Vec<_> = registry

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use certs::{Algorithm, Authority, Credentials, Grant, Identity, Validity};
+use certs::{Algorithm, Authority, Credentials, Grant, Identity, Signed, Validity};
 use jiff::{SignedDuration, Timestamp};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
@@ -55,7 +55,7 @@ impl<'a> Minted<'a> {
 pub(crate) fn believing_in(site: &Site, credentials: Credentials) -> Credentials {
     let ours = Authority::load(&site.home().join("authority.pem")).unwrap();
     let (key, certificate) = credentials.into_key_and_certificate();
-    Credentials::new(key, certificate, vec![ours.certificate().clone()]).unwrap()
+    Credentials::new(key, Signed { certificate, authorities: ours.believed(), vouchers: Vec::new() }).unwrap()
 }
 
 /// What a fake agent does once it has said its piece.

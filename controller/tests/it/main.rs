@@ -20,5 +20,6 @@ mod real_path;
 mod registry;
 mod renewal;
 mod revocation;
+mod rotation;
 mod site;
 mod verbs;

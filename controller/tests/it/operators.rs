@@ -127,10 +127,10 @@ fn certificate(authority: &Authority, bob: &Bob<'_>, identity: &str, ends_in_hou
     let validity = Validity { not_before: now - hours(48), not_after: now + hours(ends_in_hours) };
     let identity: Identity = identity.parse().unwrap();
     let grant = Grant { identity: &identity, teams: &[], addresses: &[], validity };
-    let certificate = authority.sign(pending.request().der(), &grant).unwrap();
+    let signed = authority.sign(pending.request().der(), &grant).unwrap();
     let file = bob.site.path("bob.certificate");
     let _ = fs::remove_file(&file);
-    certs::Signed { certificate, authorities: vec![authority.certificate().clone()] }.save(&file).unwrap();
+    signed.save(&file).unwrap();
 }
 
 #[test]

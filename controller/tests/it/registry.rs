@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
-use certs::Credentials;
+use certs::{Credentials, Fingerprint};
 use serde_json::Value;
 
 use crate::site::{Site, controller, text};
@@ -46,9 +46,12 @@ fn scripts_get_every_field_in_one_document_or_a_line_each() {
         "signed_at": web_1["signed_at"],
         "addresses": ["192.0.2.7"],
         "how": "issue",
+        "authority": web_1["authority"],
         "state": "current",
     });
     assert_eq!(*web_1, expected);
+    let authority = Fingerprint::of_certificate(&bundle.authorities()[0]).unwrap().to_string();
+    assert_eq!(web_1["authority"], authority);
     let lines = site.good(&["certs", "--output", "jsonl"]);
     let last: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
     assert_eq!((&last["schema"], &last["serial"]), (&"rollcall.certs/1".into(), &web_1["serial"]));

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use certs::{Fingerprint, Grant, Identity, Name, Request, Signed};
+use certs::{Fingerprint, Grant, Identity, Name, Request};
 use clap::Args;
 
 use super::{Terms, lines, list, say_if_taken};
@@ -42,15 +42,14 @@ impl Sign {
         let teams = self.terms.teams();
         let grant =
             Grant { identity: &identity, teams: &teams, addresses: &[], validity: self.terms.validity() };
-        let certificate = registry.sign(request.der(), &grant, How::Operator)?;
-        let authority = registry.authority().clone();
+        let signed = registry.sign(request.der(), &grant, How::Operator)?;
         desk.print(&lines(&[
             ("name", name.to_string()),
             ("teams", list(&teams)),
             ("key", request.fingerprint().to_string()),
-            ("authority", Fingerprint::of_certificate(&authority)?.to_string()),
+            ("authority", Fingerprint::of_certificate(registry.authority().certificate())?.to_string()),
         ]))?;
-        Signed { certificate, authorities: vec![authority] }.save(&file)?;
+        signed.save(&file)?;
         desk.remark(&format!(
             "{} is signed, and holds no secret. Before you send it, compare both with {name}, by telephone: who sends\n\
              another's request gets another's name. Then, there:\n\

@@ -1,0 +1,254 @@
+//! Another authority in the place of the first: machines that are away, operators, passphrases, cuts, and who is left behind.
+
+use std::fs;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use certs::{Authority, Credentials};
+use controller::client::Client;
+use controller::home::Home;
+use controller::hosts::Host;
+use controller::trace::Trace;
+use protocol::requests::uptime::Uptime;
+
+use crate::foundling::{Foundling, WRITES, can_be_killed_at_writes};
+use crate::site::{MASKS, Site, text};
+
+const ROTATE: [&str; 2] = ["authority", "rotate"];
+const FINISH: [&str; 3] = ["authority", "rotate", "--finish"];
+
+/// A home, and this many agents in processes of their own that belong to it.
+fn fleet(count: usize) -> (Site, Vec<Foundling>) {
+    let site = Site::new();
+    let agents = (1..=count).map(|number| {
+        let mut found = Foundling::new();
+        let code = found.code();
+        let name = format!("web-{number}");
+        let adopted = site.run_with_input(&["adopt", &found.address, "--name", &name], code.as_bytes());
+        assert_eq!(adopted.status.code(), Some(0), "{}", text(&adopted.stderr));
+        found
+    });
+    let agents = agents.collect();
+    (site, agents)
+}
+
+/// How many authorities each program believes.
+fn believed(found: &Foundling) -> usize {
+    found.identity().unwrap().authorities().len()
+}
+
+/// What it says on standard error, and with which code it ends.
+fn said(site: &Site, words: &[&str]) -> (i32, String) {
+    let output = site.run(words);
+    (output.status.code().unwrap(), text(&output.stderr))
+}
+
+/// An operator with a home of his own who knows where the machines are.
+fn operator(site: &Site, name: &str) -> String {
+    let home = site.path(name).to_str().unwrap().to_owned();
+    let bundle = format!("{home}.bundle");
+    site.good(&["operator", "add", name, "--out", &bundle]);
+    site.good(&["--home", &home, "operator", "accept", &bundle]);
+    fs::copy(site.home().join("hosts.toml"), site.path(name).join("hosts.toml")).unwrap();
+    home
+}
+
+#[test]
+fn a_fleet_changes_over_host_by_host_while_everybody_asks() {
+    let (site, mut agents) = fleet(3);
+    let bob = operator(&site, "bob");
+    let over = Arc::new(AtomicBool::new(false));
+    let asking = asker(&site, "web-1", &over);
+
+    // One is away, and the desk may go on when it is back.
+    let (state, address) = (Rc::clone(&agents[2].state), agents[2].address.clone());
+    drop(agents.pop());
+    let (code, words) = said(&site, &ROTATE);
+    assert!(code == 1 && words.contains("changed over: 2, failed: 1"), "{words}");
+    assert!(words.contains("Still with the old one: machines web-3; operators bob."), "{words}");
+    assert_eq!(agents.iter().map(believed).collect::<Vec<_>>(), [2, 2]);
+    // Whoever has only heard of the old authority is believed, and believes.
+    for machine in ["web-1", "web-2"] {
+        site.good(&["--home", &bob, "uptime", machine]);
+    }
+    agents.push(Foundling::listening(&state, &address).unwrap());
+    assert_eq!(believed(&agents[2]), 1);
+    site.good(&["uptime", "web-3"]);
+    let (code, words) = said(&site, &FINISH);
+    assert_eq!(code, 2);
+    assert!(words.contains("the old authority is still needed by machines web-3; operators bob"), "{words}");
+    assert!(said(&site, &["certs"]).1.contains("go on with: controller authority rotate"));
+
+    // Lists travel to all of them meanwhile.
+    site.good(&["operator", "add", "gone", "--out", site.path("gone").to_str().unwrap()]);
+    site.good(&["revoke", "gone"]);
+    site.good(&["sync", "--all"]);
+    let (code, words) = said(&site, &ROTATE);
+    assert!(code == 0 && words.contains("changed over: 1, failed: 0"), "{words}");
+    assert!(words.contains("Still with the old one: operators bob."), "{words}");
+    let carol = operator(&site, "carol");
+
+    let (code, words) = said(&site, &[&FINISH[..], &["--without", "bob"]].concat());
+    assert_eq!(code, 0, "{words}");
+    assert!(words.contains("have forgotten the old authority: 3, failed: 0"), "{words}");
+    assert_eq!(agents.iter().map(believed).collect::<Vec<_>>(), [1, 1, 1]);
+    assert!(!site.home().join("rotation.jsonl").exists());
+    let own = Credentials::load(&site.home().join("identity.pem")).unwrap();
+    let authority = Authority::load(&site.home().join("authority.pem")).unwrap();
+    assert!(!authority.is_succeeding() && own.authorities() == authority.believed());
+    for machine in ["web-1", "web-2", "web-3"] {
+        site.good(&["uptime", machine]);
+        site.good(&["--home", &carol, "uptime", machine]);
+        assert_eq!(said(&site, &["--home", &bob, "uptime", machine]).0, 3);
+    }
+    over.store(true, Ordering::Relaxed);
+    assert!(site.runtime.block_on(asking).unwrap() > 10);
+
+    let again = started_again(agents.swap_remove(0));
+    site.good(&["uptime", "web-1"]);
+    assert_eq!(said(&site, &["--home", &bob, "uptime", "web-1"]).0, 3);
+    let log = fs::read_to_string(again.state.path().join("audit/current.jsonl")).unwrap();
+    assert_eq!(log.matches("\"why\":\"believes these authorities from now on: ").count(), 2, "{log}");
+}
+
+/// What is on the disk is what is in force.
+fn started_again(found: Foundling) -> Foundling {
+    let (state, address) = (Rc::clone(&found.state), found.address.clone());
+    drop(found);
+    Foundling::listening(&state, &address).unwrap()
+}
+
+/// Asks on one connection after the other until it is `over`.
+fn asker(site: &Site, machine: &str, over: &Arc<AtomicBool>) -> tokio::task::JoinHandle<usize> {
+    let home = Home::locate(Some(&site.home()));
+    let host = Host::resolve(machine, &home.inventory().unwrap()).unwrap();
+    let over = Arc::clone(over);
+    site.runtime.spawn(async move {
+        let mut answers = 0;
+        while !over.load(Ordering::Relaxed) {
+            let limit = std::time::Duration::from_secs(10);
+            let credentials = home.credentials().unwrap();
+            let client = Client::connect(&host, &credentials, limit, Trace::new(false)).await;
+            let mut client = client.unwrap_or_else(|trouble| panic!("{}", trouble.text()));
+            client.ask(Uptime {}).await.unwrap_or_else(|failure| panic!("{failure:?}"));
+            answers += 1;
+        }
+        answers
+    })
+}
+
+#[test]
+fn one_that_is_away_when_it_should_forget_is_told_when_it_is_back() {
+    let (site, mut agents) = fleet(2);
+    assert_eq!(said(&site, &ROTATE).0, 0);
+    let (state, address) = (Rc::clone(&agents[1].state), agents[1].address.clone());
+    drop(agents.pop());
+    let (code, words) = said(&site, &FINISH);
+    assert!(code == 1 && words.contains("Only these do, until they are reached: machines web-2."), "{words}");
+    let authority = fs::read_to_string(site.home().join("authority.pem")).unwrap();
+    assert_eq!(authority.matches("BEGIN PRIVATE KEY").count(), 1, "the old key is gone");
+    let (code, words) = said(&site, &ROTATE);
+    assert!(code == 2 && words.contains("is being forgotten already"), "{words}");
+    agents.push(Foundling::listening(&state, &address).unwrap());
+    site.good(&["uptime", "web-2"]);
+    assert_eq!(said(&site, &FINISH).0, 0);
+    assert_eq!(agents.iter().map(believed).collect::<Vec<_>>(), [1, 1]);
+    assert_eq!(said(&site, &FINISH).0, 2, "there is nothing to finish");
+    // And all of it once more.
+    assert_eq!((said(&site, &ROTATE).0, said(&site, &FINISH).0), (0, 0));
+    site.good(&["uptime", "web-2"]);
+}
+
+#[test]
+fn a_passphrase_stays_on_the_keys_and_nothing_is_signed_without_it() {
+    let (site, agents) = fleet(1);
+    let with = |words: &[&str]| {
+        let output = site.run_with_input(&[words, &["--passphrase-fd", "0"]].concat(), b"correct horse\n");
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    };
+    let authority = || fs::read_to_string(site.home().join("authority.pem")).unwrap();
+    with(&["authority", "protect"]);
+    let before = authority();
+    assert_eq!(site.run(&ROTATE).status.code(), Some(2));
+    assert_eq!(authority(), before);
+    with(&ROTATE);
+    assert_eq!(authority().matches("BEGIN ENCRYPTED PRIVATE KEY").count(), 2);
+    with(&["authority", "unprotect"]);
+    assert_eq!(authority().matches("BEGIN PRIVATE KEY").count(), 2);
+    with(&["authority", "protect"]);
+    with(&FINISH);
+    assert_eq!(authority().matches("BEGIN ENCRYPTED PRIVATE KEY").count(), 1);
+    assert_eq!(believed(&agents[0]), 1);
+}
+
+/// Kills the controller at each of its writes, one after the other, and goes on: nobody is left behind, and nothing is lost.
+#[test]
+fn a_rotation_that_is_cut_off_anywhere_goes_on() {
+    if !can_be_killed_at_writes() {
+        return;
+    }
+    let (site, agents) = fleet(1);
+    site.good(&["operator", "add", "gone", "--out", site.path("gone").to_str().unwrap()]);
+    site.good(&["revoke", "gone"]);
+    let mut cuts = 0;
+    for call in WRITES {
+        for count in 1.. {
+            assert!(count < 60, "no rotation ever got through");
+            let inject = format!("inject={call}:signal=SIGKILL:when={count}");
+            let killed = |words: &[&str]| {
+                let mut command = std::process::Command::new("strace");
+                command.args(["-f", "-qq", "-o", "/dev/null", "-e", call, "-e", &inject]);
+                command.arg(env!("CARGO_BIN_EXE_controller")).args(words);
+                let output = command.env("ROLLCALL_HOME", site.home()).output().unwrap();
+                output.status.code().is_none_or(|code| code > 128)
+            };
+            let first = killed(&ROTATE);
+            site.good(&["uptime", "web-1"]);
+            let words = said(&site, &ROTATE);
+            assert_eq!(words.0, 0, "{call} {count}: {}", words.1);
+            let second = killed(&FINISH);
+            site.good(&["uptime", "web-1"]);
+            let words = said(&site, &FINISH);
+            let is_over = words.1.contains("no authority is taking the place of another");
+            assert!(words.0 == 0 || is_over, "{call} {count}: {}", words.1);
+            assert_eq!(believed(&agents[0]), 1, "{call} {count}");
+            assert!(site.good(&["certs"]).contains("revoked"));
+            if !first && !second {
+                break;
+            }
+            cuts += 1;
+        }
+    }
+    assert!(cuts > 20, "{cuts}");
+}
+
+#[test]
+fn what_is_asked_at_the_wrong_time_is_refused_in_one_sentence() {
+    let (site, mut agents) = fleet(1);
+    let mut told = String::new();
+    let mut tell = |words: &[&str]| {
+        let (code, said) = said(&site, words);
+        told += &format!("$ controller {}\n{said}[{code}]\n\n", words.join(" "));
+    };
+    tell(&FINISH);
+    tell(&["authority", "rotate", "--without", "web-1"]);
+    tell(&["--home", "/nonexistent", "authority", "rotate"]);
+    drop(agents.pop());
+    tell(&ROTATE);
+    tell(&FINISH);
+    tell(&[&FINISH[..], &["--without", "nobody"]].concat());
+    fs::write(site.home().join("hosts.toml"), "").unwrap();
+    tell(&ROTATE);
+    tell(&[&FINISH[..], &["--without", "web-1"]].concat());
+    tell(&FINISH);
+    let mut settings = insta::Settings::clone_current();
+    MASKS.iter().for_each(|(pattern, mask)| settings.add_filter(pattern, *mask));
+    settings.add_filter(r"([0-9a-f]{4} ){15}[0-9a-f]{4}", "[fingerprint]");
+    settings.add_filter(&regex_of(&site), "[home]");
+    settings.bind(|| insta::assert_snapshot!(told));
+}
+
+fn regex_of(site: &Site) -> String {
+    site.home().to_str().unwrap().replace('.', r"\.")
+}
