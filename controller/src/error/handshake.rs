@@ -79,7 +79,10 @@ impl Failure {
             Reason::UnknownAuthority => {
                 failure(Kind::UnknownAuthority, format!("{address} belongs to another authority"))
                     .because("its certificate is not signed by the authority in this home")
-                    .hint("name the right home with --home, or issue it an identity of this fleet")
+                    .hint(
+                        "name the right home with --home, or issue it an identity of this fleet; after `authority rotate`, \
+                         take a new certificate of your own",
+                    )
             }
             Reason::WrongName(found) => {
                 let message =
