@@ -23,6 +23,9 @@ pub(crate) const SET_A_CLOCK: &str = "compare `date -u` on both machines and set
 const SET_THIS_CLOCK: &str = "set this machine's clock; `timedatectl set-ntp true` keeps it right";
 const USUAL_PORT: &str = "agents listen on port 5669 unless told otherwise";
 
+const OTHER_AUTHORITY: &str = "name the right home with --home, or issue it an identity of this fleet; after \
+                               `authority rotate`, take a new certificate of your own";
+
 impl Failure {
     /// A handshake that failed, or a verdict that came with the first bytes after it.
     pub fn handshake(host: &Host, address: SocketAddr, own: &Peer, error: &io::Error) -> Failure {
@@ -79,10 +82,7 @@ impl Failure {
             Reason::UnknownAuthority => {
                 failure(Kind::UnknownAuthority, format!("{address} belongs to another authority"))
                     .because("its certificate is not signed by the authority in this home")
-                    .hint(
-                        "name the right home with --home, or issue it an identity of this fleet; after `authority rotate`, \
-                         take a new certificate of your own",
-                    )
+                    .hint(OTHER_AUTHORITY)
             }
             Reason::WrongName(found) => {
                 let message =
