@@ -184,6 +184,20 @@ impl Revocations {
         self.read().iter().flat_map(|list| list.serials.iter().cloned()).collect()
     }
 
+    /// Takes from the file what another program has written there.
+    ///
+    /// # Errors
+    /// The file is damaged.
+    pub fn look_again(&self) -> Result<(), Error> {
+        let Some(kept) = &self.kept else { return Ok(()) };
+        let there = store::read_lists(&kept.file, &kept.authorities())?;
+        let mut lists = self.lists.write().unwrap_or_else(PoisonError::into_inner);
+        for list in there.into_iter().rev() {
+            add(&mut lists, list);
+        }
+        Ok(())
+    }
+
     /// From now on these authorities are believed, and the lists of others are forgotten.
     ///
     /// # Errors

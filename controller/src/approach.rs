@@ -21,7 +21,7 @@ use crate::trace::Trace;
 pub struct Approach<'a> {
     host: &'a Host,
     side: ClientSide,
-    own: &'a Peer,
+    credentials: &'a Credentials,
     limit: Duration,
     trace: Trace,
 }
@@ -39,12 +39,12 @@ impl<'a> Approach<'a> {
     ) -> Result<Approach<'a>, Trouble> {
         let side = ClientSide::new(credentials, ALPN)
             .map_err(|error| Trouble::Here(error.to_string(), USE_YOUR_OWN.to_owned()))?;
-        Ok(Approach { host, side, own: credentials.own(), limit, trace })
+        Ok(Approach { host, side, credentials, limit, trace })
     }
 
     /// Who goes.
-    pub(crate) fn own(&self) -> &Peer {
-        self.own
+    pub(crate) fn own(&self) -> &'a Peer {
+        self.credentials.own()
     }
 
     /// Goes through all stages, to the first address that connects.
@@ -124,7 +124,7 @@ impl<'a> Approach<'a> {
         let shaken = timeout(limit, TlsConnector::from(config).connect(endpoint.server_name(), socket)).await;
         let stream = shaken
             .map_err(|_| Failure::silent_handshake(host, address, limit))?
-            .map_err(|error| Failure::handshake(host, address, self.own, &error))?;
+            .map_err(|error| Failure::handshake(host, address, self.own(), &error))?;
         let connection = stream.get_ref().1;
         if connection.alpn_protocol() != Some(ALPN) {
             return Err(Failure::wrong_protocol(host, &address).into());
@@ -134,7 +134,7 @@ impl<'a> Approach<'a> {
         let group = group.map_or_else(String::new, |group| format!("{group:?}"));
         self.trace.say(|| format!("TLS 1.3 agreed with {group}"));
         self.trace.say(|| format!("it is {} until {}", peer.identity, peer.not_after));
-        let greeted = Greeted { host: host.clone(), own: self.own.clone(), peer, reached: address, group };
-        Ok(Client::new(stream, greeted, limit, self.trace))
+        let greeted = Greeted { host: host.clone(), own: self.own().clone(), peer, reached: address, group };
+        Ok(Client::new(stream, greeted, Arc::clone(self.credentials.revocations()), limit, self.trace))
     }
 }

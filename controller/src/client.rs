@@ -2,15 +2,16 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use certs::{Credentials, Peer};
+use certs::{Credentials, Peer, Revocations};
 use jiff::Timestamp;
 use protocol::frame::FrameError;
 use protocol::message::{Outcome, Reply, Untyped, put_ask, put_cancel};
 use protocol::{MAX_REPLY_FRAME, MessageStream, Request};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::client::TlsStream;
 
 use crate::approach::Approach;
@@ -18,10 +19,14 @@ use crate::error::{Failure, Trouble};
 use crate::hosts::Host;
 use crate::trace::Trace;
 
+/// How often a conversation that lasts looks for what was revoked meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
 /// A connection to an agent that proved who it is.
 pub struct Client {
     stream: MessageStream<TlsStream<TcpStream>>,
     greeted: Greeted,
+    revocations: Arc<Revocations>,
     timeout: Duration,
     trace: Trace,
     last_id: u64,
@@ -61,16 +66,34 @@ impl Client {
     pub(crate) fn new(
         stream: TlsStream<TcpStream>,
         greeted: Greeted,
+        revocations: Arc<Revocations>,
         timeout: Duration,
         trace: Trace,
     ) -> Client {
         let stream = MessageStream::new(stream, MAX_REPLY_FRAME);
-        Client { stream, greeted, timeout, trace, last_id: 0, judged: false }
+        Client { stream, greeted, revocations, timeout, trace, last_id: 0, judged: false }
     }
 
     /// What the handshake brought to light.
     pub fn greeted(&self) -> &Greeted {
         &self.greeted
+    }
+
+    /// Comes back when it is known at this desk that the agent's certificate is void: another command may have revoked it.
+    pub(crate) fn revoked(&self) -> impl Future<Output = Failure> + 'static {
+        let Greeted { host, peer, reached, .. } = &self.greeted;
+        let (revocations, serial) = (Arc::clone(&self.revocations), peer.serial.clone());
+        let revoked = Failure::revoked(host, *reached);
+        async move {
+            loop {
+                sleep(LOOK_AGAIN).await;
+                // A file that cannot be read for the moment says nothing; whoever connects next is told.
+                let _ = revocations.look_again();
+                if revocations.contains(&serial) {
+                    return revoked;
+                }
+            }
+        }
     }
 
     /// Asks and waits for the one answer.

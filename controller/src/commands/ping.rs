@@ -73,8 +73,10 @@ impl Ping {
             desk.print(&format!("PING {name} ({at}) over TLS: {} bytes of data\n", self.size))?;
         }
         let mut tally = Tally::default();
+        let revoked = client.revoked();
         let failure = tokio::select! {
             failure = self.exchange(desk, &mut client, &mut tally) => failure?,
+            failure = revoked => Some(failure),
             _ = ctrl_c() => None,
         };
         let (sent, received) = (tally.sent, tally.taken.len() as u64);

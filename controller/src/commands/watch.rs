@@ -54,8 +54,10 @@ impl Watch {
             sections: self.section.clone(),
         };
         let id = client.start(&ask).await?;
+        let revoked = client.revoked();
         let interrupted = tokio::select! {
             ended = self.follow(desk, &mut client, id) => ended.map(|()| false)?,
+            failure = revoked => return Err(failure.into()),
             _ = ctrl_c() => true,
         };
         if interrupted {

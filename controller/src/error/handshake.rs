@@ -13,7 +13,8 @@ use crate::expiry::RENEW_OWN;
 use crate::hosts::Host;
 use crate::output::human;
 
-const REISSUE: &str = "make a new identity with `controller issue` and carry it there";
+const REISSUE: &str = "have the machine adopted anew, with `agent reset` and `agent code` there; or make it a new identity with \
+                       `controller issue` and carry it there";
 /// What mends an identity that is not a controller's.
 pub(crate) const USE_YOUR_OWN: &str =
     "use the identity that `controller init` made, or name its home with --home";
@@ -73,6 +74,11 @@ impl Failure {
     /// A certificate that was believed, and yet says nothing of its holder.
     pub(crate) fn nameless(host: &Host, address: SocketAddr) -> Failure {
         Failure::we_disbelieve(host, address, &Reason::Nameless)
+    }
+
+    /// A certificate that was revoked while its holder was talked to.
+    pub(crate) fn revoked(host: &Host, address: SocketAddr) -> Failure {
+        Failure::we_disbelieve(host, address, &Reason::Revoked)
     }
 
     fn we_disbelieve(host: &Host, address: SocketAddr, reason: &Reason) -> Failure {

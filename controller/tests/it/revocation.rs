@@ -75,6 +75,28 @@ fn a_revoked_machine_is_not_believed() {
 }
 
 #[test]
+fn a_conversation_with_a_machine_that_gets_revoked_ends() {
+    let fleet = Fleet::new();
+    let talk = |words: &[&str]| {
+        let mut talking = controller(&fleet.alice.home(), words);
+        let mut talking = talking.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut shown = BufReader::new(talking.stdout.take().unwrap());
+        shown.read_line(&mut String::new()).unwrap();
+        (talking, shown)
+    };
+    let talks =
+        [&["watch", "web-1", "--interval", "1h"][..], &["ping", "web-1", "--interval", "1h"]].map(talk);
+    fleet.alice.good(&["revoke", "web-1"]);
+    for (talking, mut shown) in talks {
+        shown.read_to_string(&mut String::new()).unwrap();
+        let ended = talking.wait_with_output().unwrap();
+        let said = text(&ended.stderr);
+        assert!(said.contains("the certificate of 127.0.0.1:") && said.contains(" is revoked\n"), "{said}");
+        assert_ne!(ended.status.code(), Some(0));
+    }
+}
+
+#[test]
 fn lists_only_move_forward_and_the_newer_one_spreads() {
     let fleet = Fleet::new();
     let file = fleet.alice.home().join("revoked.pem");
