@@ -135,7 +135,11 @@ impl Behind for Unowned {
         let proven = tokio::select! {
             proven = self.prove(&mut stream, from, &binding) => proven,
             () = place.lost() => Err(Ended::Gone("dropped: too many want to adopt")),
-            () = self.door.stop.cancelled() => return,
+            // Whoever comes next meets an agent that belongs to somebody: that is no secret.
+            () = self.door.stop.cancelled() => match self.done.is_cancelled() {
+                true => Err(Refusal::already_adopted().into()),
+                false => return,
+            },
         };
         drop(place);
         let adopted = match proven {

@@ -222,6 +222,7 @@ async fn a_new_code_voids_the_old_one() {
 async fn of_many_who_adopt_at_once_exactly_one_wins() {
     let found = Foundling::new().await;
     let code = found.code().await;
+    let mut slow = found.connect().await;
     let mut desks = Vec::new();
     for _ in 0..16 {
         let mut desk = found.connect().await;
@@ -244,6 +245,7 @@ async fn of_many_who_adopt_at_once_exactly_one_wins() {
         }
     }
     assert_eq!(won, 1);
+    assert_eq!(slow.refusal().await, Kind::AlreadyAdopted, "who has not even shown his proof is told too");
     assert!(found.waiting.await.unwrap().is_some());
 }
 
