@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use jiff::SignedDuration;
+use jiff::{Span, SpanRelativeTo};
 use tracing::level_filters::LevelFilter;
 
 use crate::config::{parse_listen, parse_log};
@@ -74,9 +74,10 @@ pub struct Reset {
 /// A code lives for minutes, or for some days where somebody else carries it.
 fn parse_life(text: &str) -> Result<Duration, String> {
     const WEEK: Duration = Duration::from_secs(7 * 86_400);
-    let life = text.parse::<SignedDuration>().ok().and_then(|life| Duration::try_from(life).ok());
+    let life = text.parse::<Span>().and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
+    let life = life.ok().and_then(|life| Duration::try_from(life).ok());
     let life = life.filter(|life| (Duration::from_secs(1)..=WEEK).contains(life));
-    life.ok_or_else(|| "a code lives from 1s to 168h, such as 10m or 1h".to_owned())
+    life.ok_or_else(|| "a code lives from 1s to 7d, such as 10m or 1h".to_owned())
 }
 
 /// What to do with the audit log.

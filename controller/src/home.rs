@@ -306,6 +306,11 @@ impl Home {
                 let hint = "run this where it is kept, or name its home with --home";
                 Trouble::Here(what, hint.to_owned())
             }
+            error @ certs::Error::WrongPassphrase(_) => {
+                let hint =
+                    "nothing was changed; run it again, and look at the keyboard's layout and its capitals";
+                Trouble::Here(error.to_string(), hint.to_owned())
+            }
             error => error.into(),
         }
     }

@@ -1,7 +1,7 @@
 //! Who was ever given a certificate: everything that signs one in the controller goes through here, and leaves a line in
 //! `certificates.jsonl`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::File;
 
@@ -287,6 +287,22 @@ pub fn read(home: &Home) -> Result<Vec<Issued>, Trouble> {
     home.demand_authority()?;
     let bytes = store::read_list(&home.certificates_file())?;
     Ok(List::read(home, &bytes)?.issued)
+}
+
+/// The machines whose newest certificate is void; none where the authority is kept elsewhere.
+///
+/// # Errors
+/// The list is damaged.
+pub fn void_machines(home: &Home, known: &Revocations) -> Result<BTreeSet<Name>, Trouble> {
+    if !home.authority_file().exists() {
+        return Ok(BTreeSet::new());
+    }
+    let newest: BTreeMap<Name, bool> = read(home)?
+        .into_iter()
+        .filter(|issued| issued.peer.identity.role == Role::Agent)
+        .map(|issued| (issued.peer.identity.name, known.contains(&issued.peer.serial)))
+        .collect();
+    Ok(newest.into_iter().filter(|(_, void)| *void).map(|(name, _)| name).collect())
 }
 
 struct List {

@@ -8,10 +8,11 @@ use std::{fmt, fs};
 use certs::adoption::Code;
 use certs::{Grant, Identity, Name, Peer, Signed, Validity};
 use clap::Args;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::adoption::{Applied, prove};
+use crate::cli::parse_life;
 use crate::commands::init::Init;
 use crate::desk::Desk;
 use crate::error::{Kind, Trouble};
@@ -49,8 +50,8 @@ pub struct Adopt {
     #[arg(long)]
     pub replace: bool,
     /// How long the certificate holds.
-    #[arg(long, value_name = "DAYS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=3650))]
-    pub days: u32,
+    #[arg(long = "for", value_name = "TIME", default_value = "90d", value_parser = parse_life)]
+    pub life: SignedDuration,
 }
 
 /// One machine to adopt.
@@ -159,8 +160,12 @@ impl Adopt {
         let known = office.credentials.revocations();
         let of_old = office.registry.borrow().live_of(&identity, known);
         if !of_old.is_empty() && !self.replace {
-            let hint = "choose another with --name; or, if that machine was set up anew, take the name with --replace";
-            return Err(Trouble::Here(format!("there is a machine called {name} already"), hint.to_owned()));
+            let other = match &self.file {
+                Some(_) => "write another behind its code",
+                None => "choose another with --name",
+            };
+            let hint = format!("{other}; or, if that machine was set up anew, take the name with --replace");
+            return Err(Trouble::Here(format!("there is a machine called {name} already"), hint));
         }
         let inventory = home.inventory()?.with(name, &host.endpoints).map_err(|fault| {
             let hint = format!("correct or remove it in {}", home.hosts_file().display());
@@ -168,7 +173,7 @@ impl Adopt {
         })?;
         home.save_inventory(&inventory)?;
         let addresses: Vec<_> = host.endpoints.iter().map(|endpoint| endpoint.address.clone()).collect();
-        let validity = Validity::days(self.days);
+        let validity = Validity::lasting(self.life);
         let grant = Grant { identity: &identity, teams: &[], addresses: &addresses, validity };
         if !of_old.is_empty() {
             office.registry.borrow().revoke(known, &of_old)?;

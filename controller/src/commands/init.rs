@@ -5,7 +5,9 @@ use std::env;
 use certs::store::Existing;
 use certs::{Algorithm, Authority, Grant, Identity, Name, Validity};
 use clap::{Args, ValueEnum};
+use jiff::SignedDuration;
 
+use crate::cli::parse_life;
 use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::exit::Exit;
@@ -29,6 +31,9 @@ impl From<Key> for Algorithm {
     }
 }
 
+/// For how long an operator's identity holds when nothing is said.
+const USUAL_LIFE: SignedDuration = SignedDuration::from_hours(24 * 365);
+
 /// Make an authority and your own identity.
 #[derive(Debug, Args)]
 pub struct Init {
@@ -39,14 +44,14 @@ pub struct Init {
     #[arg(long, default_value = "ed25519")]
     pub key: Key,
     /// How long your own identity holds.
-    #[arg(long, value_name = "DAYS", default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
-    pub days: u32,
+    #[arg(long = "for", value_name = "TIME", default_value = "365d", value_parser = parse_life)]
+    pub life: SignedDuration,
 }
 
 impl Init {
     /// As it is done when nothing is said.
     pub(crate) fn usual() -> Init {
-        Init { name: None, key: Key::Ed25519, days: 365 }
+        Init { name: None, key: Key::Ed25519, life: USUAL_LIFE }
     }
 
     /// Makes what is missing, and never replaces what is there.
@@ -67,7 +72,7 @@ impl Init {
         let name = self.name.clone().unwrap_or_else(own_name);
         let identity = Identity::controller(name);
         let grant =
-            Grant { identity: &identity, teams: &[], addresses: &[], validity: Validity::days(self.days) };
+            Grant { identity: &identity, teams: &[], addresses: &[], validity: Validity::lasting(self.life) };
         let credentials = registry.issue(algorithm, &grant, How::Init)?;
         credentials.save(&home.identity_file(), Existing::Keep)?;
         desk.remark(&format!(

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use certs::store::Existing;
 use certs::{Address, Algorithm, Grant, Identity, Name, Validity};
 use clap::Args;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use protocol::DEFAULT_PORT;
 
+use crate::cli::parse_life;
 use crate::commands::init::Key;
 use crate::desk::Desk;
 use crate::error::Trouble;
@@ -29,8 +30,8 @@ pub struct Issue {
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// How long it holds.
-    #[arg(long, value_name = "DAYS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=3650))]
-    pub days: u32,
+    #[arg(long = "for", value_name = "TIME", default_value = "90d", value_parser = parse_life)]
+    pub life: SignedDuration,
     /// The kind of key.
     #[arg(long, default_value = "ed25519")]
     pub key: Key,
@@ -52,7 +53,7 @@ impl Issue {
             identity: &identity,
             teams: &[],
             addresses: &addresses,
-            validity: Validity::days(self.days),
+            validity: Validity::lasting(self.life),
         };
         desk.home.save_inventory(&inventory)?;
         let credentials = registry.issue(Algorithm::from(self.key), &grant, How::Issue)?;

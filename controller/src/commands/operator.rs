@@ -7,7 +7,9 @@ mod sign;
 
 use certs::{Identity, Name, Validity};
 use clap::{Args, Subcommand};
+use jiff::SignedDuration;
 
+use crate::cli::parse_life;
 use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::exit::Exit;
@@ -59,8 +61,8 @@ struct Terms {
     #[arg(long = "team", value_name = "TEAM")]
     teams: Vec<Name>,
     /// How long it holds.
-    #[arg(long, value_name = "DAYS", default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
-    days: u32,
+    #[arg(long = "for", value_name = "TIME", default_value = "365d", value_parser = parse_life)]
+    life: SignedDuration,
 }
 
 impl Terms {
@@ -72,7 +74,7 @@ impl Terms {
     }
 
     fn validity(&self) -> Validity {
-        Validity::days(self.days)
+        Validity::lasting(self.life)
     }
 }
 

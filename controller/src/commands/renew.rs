@@ -53,9 +53,9 @@ impl Renew {
     fn due(&self, office: &Office<'_>) -> Result<Vec<String>, Trouble> {
         let inventory = office.desk.home.inventory()?;
         let registry = office.registry.borrow();
-        let now = Timestamp::now();
+        let (now, known) = (Timestamp::now(), office.credentials.revocations());
         let mut due = Vec::new();
-        for issued in registry.newest_of_agents() {
+        for issued in registry.newest_of_agents().filter(|issued| !known.contains(&issued.peer.serial)) {
             let name = &issued.peer.identity.name;
             let left = issued.peer.not_after.duration_since(now);
             match inventory.knows(name) {

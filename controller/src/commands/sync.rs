@@ -11,6 +11,7 @@ use crate::error::{Kind, Trouble};
 use crate::exit::Exit;
 use crate::fleet::Fleet;
 use crate::output::Show;
+use crate::registry;
 
 /// Carry the newest list of what is void to machines, and fetch it from them.
 #[derive(Debug, Args)]
@@ -46,7 +47,12 @@ impl Sync {
             desk.show(one, &sync(desk, credentials, one).await?)?;
             return Ok(Exit::Answered);
         }
-        let all = if self.all { desk.home.inventory()?.names() } else { self.hosts.clone() };
+        let mut all = if self.all { desk.home.inventory()?.names() } else { self.hosts.clone() };
+        if self.all {
+            // Nobody believes them, and so nobody can tell them.
+            let void = registry::void_machines(&desk.home, credentials.revocations())?;
+            all.retain(|name| void.iter().all(|void| void.as_str() != name));
+        }
         let hint = "mend that and carry the list again; nobody was asked anything";
         let fleet = Fleet { desk, done: "in step", not_begun: Kind::NotAsked, hint };
         fleet.each(all.iter().map(|host| (host.as_str(), sync(desk, credentials, host)))).await

@@ -82,7 +82,7 @@ fn a_name_that_somebody_has_already_is_said() {
 fn a_whole_identity_can_be_carried_in_one_file() {
     let (site, address) = Site::with_agent();
     let bob = Bob::beside(&site);
-    alice(&site, &["operator", "add", "bob", "--team", "ops", "--days", "7", "--key", "p256"]);
+    alice(&site, &["operator", "add", "bob", "--team", "ops", "--for", "7d", "--key", "p256"]);
     bob.good(&["operator", "accept", "bob.bundle"]);
     let you = bob.good(&["whoami", &address.to_string()]);
     assert!(you.starts_with("you are      rollcall://controller/bob\nteams        ops\n"), "{you}");

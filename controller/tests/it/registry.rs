@@ -12,8 +12,8 @@ use crate::site::{Site, controller, text};
 fn what_was_signed_is_listed_by_name_with_what_became_of_it() {
     let site = Site::new();
     site.issue("web-1", "192.0.2.7");
-    site.good(&["issue", "web-1", "--days", "20", "--out", site.path("renewed").to_str().unwrap()]);
-    site.good(&["issue", "db-1", "--days", "5", "--out", site.path("first").to_str().unwrap()]);
+    site.good(&["issue", "web-1", "--for", "20d", "--out", site.path("renewed").to_str().unwrap()]);
+    site.good(&["issue", "db-1", "--for", "5d", "--out", site.path("first").to_str().unwrap()]);
     site.good(&["issue", "db-1", "--out", site.path("second").to_str().unwrap()]);
     let seen = [&["certs"][..], &["certs", "--expiring", "30d"], &["certs", "--expiring", "12h"]]
         .map(|words| format!("$ controller {}\n{}\n", words.join(" "), site.good(words)))
