@@ -174,7 +174,7 @@ impl Reload {
         let credentials = Credentials::load(&config.identity)?;
         let credentials = credentials.with_revocations(Arc::clone(&subject.revocations));
         let settings = Settings::new(&credentials, config.policy.limits)?;
-        subject.revocations.believe(credentials.authorities())?;
+        subject.revocations.turn_to(credentials.authorities())?.done();
         renewal.keep_in(&config.identity);
         subject.audit.note(&Note { event: "settings_read_again", ..Note::of(credentials.own()) });
         subject.permissions.store(Arc::new(config.policy.permissions.clone()));

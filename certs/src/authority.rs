@@ -17,7 +17,7 @@ use rustls_pki_types::{
 use time::OffsetDateTime;
 
 use crate::identity::{not_after, team_uri};
-use crate::{Credentials, Error, Identity, Name, Role, Signed};
+use crate::{Credentials, Error, Fingerprint, Identity, Name, Role, Signed};
 
 /// Clocks differ. A certificate is valid from this long before it was signed.
 const BACKDATED: SignedDuration = SignedDuration::from_hours(1);
@@ -103,24 +103,62 @@ pub struct Grant<'a> {
 
 /// The fleet's certificate authority. Its key never leaves the machine it was made on.
 pub struct Authority {
-    certificate: CertificateDer<'static>,
-    not_after: Timestamp,
-    issuer: Issuer<'static, KeyPair>,
-    /// How it took the place of another, until all of the fleet has changed over.
-    pub(crate) succession: Option<Succession>,
+    signer: Signer,
+    succession: Succession,
 }
 
-/// How one authority takes the place of another.
-pub(crate) struct Succession {
-    /// The word of the one before for this one.
-    pub(crate) voucher: CertificateDer<'static>,
-    /// The one before, as long as it is believed too.
-    pub(crate) before: Option<Box<Authority>>,
+/// A key that signs, and the certificate that says so.
+pub(crate) struct Signer {
+    pub(crate) certificate: CertificateDer<'static>,
+    fingerprint: Fingerprint,
+    not_after: Timestamp,
+    pub(crate) issuer: Issuer<'static, KeyPair>,
+}
+
+/// How an authority takes the place of another, by the word of the one before.
+pub(crate) enum Succession {
+    Settled,
+    Both { voucher: CertificateDer<'static>, before: Box<Signer> },
+    Alone { voucher: CertificateDer<'static> },
+}
+
+/// How far an authority has taken the place of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// There is one, and everybody knows it.
+    Settled,
+    /// Both are believed.
+    Both,
+    /// The new one alone is to be believed, and not everybody has been told.
+    Alone,
 }
 
 impl fmt::Debug for Authority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Authority(key redacted)")
+    }
+}
+
+impl Signer {
+    /// Puts a certificate and its key together.
+    pub(crate) fn new(certificate: CertificateDer<'static>, key: KeyPair) -> Result<Signer, Error> {
+        let issuer =
+            Issuer::from_ca_cert_der(&certificate, key).map_err(Error::signing("use the authority"))?;
+        let (fingerprint, not_after) = (Fingerprint::of_certificate(&certificate)?, not_after(&certificate)?);
+        Ok(Signer { certificate, fingerprint, not_after, issuer })
+    }
+
+    fn self_signed(params: &CertificateParams, algorithm: Algorithm) -> Result<Signer, Error> {
+        let key = new_key(algorithm)?;
+        let certificate = params.self_signed(&key).map_err(Error::signing("make an authority"))?;
+        Signer::new(certificate.der().clone(), key)
+    }
+
+    fn demand_not_ended(&self) -> Result<(), Error> {
+        if self.not_after < Timestamp::now() {
+            return Err(Error::Certificate(format!("the authority itself ended at {}", self.not_after)));
+        }
+        Ok(())
     }
 }
 
@@ -130,19 +168,16 @@ impl Authority {
     /// # Errors
     /// The cryptographic library failed.
     pub fn create(algorithm: Algorithm) -> Result<Authority, Error> {
-        Authority::self_signed(&authority_params()?, new_key(algorithm)?)
+        let signer = Signer::self_signed(&authority_params()?, algorithm)?;
+        Ok(Authority { signer, succession: Succession::Settled })
     }
 
-    fn self_signed(params: &CertificateParams, key: KeyPair) -> Result<Authority, Error> {
-        let certificate = params.self_signed(&key).map_err(Error::signing("make an authority"))?;
-        Authority::new(certificate.der().clone(), key)
+    pub(crate) fn new(signer: Signer, succession: Succession) -> Authority {
+        Authority { signer, succession }
     }
 
-    /// Puts a certificate and its key together.
-    pub(crate) fn new(certificate: CertificateDer<'static>, key: KeyPair) -> Result<Authority, Error> {
-        let issuer =
-            Issuer::from_ca_cert_der(&certificate, key).map_err(Error::signing("use the authority"))?;
-        Ok(Authority { not_after: not_after(&certificate)?, certificate, issuer, succession: None })
+    pub(crate) fn parts(&self) -> (&Signer, &Succession) {
+        (&self.signer, &self.succession)
     }
 
     /// Makes the authority that takes the place of this one. Both are believed, until [`Authority::alone`].
@@ -150,78 +185,82 @@ impl Authority {
     /// # Errors
     /// This one took the place of another that is not done with, it has ended, or the cryptographic library failed.
     pub fn succeed(self, algorithm: Algorithm) -> Result<Authority, Error> {
-        if self.succession.is_some() {
+        if self.stage() != Stage::Settled {
             return Err(Error::Certificate("the authority before is not done with".to_owned()));
         }
-        self.demand_not_ended()?;
+        let before = self.signer;
+        before.demand_not_ended()?;
         let mut params = authority_params()?;
-        let next = Authority::self_signed(&params, new_key(algorithm)?)?;
+        let signer = Signer::self_signed(&params, algorithm)?;
         params.serial_number = Some(SerialNumber::from(random_serial()?.to_vec()));
-        params.not_after = date(self.not_after.min(next.not_after));
+        params.not_after = date(before.not_after.min(signer.not_after));
         params.use_authority_key_identifier_extension = true;
         let voucher = params
-            .signed_by(next.issuer.key(), &self.issuer)
+            .signed_by(signer.issuer.key(), &before.issuer)
             .map_err(Error::signing("vouch for the new authority"))?;
-        let succession = Succession { voucher: voucher.der().clone(), before: Some(Box::new(self)) };
-        Ok(next.succeeding(Some(succession)))
+        let succession = Succession::Both { voucher: voucher.der().clone(), before: Box::new(before) };
+        Ok(Authority { signer, succession })
     }
 
-    pub(crate) fn succeeding(self, succession: Option<Succession>) -> Authority {
-        Authority { succession, ..self }
-    }
-
-    /// The authority before, as long as it is believed too.
-    pub fn before(&self) -> Option<&Authority> {
-        self.succession.as_ref()?.before.as_deref()
-    }
-
-    /// Whether it took the place of another, and not all of the fleet has changed over.
-    pub fn is_succeeding(&self) -> bool {
-        self.succession.is_some()
+    /// How far it has taken the place of another.
+    pub fn stage(&self) -> Stage {
+        match self.succession {
+            Succession::Settled => Stage::Settled,
+            Succession::Both { .. } => Stage::Both,
+            Succession::Alone { .. } => Stage::Alone,
+        }
     }
 
     /// The same without the key of the one before, which whoever gets a certificate from now on is told to forget.
     #[must_use]
-    pub fn alone(mut self) -> Authority {
-        let alone = |succession: Succession| Succession { before: None, ..succession };
-        let succession = self.succession.take().map(alone);
-        self.succeeding(succession)
+    pub fn alone(self) -> Authority {
+        let succession = match self.succession {
+            Succession::Both { voucher, .. } => Succession::Alone { voucher },
+            other => other,
+        };
+        Authority { succession, ..self }
     }
 
     /// The same when nobody needs to be told any more.
     #[must_use]
     pub fn settled(self) -> Authority {
-        self.succeeding(None)
+        let succession = match self.succession {
+            Succession::Alone { .. } => Succession::Settled,
+            other => other,
+        };
+        Authority { succession, ..self }
     }
 
     /// All that are to be believed, this one first.
     pub fn believed(&self) -> Vec<CertificateDer<'static>> {
-        std::iter::once(self).chain(self.before()).map(|authority| authority.certificate.clone()).collect()
+        let mut believed = vec![self.signer.certificate.clone()];
+        if let Succession::Both { before, .. } = &self.succession {
+            believed.push(before.certificate.clone());
+        }
+        believed
     }
 
-    fn demand_not_ended(&self) -> Result<(), Error> {
-        if self.not_after < Timestamp::now() {
-            return Err(Error::Certificate(format!("the authority itself ended at {}", self.not_after)));
+    /// Who signs what all are to believe, also those who have not heard of the new one.
+    pub(crate) fn known_to_all(&self) -> &Signer {
+        match &self.succession {
+            Succession::Both { before, .. } => before,
+            Succession::Settled | Succession::Alone { .. } => &self.signer,
         }
-        Ok(())
     }
 
     /// The certificate that everybody who trusts this authority holds.
     pub fn certificate(&self) -> &CertificateDer<'static> {
-        &self.certificate
+        &self.signer.certificate
     }
 
-    pub(crate) fn key_der(&self) -> &[u8] {
-        self.issuer.key().serialized_der()
-    }
-
-    pub(crate) fn issuer(&self) -> &Issuer<'static, KeyPair> {
-        &self.issuer
+    /// What people compare to be sure of it.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.signer.fingerprint
     }
 
     /// Until when it can sign, and is believed.
     pub fn not_after(&self) -> Timestamp {
-        self.not_after
+        self.signer.not_after
     }
 
     /// Signs a request. What the request asks for is thrown away but for its key: a request may ask to be an authority,
@@ -233,12 +272,16 @@ impl Authority {
         let request = CertificateSigningRequestDer::from(request);
         let mut request = CertificateSigningRequestParams::from_der(&request)
             .map_err(Error::signing("read the request"))?;
-        self.demand_not_ended()?;
+        self.signer.demand_not_ended()?;
         request.params = granted(grant)?;
         // Nobody would believe it for longer.
-        request.params.not_after = date(grant.validity.not_after.min(self.not_after));
-        let certificate = request.signed_by(&self.issuer).map_err(Error::signing("sign the certificate"))?;
-        let vouchers = self.succession.iter().map(|succession| succession.voucher.clone()).collect();
+        request.params.not_after = date(grant.validity.not_after.min(self.not_after()));
+        let certificate =
+            request.signed_by(&self.signer.issuer).map_err(Error::signing("sign the certificate"))?;
+        let vouchers = match &self.succession {
+            Succession::Settled => Vec::new(),
+            Succession::Both { voucher, .. } | Succession::Alone { voucher } => vec![voucher.clone()],
+        };
         Ok(Signed { certificate: certificate.der().clone(), authorities: self.believed(), vouchers })
     }
 
@@ -392,7 +435,9 @@ mod tests {
             Grant { identity: &identity, teams: &[], addresses: &[], validity: Validity::days(100_000) };
         let credentials = authority.issue(Algorithm::Ed25519, &grant).unwrap();
         assert_eq!(credentials.own().not_after, authority.not_after());
-        let ended = Authority { not_after: Timestamp::now() - SignedDuration::from_secs(1), ..authority };
+        let Authority { mut signer, succession } = authority;
+        signer.not_after = Timestamp::now() - SignedDuration::from_secs(1);
+        let ended = Authority { signer, succession };
         let said = ended.issue(Algorithm::Ed25519, &grant).unwrap_err().to_string();
         assert!(said.starts_with("the authority itself ended at "), "{said}");
     }
@@ -432,23 +477,23 @@ mod tests {
             let believed = [both.certificate().clone(), old_certificate];
             assert_eq!(both.believed(), believed);
             assert!(both.revoke(list.number(), []).unwrap().is_of(&believed[1..]), "whom all believe signs");
-            both.save_locked(&file, &passphrase).unwrap();
+            both.replace(&file, Some(&passphrase)).unwrap();
             assert!(matches!(Authority::load(&file), Err(Error::Protected(_))));
             let both = Authority::unlock(&file, &passphrase).unwrap();
-            assert_eq!((both.believed(), both.before().is_some()), (believed.to_vec(), true));
-            assert_eq!(Authority::believed_in(&file).unwrap(), believed);
-            both.save_unlocked(&file).unwrap();
+            assert_eq!((both.believed(), both.stage()), (believed.to_vec(), Stage::Both));
+            assert_eq!(Authority::believed_in(&file).unwrap(), (believed.to_vec(), Stage::Both));
+            both.replace(&file, None).unwrap();
 
             let alone = Authority::load(&file).unwrap().alone();
             assert!(alone.revoke(list.number(), []).unwrap().is_of(&believed[..1]));
-            alone.save_unlocked(&file).unwrap();
+            alone.replace(&file, None).unwrap();
             let text = std::fs::read_to_string(&file).unwrap();
             assert_eq!(text.matches("PRIVATE KEY").count(), 2, "one key, with its begin and end: {text}");
             let alone = Authority::load(&file).unwrap();
-            assert!(alone.is_succeeding() && alone.before().is_none());
+            assert_eq!(alone.stage(), Stage::Alone);
             assert_eq!(alone.believed(), believed[..1]);
-            alone.settled().save_unlocked(&file).unwrap();
-            assert!(!Authority::load(&file).unwrap().is_succeeding());
+            alone.settled().replace(&file, None).unwrap();
+            assert_eq!(Authority::load(&file).unwrap().stage(), Stage::Settled);
         }
         let twice = Authority::create(Algorithm::Ed25519).unwrap().succeed(Algorithm::Ed25519).unwrap();
         let said = twice.succeed(Algorithm::Ed25519).unwrap_err().to_string();

@@ -17,7 +17,7 @@ pub mod revocation;
 pub mod store;
 pub mod tls;
 
-pub use authority::{Address, Algorithm, Authority, Grant, Validity};
+pub use authority::{Address, Algorithm, Authority, Grant, Stage, Validity};
 pub use credentials::Credentials;
 pub use error::Error;
 pub use identity::{Identity, Name, Peer, Role, Serial};

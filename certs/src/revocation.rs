@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{CertificateRevocationListParams, KeyIdMethod, RevokedCertParams, SerialNumber};
@@ -121,8 +121,8 @@ impl Authority {
             revoked_certs,
             key_identifier_method: KeyIdMethod::Sha256,
         };
-        let by = self.before().unwrap_or(self);
-        let list = list.signed_by(by.issuer()).map_err(Error::signing("sign the revocation list"))?;
+        let by = self.known_to_all();
+        let list = list.signed_by(&by.issuer).map_err(Error::signing("sign the revocation list"))?;
         RevocationList::parse(list.der())
     }
 }
@@ -136,20 +136,30 @@ const OLDER: usize = 8;
 /// lacks what they revoked. So an older list that holds anything which the newest does not is kept beside it.
 #[derive(Debug, Default)]
 pub struct Revocations {
+    known: RwLock<Known>,
+    file: Option<PathBuf>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
     /// The newest first.
-    lists: RwLock<Vec<Arc<RevocationList>>>,
-    kept: Option<Kept>,
+    lists: Vec<Arc<RevocationList>>,
+    /// Who may sign them.
+    authorities: Vec<CertificateDer<'static>>,
 }
 
-#[derive(Debug)]
-struct Kept {
-    file: PathBuf,
-    authorities: Mutex<Vec<CertificateDer<'static>>>,
+/// Others are believed from now on, once that is [done](Turn::done). Nobody learns of a list meanwhile.
+pub struct Turn<'a> {
+    known: RwLockWriteGuard<'a, Known>,
+    authorities: Vec<CertificateDer<'static>>,
 }
 
-impl Kept {
-    fn authorities(&self) -> MutexGuard<'_, Vec<CertificateDer<'static>>> {
-        self.authorities.lock().unwrap_or_else(PoisonError::into_inner)
+impl Turn<'_> {
+    /// The lists of others are forgotten.
+    pub fn done(mut self) {
+        let Known { lists, authorities } = &mut *self.known;
+        lists.retain(|list| list.is_of(&self.authorities));
+        *authorities = self.authorities;
     }
 }
 
@@ -160,13 +170,13 @@ impl Revocations {
     /// The file is damaged, or its newest list is of another authority.
     pub fn kept_in(file: &Path, authorities: &[CertificateDer<'static>]) -> Result<Revocations, Error> {
         let lists = store::read_lists(file, authorities)?.into_iter().map(Arc::new).collect();
-        let kept = Kept { file: file.to_owned(), authorities: Mutex::new(authorities.to_vec()) };
-        Ok(Revocations { lists: RwLock::new(lists), kept: Some(kept) })
+        let known = Known { lists, authorities: authorities.to_vec() };
+        Ok(Revocations { known: RwLock::new(known), file: Some(file.to_owned()) })
     }
 
     /// The newest list.
     pub fn newest(&self) -> Option<Arc<RevocationList>> {
-        self.read().first().cloned()
+        self.read().lists.first().cloned()
     }
 
     /// The newest list's number; 0 when there is none.
@@ -176,12 +186,12 @@ impl Revocations {
 
     /// Whether a certificate is void.
     pub fn contains(&self, serial: &Serial) -> bool {
-        self.read().iter().any(|list| list.serials.contains(serial))
+        self.read().lists.iter().any(|list| list.serials.contains(serial))
     }
 
     /// All certificates that are void.
     pub fn serials(&self) -> BTreeSet<Serial> {
-        self.read().iter().flat_map(|list| list.serials.iter().cloned()).collect()
+        self.read().lists.iter().flat_map(|list| list.serials.iter().cloned()).collect()
     }
 
     /// Takes from the file what another program has written there.
@@ -189,31 +199,21 @@ impl Revocations {
     /// # Errors
     /// The file is damaged.
     pub fn look_again(&self) -> Result<(), Error> {
-        let Some(kept) = &self.kept else { return Ok(()) };
-        let there = store::read_lists(&kept.file, &kept.authorities())?;
-        let mut lists = self.lists.write().unwrap_or_else(PoisonError::into_inner);
-        for list in there.into_iter().rev() {
-            add(&mut lists, list);
-        }
-        Ok(())
+        self.write().take_what_is_in(self.file.as_deref())
     }
 
-    /// From now on these authorities are believed, and the lists of others are forgotten.
+    /// Prepares to believe these authorities, and no others.
     ///
     /// # Errors
-    /// The newest list is of none of them: nobody could tell any more who is revoked. Then nothing has changed.
-    pub fn believe(&self, authorities: &[CertificateDer<'static>]) -> Result<(), Error> {
-        let mut lists = self.lists.write().unwrap_or_else(PoisonError::into_inner);
-        if lists.first().is_some_and(|newest| !newest.is_of(authorities)) {
-            return Err(fault(
+    /// The newest list is of none of them: nobody could tell any more who is revoked.
+    pub fn turn_to(&self, authorities: &[CertificateDer<'static>]) -> Result<Turn<'_>, Error> {
+        let known = self.write();
+        match known.lists.first() {
+            Some(newest) if !newest.is_of(authorities) => Err(fault(
                 "here is of an authority that would not be believed any more; carry the newest first",
-            ));
+            )),
+            _ => Ok(Turn { known, authorities: authorities.to_vec() }),
         }
-        lists.retain(|list| list.is_of(authorities));
-        if let Some(kept) = &self.kept {
-            *kept.authorities() = authorities.to_vec();
-        }
-        Ok(())
     }
 
     /// Takes a list if it is newer than what is here, and says whether it was. It is in force from then on, and kept.
@@ -221,32 +221,44 @@ impl Revocations {
     /// # Errors
     /// It is older: somebody may want a revocation to be forgotten. Or it is in force, but cannot be kept.
     pub fn take(&self, list: RevocationList) -> Result<bool, Error> {
-        let mut lists = self.lists.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.write();
         // Another program may have written the file since this one has read it.
-        let alone = self.kept.as_ref().map(|kept| store::lock_beside(&kept.file)).transpose();
-        if let (Some(kept), Ok(_)) = (&self.kept, &alone) {
-            for other in store::read_lists(&kept.file, &kept.authorities())?.into_iter().rev() {
-                add(&mut lists, other);
-            }
+        let alone = self.file.as_deref().map(store::lock_beside).transpose();
+        if alone.is_ok() {
+            known.take_what_is_in(self.file.as_deref())?;
         }
-        let here = lists.first().map_or(0, |list| list.number);
+        let here = known.lists.first().map_or(0, |list| list.number);
         if list.number < here {
             let number = list.number;
             return Err(Error::Certificate(format!(
                 "the revocation list {number} is older than the one that is here, {here}"
             )));
         }
-        let newer = add(&mut lists, list);
+        let newer = add(&mut known.lists, list);
         let _alone = alone?;
-        match &self.kept {
-            Some(kept) if newer => store::write_lists(&kept.file, &lists)?,
+        match &self.file {
+            Some(file) if newer => store::write_lists(file, &known.lists)?,
             _ => {}
         }
         Ok(newer)
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, Vec<Arc<RevocationList>>> {
-        self.lists.read().unwrap_or_else(PoisonError::into_inner)
+    fn read(&self) -> RwLockReadGuard<'_, Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Known> {
+        self.known.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn take_what_is_in(&mut self, file: Option<&Path>) -> Result<(), Error> {
+        let Some(file) = file else { return Ok(()) };
+        for list in store::read_lists(file, &self.authorities)?.into_iter().rev() {
+            add(&mut self.lists, list);
+        }
+        Ok(())
     }
 }
 
@@ -345,14 +357,16 @@ mod tests {
         let believed = both.believed();
         let known = Revocations::kept_in(&file, &believed).unwrap();
         known.take(both.revoke(0, &serials(2)).unwrap()).unwrap();
-        let said = known.believe(&believed[..1]).unwrap_err().to_string();
+        let said = known.turn_to(&believed[..1]).err().unwrap().to_string();
         assert!(
             said.ends_with("of an authority that would not be believed any more; carry the newest first")
         );
         let alone = both.alone();
         known.take(alone.revoke(known.number(), &serials(1)).unwrap()).unwrap();
         assert!(known.contains(&serials(2)[1]), "kept beside the newest");
-        known.believe(&believed[..1]).unwrap();
+        drop(known.turn_to(&believed[..1]).unwrap());
+        assert!(known.contains(&serials(2)[1]), "nothing was done");
+        known.turn_to(&believed[..1]).unwrap().done();
         assert!(known.contains(&serials(1)[0]) && !known.contains(&serials(2)[1]));
         assert_eq!(Revocations::kept_in(&file, &believed[..1]).unwrap().serials(), known.serials());
         assert!(Revocations::kept_in(&file, &believed[1..]).is_err(), "the newest is the new one's");

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::{env, fs};
 
 use certs::store::{self, Existing};
-use certs::{Authority, Credentials, Passphrase, Revocations};
+use certs::{Authority, Credentials, Passphrase, Revocations, Stage};
 use rustls_pki_types::CertificateDer;
 
 use crate::error::Trouble;
@@ -150,8 +150,16 @@ impl Home {
     /// # Errors
     /// There is no authority in this home, or the list is damaged.
     pub fn known_void(&self) -> Result<Revocations, Trouble> {
+        self.revocations(&self.believed()?.0)
+    }
+
+    /// The authorities that are to be believed, and how far one has taken the place of another; their keys are not needed.
+    ///
+    /// # Errors
+    /// There is no authority in this home, or its file is damaged.
+    pub fn believed(&self) -> Result<(Vec<CertificateDer<'static>>, Stage), Trouble> {
         let believed = self.check().and_then(|()| Authority::believed_in(&self.authority_file()));
-        self.revocations(&believed.map_err(|error| self.trouble(error))?)
+        believed.map_err(|error| self.trouble(error))
     }
 
     /// Who may sign in this fleet. Asks for the passphrase of its key, where it carries one, and returns that too.
@@ -177,12 +185,7 @@ impl Home {
         authority: &Authority,
         passphrase: Option<&Passphrase>,
     ) -> Result<(), Trouble> {
-        let file = self.authority_file();
-        match passphrase {
-            Some(passphrase) => authority.save_locked(&file, passphrase)?,
-            None => authority.save_unlocked(&file)?,
-        }
-        Ok(())
+        Ok(authority.replace(&self.authority_file(), passphrase)?)
     }
 
     /// Who may sign in this fleet, or nobody where its key carries a passphrase.

@@ -6,6 +6,7 @@
 mod adoption;
 pub mod approach;
 mod carry;
+mod changeover;
 pub mod cli;
 pub mod client;
 pub mod commands;

@@ -52,8 +52,8 @@ pub struct Issued {
     pub signed_at: Timestamp,
     /// What for.
     pub how: How,
-    /// Which authority signed it, by its fingerprint; nothing where there was one only so far.
-    pub authority: Option<String>,
+    /// Which authority signed it; nothing where there had been one only.
+    pub authority: Option<Fingerprint>,
 }
 
 /// The same as it stands in the file and in JSON. `role` and `name` are there for those who search it.
@@ -89,7 +89,7 @@ impl From<Issued> for Line {
             signed_at,
             addresses: addresses.iter().map(Address::to_string).collect(),
             how,
-            authority,
+            authority: authority.map(|authority| authority.to_string()),
         }
     }
 }
@@ -106,7 +106,8 @@ impl TryFrom<Line> for Issued {
             not_after: line.not_after,
         };
         let addresses = line.addresses.iter().map(|address| address.parse()).collect::<Result<_, _>>()?;
-        Ok(Issued { peer, addresses, signed_at: line.signed_at, how: line.how, authority: line.authority })
+        let authority = line.authority.map(|authority| authority.parse()).transpose()?;
+        Ok(Issued { peer, addresses, signed_at: line.signed_at, how: line.how, authority })
     }
 }
 
@@ -158,6 +159,20 @@ impl Registry {
         Ok(Registry { authority, ..self })
     }
 
+    /// Throws the key of the authority before away. What it has signed is signed again before that, by the one that is
+    /// believed anyway; and these are revoked too.
+    ///
+    /// # Errors
+    /// It cannot be signed or written. Then both are still believed.
+    pub fn alone(self, known: &Revocations, given_up: &[Serial]) -> Result<Registry, Trouble> {
+        let registry = Registry { authority: self.authority.alone(), ..self };
+        if known.number() > 0 || !given_up.is_empty() {
+            registry.revoke(known, given_up)?;
+        }
+        registry.home.replace_authority(&registry.authority, registry.passphrase.as_ref())?;
+        Ok(registry)
+    }
+
     /// All that was ever signed, in that order.
     pub fn certificates(&self) -> &[Issued] {
         &self.issued
@@ -203,20 +218,8 @@ impl Registry {
     }
 
     /// Whether the authority that signs here now has signed a certificate.
-    ///
-    /// # Errors
-    /// Never in practice: the authority can be read.
-    pub fn has_signed(&self, issued: &Issued) -> Result<bool, Trouble> {
-        Ok(issued.authority.as_deref() == Some(&self.fingerprint()?))
-    }
-
-    fn fingerprint(&self) -> Result<String, Trouble> {
-        Ok(Fingerprint::of_certificate(self.authority.certificate())?.to_string())
-    }
-
-    /// Until when the authority can sign.
-    pub fn authority_ends(&self) -> Timestamp {
-        self.authority.not_after()
+    pub fn has_signed(&self, issued: &Issued) -> bool {
+        issued.authority == Some(self.authority.fingerprint())
     }
 
     /// Makes a key and signs a certificate for it. Once it is handed out, it is in the list.
@@ -268,7 +271,7 @@ impl Registry {
             addresses: grant.addresses.to_vec(),
             signed_at: Timestamp::now(),
             how,
-            authority: Some(self.fingerprint()?),
+            authority: Some(self.authority.fingerprint()),
         };
         let file = self.home.certificates_file();
         let line = serde_json::to_string(&issued)

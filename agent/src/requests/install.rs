@@ -26,9 +26,10 @@ fn install(ask: &Install, by: &Name, subject: &Subject) -> Result<Installed, Ref
     let renewed = renewed.with_revocations(Arc::clone(&subject.revocations));
     let settings =
         Settings::new(&renewed, subject.settings.load().limits).map_err(|error| refused(&error))?;
-    subject.revocations.believe(renewed.authorities()).map_err(|error| refused(&error))?;
     let why = whom_it_believes(&renewed, subject).map_err(|error| refused(&error))?;
+    let turn = subject.revocations.turn_to(renewed.authorities()).map_err(|error| refused(&error))?;
     renewal.save(&renewed)?;
+    turn.done();
     let own = renewed.own();
     subject.show(settings, &renewed);
     subject.audit.note(&Note { event: "renewed", why, ..Note::of(own) });

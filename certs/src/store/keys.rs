@@ -9,8 +9,8 @@ use rcgen::{KeyPair, PublicKeyData};
 use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use super::{Existing, open, read_secret, read_text, write_secret};
-use crate::authority::Succession;
-use crate::identity::{is_authority, is_voucher};
+use crate::authority::{Signer, Stage, Succession};
+use crate::identity::{is_authority, is_voucher, vouches};
 use crate::{Authority, Credentials, Error, Passphrase, Pending, Request, RevocationList, Signed};
 
 impl Credentials {
@@ -47,15 +47,14 @@ impl Authority {
     /// # Errors
     /// The file cannot be read or is loosely kept, does not hold exactly these, or [`Error::Protected`].
     pub fn load(path: &Path) -> Result<Authority, Error> {
-        let mut parts = Parts::load(path)?;
-        if parts.keys.is_empty() && !parts.locked.is_empty() {
-            return Err(Error::Protected(path.to_owned()));
+        let parts = Parts::load(path)?;
+        match (parts.keys.is_empty(), parts.locked.is_empty()) {
+            (true, false) => Err(Error::Protected(path.to_owned())),
+            (false, false) => {
+                Err(Error::file(path, "one key in it carries a passphrase, and another does not"))
+            }
+            (_, true) => Authority::assemble(path, &parts.keys, &parts),
         }
-        let keys = match parts.vouchers.is_empty() {
-            true => vec![parts.the_key().map_err(|fault| Error::file(path, fault))?],
-            false => std::mem::take(&mut parts.keys),
-        };
-        Authority::assemble(path, &keys, parts)
     }
 
     /// Reads an authority whose key carries a passphrase.
@@ -64,55 +63,45 @@ impl Authority {
     /// Those of [`Authority::load`], and [`Error::WrongPassphrase`].
     pub fn unlock(path: &Path, passphrase: &Passphrase) -> Result<Authority, Error> {
         let parts = Parts::load(path)?;
-        if parts.vouchers.is_empty() && parts.locked.len() != 1 {
-            return Err(Error::file(
-                path,
-                format!("it holds {} locked keys instead of one", parts.locked.len()),
-            ));
-        }
-        let unlocked: Option<Vec<_>> = parts.locked.iter().map(|locked| passphrase.unlock(locked)).collect();
-        let keys = unlocked.ok_or_else(|| Error::WrongPassphrase(path.to_owned()))?;
-        Authority::assemble(path, &keys, parts)
+        let keys: Option<Vec<_>> = parts.locked.iter().map(|locked| passphrase.unlock(locked)).collect();
+        let keys = keys.ok_or_else(|| Error::WrongPassphrase(path.to_owned()))?;
+        Authority::assemble(path, &keys, &parts)
     }
 
-    /// Reads the certificates of those that are to be believed: whatever their keys carry, that is no secret.
+    /// Reads the certificates of those that are to be believed, and how far one has taken the place of another: whatever
+    /// their keys carry, that is no secret.
     ///
     /// # Errors
     /// The file cannot be read or is loosely kept, or holds something else.
-    pub fn believed_in(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
-        Parts::load(path)?.authorities(path)
+    pub fn believed_in(path: &Path) -> Result<(Vec<CertificateDer<'static>>, Stage), Error> {
+        let parts = Parts::load(path)?;
+        let stage = parts.stage(path)?;
+        Ok((parts.authorities, stage))
     }
 
     /// The first key is the authority's, and the second that of the one before.
-    fn assemble(path: &Path, keys: &[PrivatePkcs8KeyDer<'_>], parts: Parts) -> Result<Authority, Error> {
-        let voucher = parts.vouchers.first().cloned();
-        let certificates = parts.authorities(path)?;
-        if certificates.len() != keys.len() {
-            return Err(Error::file(
-                path,
-                format!("it holds {} keys for {} authorities", keys.len(), certificates.len()),
-            ));
+    fn assemble(path: &Path, keys: &[PrivatePkcs8KeyDer<'_>], parts: &Parts) -> Result<Authority, Error> {
+        let stage = parts.stage(path)?;
+        let signers =
+            parts.authorities.iter().zip(keys).map(|(certificate, key)| signer(path, certificate, key));
+        let mut signers = signers.collect::<Result<Vec<_>, _>>()?.into_iter();
+        let due = parts.authorities.len();
+        let (Some(own), before, voucher) = (signers.next(), signers.next(), parts.vouchers.first().cloned())
+        else {
+            return Err(wrong_keys(path, keys.len(), due));
+        };
+        let succession = match (stage, before, voucher) {
+            (Stage::Both, Some(before), Some(voucher)) => {
+                Succession::Both { voucher, before: Box::new(before) }
+            }
+            (Stage::Alone, None, Some(voucher)) => Succession::Alone { voucher },
+            (Stage::Settled, None, None) => Succession::Settled,
+            _ => return Err(wrong_keys(path, keys.len(), due)),
+        };
+        match keys.len() == due {
+            true => Ok(Authority::new(own, succession)),
+            false => Err(wrong_keys(path, keys.len(), due)),
         }
-        let pairs = certificates.into_iter().zip(keys);
-        let mut found = pairs
-            .map(|(certificate, key)| Authority::pair(path, certificate, key))
-            .collect::<Result<Vec<_>, _>>()?;
-        let before = if found.len() > 1 { found.pop().map(Box::new) } else { None };
-        let authority = found.pop().ok_or_else(|| Error::file(path, "there is no authority in it"))?;
-        Ok(authority.succeeding(voucher.map(|voucher| Succession { voucher, before })))
-    }
-
-    fn pair(
-        path: &Path,
-        certificate: CertificateDer<'static>,
-        key: &PrivatePkcs8KeyDer<'_>,
-    ) -> Result<Authority, Error> {
-        let unusable = |error| Error::file(path, format!("the key in it cannot be used: {error}"));
-        let key = KeyPair::try_from(key).map_err(unusable)?;
-        if x509_public_key(&certificate)? != key.subject_public_key_info() {
-            return Err(Error::file(path, "the key does not belong to the certificate"));
-        }
-        Authority::new(certificate, key)
     }
 
     /// Writes key and certificate into one file, readable by its owner only. Never replaces one.
@@ -120,48 +109,64 @@ impl Authority {
     /// # Errors
     /// The file cannot be written, or there is one already.
     pub fn save(&self, path: &Path) -> Result<(), Error> {
-        self.write(path, |key| Ok(pem(KEY, key)), Existing::Keep)
+        self.write(path, None, Existing::Keep)
     }
 
-    /// The same in place of the file that is there, whose key carries a passphrase.
+    /// The same in place of the file that is there, with this passphrase on the keys.
     ///
     /// # Errors
     /// The file cannot be written; then the old one is still there.
-    pub fn save_unlocked(&self, path: &Path) -> Result<(), Error> {
-        self.write(path, |key| Ok(pem(KEY, key)), Existing::Replace)
+    pub fn replace(&self, path: &Path, passphrase: Option<&Passphrase>) -> Result<(), Error> {
+        self.write(path, passphrase, Existing::Replace)
     }
 
-    /// The same in place of the file that is there, with a passphrase on the key.
-    ///
-    /// # Errors
-    /// The file cannot be written; then the old one is still there.
-    pub fn save_locked(&self, path: &Path, passphrase: &Passphrase) -> Result<(), Error> {
-        self.write(path, |key| passphrase.lock(key).map(|locked| pem(LOCKED_KEY, &locked)), Existing::Replace)
-    }
-
-    fn write(
-        &self,
-        path: &Path,
-        written: impl Fn(&[u8]) -> Result<String, Error>,
-        existing: Existing,
-    ) -> Result<(), Error> {
+    fn write(&self, path: &Path, passphrase: Option<&Passphrase>, existing: Existing) -> Result<(), Error> {
+        let of = |signer: &Signer| -> Result<String, Error> {
+            let key = signer.issuer.key().serialized_der();
+            let key = match passphrase {
+                Some(passphrase) => pem(LOCKED_KEY, &passphrase.lock(key)?),
+                None => pem(KEY, key),
+            };
+            Ok(key + &pem(CERTIFICATE, &signer.certificate))
+        };
+        let (own, succession) = self.parts();
+        let (voucher, before) = match succession {
+            Succession::Settled => (None, None),
+            Succession::Both { voucher, before } => (Some(voucher), Some(before)),
+            Succession::Alone { voucher } => (Some(voucher), None),
+        };
         let mut text =
             "# The authority of this fleet. Whoever holds this file can be anybody: keep it to yourself.\n"
                 .to_owned();
-        let of = |authority: &Authority| -> Result<String, Error> {
-            Ok(written(authority.key_der())? + &pem(CERTIFICATE, authority.certificate()))
-        };
-        text += &of(self)?;
-        if let Some(Succession { voucher, before }) = &self.succession {
+        text += &of(own)?;
+        if let Some(voucher) = voucher {
             text += "# The word of the authority before for this one.\n";
             text += &pem(CERTIFICATE, voucher);
-            if let Some(before) = before {
-                text += "# The authority before, which is believed too until `controller authority rotate --finish`.\n";
-                text += &of(before)?;
-            }
+        }
+        if let Some(before) = before {
+            text += "# The authority before, which is believed too until `controller authority rotate --finish`.\n";
+            text += &of(before)?;
         }
         write_secret(path, text.as_bytes(), existing)
     }
+}
+
+fn signer(
+    path: &Path,
+    certificate: &CertificateDer<'static>,
+    key: &PrivatePkcs8KeyDer<'_>,
+) -> Result<Signer, Error> {
+    let unusable = |error| Error::file(path, format!("the key in it cannot be used: {error}"));
+    let key = KeyPair::try_from(key).map_err(unusable)?;
+    if x509_public_key(certificate)? != key.subject_public_key_info() {
+        return Err(Error::file(path, "the key does not belong to the certificate"));
+    }
+    Signer::new(certificate.clone(), key)
+}
+
+fn wrong_keys(path: &Path, found: usize, due: usize) -> Error {
+    let due = if due == 1 { "one".to_owned() } else { due.to_string() };
+    Error::file(path, format!("it holds {found} private keys instead of {due} (PKCS #8, `PRIVATE KEY`)"))
 }
 
 impl Pending {
@@ -379,17 +384,22 @@ impl Parts {
         place.push(certificate);
     }
 
-    /// Those of the authorities that are to be believed, in a file that holds nothing else.
-    fn authorities(self, path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
-        if let [broken] = &self.authorities[..] {
-            is_authority(broken).map_err(|fault| Error::file(path, fault.to_string()))?;
+    /// How far one authority has taken the place of another, in a file that holds nothing but authorities.
+    fn stage(&self, path: &Path) -> Result<Stage, Error> {
+        for certificate in &self.authorities {
+            is_authority(certificate).map_err(|fault| Error::file(path, fault.to_string()))?;
         }
-        match (self.own.len(), self.authorities.len()) {
-            (0, 1) => Ok(self.authorities),
-            (0, 2) if self.vouchers.len() == 1 => Ok(self.authorities),
-            (1, 0) => Err(Error::file(path, "the certificate in it is not an authority's")),
-            (own, found) => {
-                Err(Error::file(path, format!("it holds {} certificates instead of one", own + found)))
+        match (self.own.len(), &self.authorities[..], &self.vouchers[..]) {
+            (0, [_], []) => Ok(Stage::Settled),
+            (0, [new, old], [voucher]) if vouches(voucher, new, std::slice::from_ref(old)) => Ok(Stage::Both),
+            (0, [_], [_]) => Ok(Stage::Alone),
+            (0, [_, _], [_]) => {
+                Err(Error::file(path, "the second authority in it has not vouched for the first"))
+            }
+            (1, [], []) => Err(Error::file(path, "the certificate in it is not an authority's")),
+            (own, authorities, vouchers) => {
+                let found = own + authorities.len() + vouchers.len();
+                Err(Error::file(path, format!("it holds {found} certificates instead of one")))
             }
         }
     }

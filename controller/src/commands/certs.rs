@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use certs::Serial;
+use certs::{Serial, Stage};
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -65,8 +65,14 @@ impl Certs {
         }
         if desk.is_table() {
             desk.print(&self.table(&rows, now))?;
-            if desk.home.rotation_file().exists() {
-                desk.remark("Another authority is taking the place of the first; go on with: controller authority rotate");
+            match desk.home.believed()?.1 {
+                Stage::Settled => {}
+                Stage::Both => desk.remark(
+                    "Another authority is taking the place of the first; go on with: controller authority rotate",
+                ),
+                Stage::Alone => desk.remark(
+                    "The authority before is being forgotten; go on with: controller authority rotate --finish",
+                ),
             }
         } else if desk.is_one_document() {
             desk.print(&json::document_of(&Document { schema: SCHEMA, certificates: &rows }))?;

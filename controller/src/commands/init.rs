@@ -79,7 +79,7 @@ impl Init {
             "{} holds {which}, good until {}, and a new identity of {}, good until {}.\n\
              Next: controller adopt HOST, with the code that `agent code` prints there",
             home.path().display(),
-            registry.authority_ends(),
+            registry.authority().not_after(),
             identity.name,
             credentials.own().not_after
         ));

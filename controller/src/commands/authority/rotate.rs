@@ -6,33 +6,25 @@
 //! `authority.pem` says which authorities are believed, and `rotation.jsonl` which machines have shown that they know.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io::ErrorKind;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use certs::store::{self, Existing};
-use certs::{Fingerprint, Grant, Identity, Name, Revocations, Role, Serial, Validity};
+use certs::store::Existing;
+use certs::{Grant, Identity, Name, Stage, Validity};
 use clap::Args;
 use jiff::SignedDuration;
-use serde::{Deserialize, Serialize};
 
+use crate::changeover::{Left, Notes, Step};
 use crate::commands::init::Key;
 use crate::desk::Desk;
 use crate::error::{Kind, Trouble};
 use crate::exit::Exit;
 use crate::fleet::Fleet;
-use crate::home::Home;
 use crate::hosts::Inventory;
 use crate::office::{Office, Renewed};
-use crate::registry::{How, Issued, Registry};
+use crate::registry::{How, Registry};
 
 /// For whom the list does not say how long the certificate before held.
 const USUAL_LIFE: SignedDuration = SignedDuration::from_hours(24 * 90);
-
-/// So many of those that are left are told by name.
-const TOLD: usize = 20;
 
 /// Put another authority in the place of the old one, machine by machine.
 #[derive(Debug, Args)]
@@ -65,7 +57,7 @@ impl Rotate {
         sign_own(desk, &mut registry)?;
         let rotation = Rotation::of(desk, registry, Step::Both)?;
         let exit = rotation.take("changed over").await?;
-        desk.remark(&match rotation.left()? {
+        desk.remark(&match rotation.left() {
             left if left.is_empty() => "Everybody has changed over. To have the old authority forgotten:\n  \
                                         controller authority rotate --finish"
                 .to_owned(),
@@ -79,35 +71,30 @@ impl Rotate {
 
     /// Makes the new authority, unless that was done before.
     fn both(&self, desk: &Desk, registry: Registry) -> Result<Registry, Trouble> {
-        let authority = registry.authority();
-        if authority.before().is_some() {
-            return Ok(registry);
+        match registry.authority().stage() {
+            Stage::Both => Ok(registry),
+            Stage::Alone => {
+                let what = "the authority before is being forgotten already".to_owned();
+                let hint = "go on with: controller authority rotate --finish";
+                Err(Trouble::Here(what, hint.to_owned()))
+            }
+            Stage::Settled => {
+                Notes::forget(&desk.home)?;
+                let registry = registry.with_authority(|authority| authority.succeed(self.key.into()))?;
+                desk.remark(&format!(
+                    "A new authority signs from now on: {}. The old one is believed too.",
+                    registry.authority().fingerprint()
+                ));
+                Ok(registry)
+            }
         }
-        if authority.is_succeeding() {
-            let what = "the authority before is being forgotten already".to_owned();
-            return Err(Trouble::Here(what, "go on with: controller authority rotate --finish".to_owned()));
-        }
-        Notes::forget(&desk.home)?;
-        let registry = registry.with_authority(|authority| authority.succeed(self.key.into()))?;
-        desk.remark(&format!(
-            "A new authority signs from now on: {}. The old one is believed too.",
-            Fingerprint::of_certificate(registry.authority().certificate())?
-        ));
-        Ok(registry)
     }
 
     async fn finish(&self, desk: &Desk, registry: Registry) -> Result<Exit, Trouble> {
-        if !registry.authority().is_succeeding() {
-            let what = "no authority is taking the place of another".to_owned();
-            return Err(Trouble::Here(
-                what,
-                "nothing was changed; begin with: controller authority rotate".to_owned(),
-            ));
-        }
         let registry = self.alone(desk, registry)?;
         let rotation = Rotation::of(desk, registry, Step::Alone)?;
         let exit = rotation.take("have forgotten the old authority").await?;
-        let left = rotation.left()?;
+        let left = rotation.left();
         if !left.is_empty() {
             desk.remark(&format!(
                 "Nobody who is to be reached believes the old authority any more. Only these do, until they are reached: {left}.\n\
@@ -128,44 +115,42 @@ impl Rotate {
     fn alone(&self, desk: &Desk, registry: Registry) -> Result<Registry, Trouble> {
         let credentials = desk.home.credentials()?;
         let known = &Arc::clone(credentials.revocations());
-        let given_up = self.given_up(&registry, known)?;
-        if registry.authority().before().is_some() {
-            let notes = Notes::read(&desk.home)?;
-            let left = Left::of(&registry, known, &notes, Step::Both, &self.without)?;
-            if !left.is_empty() {
-                return Err(Trouble::Here(
-                    format!("the old authority is still needed by {left}"),
-                    "nothing was changed; run `controller authority rotate` when they are back, or give them up with \
-                     --without NAME"
-                        .to_owned(),
-                ));
-            }
-        }
-        let believed = [registry.authority().certificate().clone()];
-        let registry = registry.with_authority(|authority| Ok(authority.alone()))?;
-        // What was signed by the one that goes is signed again, before anybody forgets it.
-        let is_signed = credentials.authorities() == believed;
-        if !given_up.is_empty() || (!is_signed && known.number() > 0) {
-            registry.revoke(known, &given_up)?;
-        }
-        if !is_signed {
-            credentials.believing(believed.to_vec())?.save(&desk.home.identity_file(), Existing::Replace)?;
-        }
-        Ok(registry)
-    }
-
-    /// The certificates of those that are given up.
-    fn given_up(&self, registry: &Registry, known: &Revocations) -> Result<Vec<Serial>, Trouble> {
-        for name in &self.without {
-            if !registry.certificates().iter().any(|issued| issued.peer.identity.name == *name) {
-                let what = format!("nothing was ever signed here for {name}");
-                let hint = "nothing was changed; see what was with `controller certs`";
+        let notes = Notes::read(&desk.home)?;
+        let give_up = |step| {
+            let mut left = Left::of(&registry, known, &notes, step);
+            left.give_up(&self.without, &registry, known).map(|given_up| (left, given_up))
+        };
+        let registry = match registry.authority().stage() {
+            Stage::Settled => {
+                let what = "no authority is taking the place of another".to_owned();
+                let hint = "nothing was changed; begin with: controller authority rotate";
                 return Err(Trouble::Here(what, hint.to_owned()));
             }
+            Stage::Both => {
+                let (left, given_up) = give_up(Step::Both)?;
+                if !left.is_empty() {
+                    let hint = "nothing was changed; run `controller authority rotate` when they are back, or give them up \
+                                with --without NAME";
+                    return Err(Trouble::Here(
+                        format!("the old authority is still needed by {left}"),
+                        hint.to_owned(),
+                    ));
+                }
+                registry.alone(known, &given_up)?
+            }
+            Stage::Alone => {
+                let (_, given_up) = give_up(Step::Alone)?;
+                if !given_up.is_empty() {
+                    registry.revoke(known, &given_up)?;
+                }
+                registry
+            }
+        };
+        let believed = registry.authority().believed();
+        if credentials.authorities() != believed {
+            credentials.believing(believed)?.save(&desk.home.identity_file(), Existing::Replace)?;
         }
-        let given_up =
-            registry.live(known).filter(|issued| self.without.contains(&issued.peer.identity.name));
-        Ok(given_up.map(|issued| issued.peer.serial.clone()).collect())
+        Ok(registry)
     }
 }
 
@@ -189,16 +174,6 @@ fn life(registry: &Registry, identity: &Identity) -> SignedDuration {
         .map_or(USUAL_LIFE, |issued| issued.peer.not_after.duration_since(issued.signed_at))
 }
 
-/// How far a machine has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Step {
-    /// It has a certificate of the new authority, and believes both.
-    Both,
-    /// It believes the new one alone.
-    Alone,
-}
-
 /// A step that all machines are to take.
 struct Rotation<'a> {
     office: Office<'a>,
@@ -212,14 +187,14 @@ impl<'a> Rotation<'a> {
         Ok(Rotation { office: Office::with(desk, registry)?, notes, step })
     }
 
-    fn left(&self) -> Result<Left, Trouble> {
+    fn left(&self) -> Left {
         let (registry, notes) = (self.office.registry.borrow(), self.notes.borrow());
-        Left::of(&registry, self.office.credentials.revocations(), &notes, self.step, &[])
+        Left::of(&registry, self.office.credentials.revocations(), &notes, self.step)
     }
 
     /// Has those that are left take the step.
     async fn take(&self, done: &str) -> Result<Exit, Trouble> {
-        let left = self.left()?.machines;
+        let left = self.left().machines;
         if left.is_empty() {
             return Ok(Exit::Answered);
         }
@@ -245,123 +220,5 @@ impl<'a> Rotation<'a> {
         let renewed = self.office.renew(name.as_str(), life).await?;
         self.notes.borrow_mut().add(name, self.step)?;
         Ok(renewed)
-    }
-}
-
-/// Who has not taken a step.
-struct Left {
-    machines: BTreeSet<Name>,
-    operators: BTreeSet<Name>,
-}
-
-impl Left {
-    fn of(
-        registry: &Registry,
-        known: &Revocations,
-        notes: &Notes,
-        step: Step,
-        without: &[Name],
-    ) -> Result<Left, Trouble> {
-        let mut live: BTreeMap<&Identity, Vec<&Issued>> = BTreeMap::new();
-        for issued in registry.live(known).filter(|issued| !without.contains(&issued.peer.identity.name)) {
-            live.entry(&issued.peer.identity).or_default().push(issued);
-        }
-        let mut left = Left { machines: BTreeSet::new(), operators: BTreeSet::new() };
-        for (identity, certificates) in live {
-            let by_new = certificates.iter().map(|issued| registry.has_signed(issued));
-            let by_new = by_new.collect::<Result<Vec<_>, _>>()?;
-            let name = &identity.name;
-            match (identity.role, step) {
-                // Whoever asks is given a new certificate by hand, and what he does with it is not seen here.
-                (Role::Controller, Step::Both) if !by_new.contains(&true) => {
-                    left.operators.insert(name.clone());
-                }
-                (Role::Controller, _) => {}
-                // One that was signed and never taken does not count: only what the machine has shown.
-                (Role::Agent, Step::Both) if by_new.contains(&false) && !notes.has_taken(name, step) => {
-                    left.machines.insert(name.clone());
-                }
-                (Role::Agent, Step::Both) => {}
-                (Role::Agent, Step::Alone) => {
-                    if !notes.has_taken(name, step) {
-                        left.machines.insert(name.clone());
-                    }
-                }
-            }
-        }
-        Ok(left)
-    }
-
-    fn is_empty(&self) -> bool {
-        self.machines.is_empty() && self.operators.is_empty()
-    }
-}
-
-impl std::fmt::Display for Left {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let all = [("machines", &self.machines), ("operators", &self.operators)];
-        let told = all.into_iter().filter(|(_, names)| !names.is_empty()).map(|(what, names)| {
-            let more = match names.len().saturating_sub(TOLD) {
-                0 => String::new(),
-                more => format!(" and {more} more"),
-            };
-            let names: Vec<&str> = names.iter().take(TOLD).map(Name::as_str).collect();
-            format!("{what} {}{more}", names.join(", "))
-        });
-        f.write_str(&told.collect::<Vec<_>>().join("; "))
-    }
-}
-
-/// What machines have shown, a line each.
-struct Notes {
-    file: PathBuf,
-    taken: BTreeMap<String, Step>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Note {
-    name: String,
-    step: Step,
-}
-
-impl Notes {
-    fn read(home: &Home) -> Result<Notes, Trouble> {
-        let file = home.rotation_file();
-        let bytes = store::read_list(&file)?;
-        // Half a line is what a crash leaves: that machine takes its step again.
-        let whole = bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
-        let notes = whole.map(serde_json::from_slice::<Note>).collect::<Result<Vec<_>, _>>();
-        let notes = notes.map_err(|error| {
-            let what = format!("{}: it is damaged: {error}", file.display());
-            Trouble::Here(what, "remove the file; machines then take their step once more".to_owned())
-        })?;
-        if !bytes.ends_with(b"\n") && !bytes.is_empty() {
-            let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-            store::write_secret(&file, &bytes[..end], Existing::Replace)?;
-        }
-        Ok(Notes { file, taken: notes.into_iter().map(|note| (note.name, note.step)).collect() })
-    }
-
-    fn has_taken(&self, name: &Name, step: Step) -> bool {
-        self.taken.get(name.as_str()).is_some_and(|taken| *taken >= step)
-    }
-
-    fn add(&mut self, name: &Name, step: Step) -> Result<(), Trouble> {
-        let note = Note { name: name.to_string(), step };
-        let line = serde_json::to_string(&note)
-            .map_err(|error| Trouble::Here(format!("{}: {error}", self.file.display()), String::new()))?;
-        store::append_line(&self.file, &line)?;
-        self.taken.insert(note.name, step);
-        Ok(())
-    }
-
-    fn forget(home: &Home) -> Result<(), Trouble> {
-        let file = home.rotation_file();
-        match fs::remove_file(&file) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(Trouble::Here(format!("{}: {error}", file.display()), "remove it by hand".to_owned()))
-            }
-            _ => Ok(()),
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use certs::{Fingerprint, Grant, Identity, Name, Request};
+use certs::{Grant, Identity, Name, Request};
 use clap::Args;
 
 use super::{Terms, lines, list, say_if_taken};
@@ -47,7 +47,7 @@ impl Sign {
             ("name", name.to_string()),
             ("teams", list(&teams)),
             ("key", request.fingerprint().to_string()),
-            ("authority", Fingerprint::of_certificate(registry.authority().certificate())?.to_string()),
+            ("authority", registry.authority().fingerprint().to_string()),
         ]))?;
         signed.save(&file)?;
         desk.remark(&format!(
