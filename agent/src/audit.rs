@@ -17,17 +17,17 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use certs::Peer;
 use jiff::Timestamp;
 use protocol::Refusal;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 pub(crate) use folder::Reading;
+pub(crate) use record::Note;
 pub use verify::{Broken, Whole, verify};
 pub(crate) use witness::{Asked, Witness};
 
-use record::{Calendar, Words};
+use record::Calendar;
 use strangers::Strangers;
 use writer::Writer;
 
@@ -107,26 +107,6 @@ struct State {
     ended: bool,
 }
 
-/// An event that is no request. What does not apply stays empty.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Note {
-    /// What happened, such as `started`.
-    pub(crate) event: &'static str,
-    pub(crate) identity: Option<String>,
-    pub(crate) serial: Option<String>,
-    pub(crate) address: Option<SocketAddr>,
-    /// More about it, in the agent's own words.
-    pub(crate) why: Option<String>,
-}
-
-impl Note {
-    /// About somebody with a certificate.
-    pub(crate) fn of(peer: &Peer) -> Note {
-        let (identity, serial) = (peer.identity.to_string(), peer.serial.to_string());
-        Note { identity: Some(identity), serial: Some(serial), ..Note::default() }
-    }
-}
-
 impl State {
     /// Appends a line to the queue, if there is room.
     fn add(&mut self, at: Timestamp, put: impl FnOnce(&mut String)) {
@@ -139,8 +119,8 @@ impl State {
         self.queue.push('\n');
     }
 
-    fn add_words(&mut self, words: &Words<'_>) {
-        self.add(Timestamp::now(), |out| words.put(out));
+    fn note(&mut self, note: &Note) {
+        self.add(Timestamp::now(), |out| note.put(out));
     }
 }
 
@@ -159,7 +139,7 @@ impl Audit {
 
     /// Records an event that is no request.
     pub(crate) fn note(&self, note: &Note) {
-        self.record(Timestamp::now(), |out| Words::of_note(note).put(out));
+        self.record(Timestamp::now(), |out| note.put(out));
     }
 
     /// Records a connection that was refused before or after its handshake, or counts it when there are too many.
@@ -169,7 +149,7 @@ impl Audit {
         match seen {
             strangers::Seen::Tell(sum) => {
                 if let Some(sum) = sum {
-                    self.record(Timestamp::now(), |out| Words::of_strangers(&sum).put(out));
+                    self.note(&sum.note());
                 }
                 let why = Some(why.to_owned());
                 self.note(&Note { event: "connection_refused", address: Some(from), why, ..Note::default() });

@@ -14,9 +14,6 @@ use protocol::frame::Frame;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::Note;
-use super::strangers::Sum;
-
 /// Longer words of a request are told by size and hash.
 const MAX_WORDS: usize = 1024;
 
@@ -25,46 +22,38 @@ const MAX_NAME: usize = 40;
 
 const MICROS_IN_SECOND: usize = 6;
 
-/// The words of what is no request, in the order in which they are written.
-#[derive(Serialize, Default)]
-pub(super) struct Words<'a> {
-    event: &'a str,
+/// What happened and is no request, in the order in which it is written. What does not apply stays empty.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct Note {
+    /// Such as `started`.
+    pub(crate) event: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    identity: Option<&'a str>,
+    pub(crate) identity: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    serial: Option<&'a str>,
+    pub(crate) serial: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    address: Option<SocketAddr>,
+    pub(crate) address: Option<SocketAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    count: Option<u64>,
+    pub(crate) count: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    sources: Option<usize>,
+    pub(crate) sources: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    since: Option<Timestamp>,
+    pub(crate) since: Option<Timestamp>,
+    /// More about it, in the agent's own words.
     #[serde(skip_serializing_if = "Option::is_none")]
-    why: Option<&'a str>,
+    pub(crate) why: Option<String>,
 }
 
-impl<'a> Words<'a> {
-    pub(super) fn of_note(note: &'a Note) -> Words<'a> {
-        Words {
-            event: note.event,
-            identity: note.identity.as_deref(),
-            serial: note.serial.as_deref(),
-            address: note.address,
-            why: note.why.as_deref(),
-            ..Words::default()
-        }
+impl Note {
+    /// About somebody with a certificate.
+    pub(crate) fn of(peer: &Peer) -> Note {
+        let (identity, serial) = (peer.identity.to_string(), peer.serial.to_string());
+        Note { identity: Some(identity), serial: Some(serial), ..Note::default() }
     }
 
-    pub(super) fn of_strangers(sum: &Sum) -> Words<'a> {
-        let (count, sources, since) = (Some(sum.count), Some(sum.sources), Some(sum.since));
-        Words { event: "connections_refused", count, sources, since, ..Words::default() }
-    }
-
-    pub(super) fn of_lost(count: u64) -> Words<'a> {
-        let why = Some("there was no room for them while the log could not be written");
-        Words { event: "records_lost", count: Some(count), why, ..Words::default() }
+    pub(super) fn lost(count: u64) -> Note {
+        let why = "there was no room for them while the log could not be written".to_owned();
+        Note { event: "records_lost", count: Some(count), why: Some(why), ..Note::default() }
     }
 
     pub(super) fn put(&self, out: &mut String) {

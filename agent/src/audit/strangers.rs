@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use super::Note;
 use crate::admission::Source;
 
 const SPAN: Duration = Duration::from_secs(60);
@@ -38,6 +39,13 @@ pub(super) struct Sum {
     /// Of how many sources all refused ones of that time were; a thousand means that or more.
     pub(super) sources: usize,
     pub(super) since: Timestamp,
+}
+
+impl Sum {
+    pub(super) fn note(&self) -> Note {
+        let (count, sources, since) = (Some(self.count), Some(self.sources), Some(self.since));
+        Note { event: "connections_refused", count, sources, since, ..Note::default() }
+    }
 }
 
 /// What to do about one more.

@@ -9,7 +9,7 @@ use protocol::chain::Link;
 use tokio::sync::oneshot;
 
 use super::book::Book;
-use super::record::{Calendar, Words};
+use super::record::Calendar;
 use super::{ENOUGH, Note, Shared, State, WhenBroken};
 
 /// How long a record may wait for others to be written with it.
@@ -48,7 +48,7 @@ impl Shared {
         if state.ended
             && let Some(sum) = state.strangers.take_last()
         {
-            state.add_words(&Words::of_strangers(&sum));
+            state.note(&sum.note());
         }
         let mut batch = Batch {
             words: std::mem::take(&mut state.queue),
@@ -57,7 +57,7 @@ impl Shared {
         };
         let lost = std::mem::take(&mut state.lost);
         if lost > 0 {
-            state.add_words(&Words::of_lost(lost));
+            state.note(&Note::lost(lost));
             batch.words += &std::mem::take(&mut state.queue);
         }
         drop(state);
@@ -76,7 +76,7 @@ impl Shared {
         };
         state.writer_sleeps = false;
         if let Some(sum) = state.strangers.take_sum(Instant::now()) {
-            state.add_words(&Words::of_strangers(&sum));
+            state.note(&sum.note());
         }
         state
     }
@@ -192,7 +192,7 @@ impl Writer {
             let note = Note { event: "log_mended", why: Some(why.clone()), ..Note::default() };
             let (mut words, mut line) = (String::new(), Vec::new());
             Calendar::default().put(&mut words, Timestamp::now());
-            Words::of_note(&note).put(&mut words);
+            note.put(&mut words);
             let last = book.last().put_next(&mut line, words.as_bytes());
             book.append(&line, last)?;
             self.remark = None;
