@@ -2,8 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, BufRead, Write as _};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
-use std::time::Duration;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
 use certs::Credentials;
 use certs::adoption::Code;
@@ -12,9 +11,6 @@ use protocol::DEFAULT_PORT;
 
 use crate::cli;
 use crate::state::State;
-
-/// An agent on this machine takes a connection at once, or not at all.
-const TAKE: Duration = Duration::from_secs(1);
 
 /// What cannot be done, and what to do.
 type Fault = String;
@@ -35,7 +31,7 @@ pub fn code(flags: &cli::Code) -> Result<Told, Fault> {
         ));
     }
     let waiting = state.waiting();
-    if !waiting.iter().any(|address| TcpStream::connect_timeout(&near(*address), TAKE).is_ok()) {
+    if waiting.is_empty() || !state.is_held() {
         return Err(format!(
             "no agent waits for its adoption with the folder {folder}.\n  Start one: agent run --state {folder} \
              --listen 0.0.0.0:{DEFAULT_PORT}"
@@ -97,15 +93,6 @@ fn outward(any: IpAddr) -> IpAddr {
         socket.local_addr()
     });
     local.map_or(if any.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { any }, |address| address.ip())
-}
-
-/// The same agent, seen from this machine.
-fn near(address: SocketAddr) -> SocketAddr {
-    match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => (std::net::Ipv6Addr::LOCALHOST, address.port()).into(),
-        _ => address,
-    }
 }
 
 /// Forgets whom the machine belongs to, after asking.

@@ -97,6 +97,12 @@ impl State {
         Ok(Some(folder))
     }
 
+    /// Whether an agent runs with this folder.
+    pub(crate) fn is_held(&self) -> bool {
+        let held = File::open(&self.path).map(|folder| folder.try_lock_shared());
+        matches!(held, Ok(Err(TryLockError::WouldBlock)))
+    }
+
     /// The same credentials, with what was known to be void when the agent ended; what it learns from now on is kept.
     ///
     /// # Errors
