@@ -175,6 +175,7 @@ impl Reload {
         let credentials = credentials.with_revocations(Arc::clone(&subject.revocations));
         let settings = Settings::new(&credentials, config.policy.limits)?;
         subject.revocations.turn_to(credentials.authorities())?.done();
+        subject.revoked.send_replace(());
         renewal.keep_in(&config.identity);
         subject.audit.note(&Note { event: "settings_read_again", ..Note::of(credentials.own()) });
         subject.permissions.store(Arc::new(config.policy.permissions.clone()));

@@ -52,6 +52,8 @@ pub(crate) enum Ended {
 #[derive(Default)]
 struct Heed {
     revocations: Arc<Revocations>,
+    /// As it was when the connection began.
+    turns: u64,
     news: Option<watch::Receiver<()>>,
 }
 
@@ -112,7 +114,7 @@ where
 
     /// The same, but the peer's certificate may be revoked meanwhile.
     pub(crate) fn heeding(self, revocations: Arc<Revocations>, news: watch::Receiver<()>) -> Session<S, A> {
-        Session { heed: Heed { revocations, news: Some(news) }, ..self }
+        Session { heed: Heed { turns: revocations.turns(), revocations, news: Some(news) }, ..self }
     }
 
     /// Serves; what happened is told in any case.
@@ -137,9 +139,7 @@ where
         let mut alarm = pin!(sleep_until(clock.quiet_since + self.limits.idle));
         loop {
             clock.check_certificate(&self.peer)?;
-            if self.heed.revocations.contains(&self.peer.serial) {
-                return Err(Ended::Refused(Refusal::revoked()));
-            }
+            self.look_at_the_peer_again()?;
             let taken = self.take_what_came()?;
             self.flush().await?;
             if self.in_flight.is_empty() && (self.stopping || !open) {
@@ -179,6 +179,17 @@ where
                 () = self.heed.changed() => {}
             }
         }
+    }
+
+    fn look_at_the_peer_again(&mut self) -> Result<(), Ended> {
+        if self.heed.revocations.contains(&self.peer.serial) {
+            return Err(Ended::Refused(Refusal::revoked()));
+        }
+        // Whoever is believed by another authority's word too connects again.
+        if self.heed.turns != self.heed.revocations.turns() && !self.stopping {
+            self.stop()?;
+        }
+        Ok(())
     }
 
     fn is_at_rest(&self) -> bool {

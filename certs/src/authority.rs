@@ -193,6 +193,7 @@ impl Authority {
         let mut params = authority_params()?;
         let signer = Signer::self_signed(&params, algorithm)?;
         params.serial_number = Some(SerialNumber::from(random_serial()?.to_vec()));
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.not_after = date(before.not_after.min(signer.not_after));
         params.use_authority_key_identifier_extension = true;
         let voucher = params
@@ -305,7 +306,8 @@ fn authority_params() -> Result<CertificateParams, Error> {
     // Two authorities of one name would be told apart only by a broken signature, which says nothing to a person.
     let label: String = serial.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
     params.distinguished_name.push(DnType::CommonName, format!("rollcall authority {label}"));
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    // One below it: the authority that takes its place one day.
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(1));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     Ok(params)
 }

@@ -228,7 +228,12 @@ pub(crate) fn is_voucher(certificate: &CertificateDer<'_>) -> Result<bool, Error
     Ok(parsed.is_ca() && parsed.subject() != parsed.issuer())
 }
 
-/// Whether by `voucher` one of `believed` vouches for `next`, now.
+/// Whether a certificate holds now.
+pub(crate) fn holds(certificate: &CertificateDer<'_>) -> bool {
+    parse(certificate).is_ok_and(|parsed| parsed.validity().is_valid())
+}
+
+/// Whether by `voucher` one of `believed` has ever vouched for `next`.
 pub(crate) fn vouches(
     voucher: &CertificateDer<'_>,
     next: &CertificateDer<'_>,
@@ -236,7 +241,6 @@ pub(crate) fn vouches(
 ) -> bool {
     let (Ok(vouched), Ok(next)) = (parse(voucher), parse(next)) else { return false };
     vouched.is_ca()
-        && vouched.validity().is_valid()
         && vouched.subject() == next.subject()
         && vouched.public_key() == next.public_key()
         && believed.iter().any(|authority| has_signed(authority, voucher))

@@ -12,7 +12,7 @@ use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::prelude::FromDer;
 
 use crate::authority::new_key;
-use crate::identity::{has_signed, vouches};
+use crate::identity::{has_signed, holds, vouches};
 use crate::tls::{self, Reason};
 use crate::{Algorithm, Credentials, Error, Name, Peer, Role};
 
@@ -111,12 +111,13 @@ impl Signed {
     fn after(self, believed: &[CertificateDer<'static>]) -> Signed {
         let Signed { certificate, authorities: named, vouchers } = self;
         let vouched = |authority: &CertificateDer<'_>| {
-            vouchers.iter().any(|voucher| vouches(voucher, authority, believed))
+            vouchers.iter().any(|voucher| holds(voucher) && vouches(voucher, authority, believed))
         };
         let mut authorities: Vec<_> = named
             .into_iter()
             .filter(|authority| believed.contains(authority) || vouched(authority))
             .collect();
+        // Whoever has ended leaves too.
         let has_left = |authority: &CertificateDer<'static>| {
             let by_it = std::slice::from_ref(authority);
             vouchers.iter().any(|voucher| authorities.iter().any(|next| vouches(voucher, next, by_it)))

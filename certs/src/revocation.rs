@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use jiff::{SignedDuration, Timestamp};
@@ -16,6 +17,9 @@ use crate::{Authority, Error, Serial, store};
 
 /// A list is good until there is a newer one: nobody checks its own end, for one that nobody renews would stop a fleet.
 const LIFE: SignedDuration = SignedDuration::from_hours(24 * 3650);
+
+/// Numbers are the clock's; one that leaves no room for the next would end all revocations.
+const LARGEST: u64 = u64::MAX >> 1;
 
 /// The largest list that is taken. It travels in one frame.
 pub const MAX_BYTES: usize = 60 * 1024;
@@ -57,6 +61,9 @@ impl RevocationList {
             return Err(fault("has a number that is none"));
         }
         let number = number.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+        if number > LARGEST {
+            return Err(fault("has a number after which there would be none"));
+        }
         let serials =
             parsed.iter_revoked_certificates().map(|revoked| Serial::new(revoked.raw_serial())).collect();
         Ok(RevocationList { der: der.to_vec().into(), number, serials })
@@ -103,7 +110,7 @@ impl Authority {
         serials: impl IntoIterator<Item = &'a Serial>,
     ) -> Result<RevocationList, Error> {
         let now = Timestamp::now();
-        let number = u64::try_from(now.as_second()).unwrap_or_default().max(number + 1);
+        let number = u64::try_from(now.as_second()).unwrap_or_default().max(number.saturating_add(1));
         let revoked_certs = serials
             .into_iter()
             .map(|serial| RevokedCertParams {
@@ -138,6 +145,8 @@ const OLDER: usize = 8;
 pub struct Revocations {
     known: RwLock<Known>,
     file: Option<PathBuf>,
+    /// How often an authority was forgotten.
+    turns: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -152,6 +161,7 @@ struct Known {
 pub struct Turn<'a> {
     known: RwLockWriteGuard<'a, Known>,
     authorities: Vec<CertificateDer<'static>>,
+    turns: &'a AtomicU64,
 }
 
 impl Turn<'_> {
@@ -159,6 +169,9 @@ impl Turn<'_> {
     pub fn done(mut self) {
         let Known { lists, authorities } = &mut *self.known;
         lists.retain(|list| list.is_of(&self.authorities));
+        if authorities.iter().any(|before| !self.authorities.contains(before)) {
+            self.turns.fetch_add(1, Ordering::Relaxed);
+        }
         *authorities = self.authorities;
     }
 }
@@ -171,7 +184,7 @@ impl Revocations {
     pub fn kept_in(file: &Path, authorities: &[CertificateDer<'static>]) -> Result<Revocations, Error> {
         let lists = store::read_lists(file, authorities)?.into_iter().map(Arc::new).collect();
         let known = Known { lists, authorities: authorities.to_vec() };
-        Ok(Revocations { known: RwLock::new(known), file: Some(file.to_owned()) })
+        Ok(Revocations { known: RwLock::new(known), file: Some(file.to_owned()), turns: AtomicU64::new(0) })
     }
 
     /// The newest list.
@@ -187,6 +200,11 @@ impl Revocations {
     /// Whether a certificate is void.
     pub fn contains(&self, serial: &Serial) -> bool {
         self.read().lists.iter().any(|list| list.serials.contains(serial))
+    }
+
+    /// How often an authority was forgotten: who was let in on its word is not to be believed since.
+    pub fn turns(&self) -> u64 {
+        self.turns.load(Ordering::Relaxed)
     }
 
     /// All certificates that are void.
@@ -212,7 +230,7 @@ impl Revocations {
             Some(newest) if !newest.is_of(authorities) => Err(fault(
                 "here is of an authority that would not be believed any more; carry the newest first",
             )),
-            _ => Ok(Turn { known, authorities: authorities.to_vec() }),
+            _ => Ok(Turn { known, authorities: authorities.to_vec(), turns: &self.turns }),
         }
     }
 
@@ -288,7 +306,7 @@ mod tests {
     fn what_is_signed_is_read_back_and_nobody_elses_is() {
         for algorithm in [Algorithm::Ed25519, Algorithm::P256] {
             let [one, other] = [(), ()].map(|()| Authority::create(algorithm).unwrap());
-            let far = u64::MAX / 2;
+            let far = LARGEST - 1;
             let list = one.revoke(far, &serials(3)).unwrap();
             assert_eq!((list.number(), list.serials().len()), (far + 1, 3));
             assert!(list.serials().contains(&Serial::new(&[2, 7])));

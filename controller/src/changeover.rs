@@ -8,10 +8,12 @@ use std::path::PathBuf;
 
 use certs::store::{self, Existing};
 use certs::{Identity, Name, Revocations, Role, Serial};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Trouble;
 use crate::home::Home;
+use crate::hosts::Inventory;
 use crate::registry::{Issued, Registry};
 
 /// So many of those that are left are told by name.
@@ -35,12 +37,29 @@ pub(crate) struct Left {
 }
 
 impl Left {
-    pub(crate) fn of(registry: &Registry, known: &Revocations, notes: &Notes, step: Step) -> Left {
+    /// A machine counts even when its certificate has ended, for it goes on believing whom it believes; and so does one that
+    /// only hosts.toml knows. An operator whose certificate has ended is let in by nobody.
+    pub(crate) fn of(
+        registry: &Registry,
+        known: &Revocations,
+        inventory: &Inventory,
+        notes: &Notes,
+        step: Step,
+    ) -> Left {
+        let now = Timestamp::now();
         let mut live: BTreeMap<&Identity, Vec<&Issued>> = BTreeMap::new();
-        for issued in registry.live(known) {
-            live.entry(&issued.peer.identity).or_default().push(issued);
+        for issued in registry.certificates().iter().filter(|issued| !known.contains(&issued.peer.serial)) {
+            if issued.peer.identity.role == Role::Agent || issued.peer.not_after > now {
+                live.entry(&issued.peer.identity).or_default().push(issued);
+            }
         }
         let mut left = Left::default();
+        let is_signed = |name: &Name| {
+            let of_it = |issued: &Issued| issued.peer.identity == Identity::agent(name.clone());
+            registry.certificates().iter().any(of_it)
+        };
+        let unsigned = inventory.names().into_iter().filter_map(|name| name.parse().ok());
+        left.machines.extend(unsigned.filter(|name| !is_signed(name) && !notes.has_taken(name, step)));
         for (Identity { role, name }, certificates) in live {
             let by_new = |issued: &&Issued| registry.has_signed(issued);
             let (place, is_left) = match (role, step) {

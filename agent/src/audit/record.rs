@@ -86,7 +86,7 @@ pub(super) fn put_request(out: &mut String, sent: &Frame) {
             out.push('"');
             match head.with.map(RawValue::get) {
                 None | Some("{}") => {}
-                Some(words) if words.len() <= MAX_WORDS => {
+                Some(words) if words.len() <= MAX_WORDS && can_be_read(words) => {
                     out.push_str(",\"with\":");
                     put_on_one_line(out, words);
                 }
@@ -138,6 +138,12 @@ impl Calendar {
         put_number(out, at.subsec_microsecond().unsigned_abs().into(), MICROS_IN_SECOND);
         out.push_str("Z\",");
     }
+}
+
+/// Whether everybody who reads the line can read these words in it: half of a character, a number that is too large and
+/// a hundred brackets are JSON by its letters, and most readers give up on them.
+fn can_be_read(words: &str) -> bool {
+    serde_json::from_str::<serde_json::Value>(&format!("[{words}]")).is_ok()
 }
 
 /// The lines of the log are plain text, whatever a peer calls a request.
@@ -230,6 +236,12 @@ mod tests {
             "plain text alone"
         );
         assert_eq!((&words["with_digest"]["bytes"], words.get("with")), (&2008.into(), None));
+        let deep = "[".repeat(127) + &"]".repeat(127);
+        for unreadable in [r#"{"a":"\ud800"}"#, r#"{"a":1e999999}"#, &deep] {
+            let words = told(&format!(r#"{{"id":1,"ask":"x","with":{unreadable}}}"#), b"");
+            assert_eq!((&words["request"], words.get("with")), (&"x".into(), None));
+            assert_eq!(words["with_digest"]["bytes"], unreadable.len());
+        }
         let words = told("{\"ask\":", b"");
         assert_eq!((&words["with_digest"]["bytes"], words.get("request")), (&7.into(), None));
     }

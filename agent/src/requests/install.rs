@@ -30,6 +30,7 @@ fn install(ask: &Install, by: &Name, subject: &Subject) -> Result<Installed, Ref
     let turn = subject.revocations.turn_to(renewed.authorities()).map_err(|error| refused(&error))?;
     renewal.save(&renewed)?;
     turn.done();
+    subject.revoked.send_replace(());
     let own = renewed.own();
     subject.show(settings, &renewed);
     subject.audit.note(&Note { event: "renewed", why, ..Note::of(own) });

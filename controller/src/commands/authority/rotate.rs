@@ -9,11 +9,14 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use certs::store::Existing;
-use certs::{Grant, Identity, Name, Stage, Validity};
+use certs::{Grant, Name, Stage, Validity};
 use clap::Args;
+use futures_util::stream::{self, StreamExt};
 use jiff::SignedDuration;
 
+use crate::carry::carry;
 use crate::changeover::{Left, Notes, Step};
+use crate::cli::parse_life;
 use crate::commands::init::Key;
 use crate::desk::Desk;
 use crate::error::{Kind, Trouble};
@@ -23,8 +26,8 @@ use crate::hosts::Inventory;
 use crate::office::{Office, Renewed};
 use crate::registry::{How, Registry};
 
-/// For whom the list does not say how long the certificate before held.
-const USUAL_LIFE: SignedDuration = SignedDuration::from_hours(24 * 90);
+/// How long the identity of whoever sits here holds.
+const OWN_LIFE: SignedDuration = SignedDuration::from_hours(24 * 365);
 
 /// Put another authority in the place of the old one, machine by machine.
 #[derive(Debug, Args)]
@@ -40,6 +43,9 @@ pub(super) struct Rotate {
     /// than once.
     #[arg(long, value_name = "NAME", requires = "finish")]
     without: Vec<Name>,
+    /// How long the machines' new certificates hold.
+    #[arg(long = "for", value_name = "TIME", default_value = "90d", value_parser = parse_life)]
+    life: SignedDuration,
     /// The kind of key that the new authority has.
     #[arg(long, default_value = "ed25519", conflicts_with = "finish")]
     key: Key,
@@ -55,7 +61,7 @@ impl Rotate {
     async fn change_over(&self, desk: &Desk, registry: Registry) -> Result<Exit, Trouble> {
         let mut registry = self.both(desk, registry)?;
         sign_own(desk, &mut registry)?;
-        let rotation = Rotation::of(desk, registry, Step::Both)?;
+        let rotation = Rotation::of(desk, registry, Step::Both, self.life)?;
         let exit = rotation.take("changed over").await?;
         desk.remark(&match rotation.left() {
             left if left.is_empty() => "Everybody has changed over. To have the old authority forgotten:\n  \
@@ -91,8 +97,13 @@ impl Rotate {
     }
 
     async fn finish(&self, desk: &Desk, registry: Registry) -> Result<Exit, Trouble> {
+        let mut registry = registry;
+        if registry.authority().stage() != Stage::Settled {
+            sign_own(desk, &mut registry)?;
+            hear_all(desk).await?;
+        }
         let registry = self.alone(desk, registry)?;
-        let rotation = Rotation::of(desk, registry, Step::Alone)?;
+        let rotation = Rotation::of(desk, registry, Step::Alone, self.life)?;
         let exit = rotation.take("have forgotten the old authority").await?;
         let left = rotation.left();
         if !left.is_empty() {
@@ -115,9 +126,9 @@ impl Rotate {
     fn alone(&self, desk: &Desk, registry: Registry) -> Result<Registry, Trouble> {
         let credentials = desk.home.credentials()?;
         let known = &Arc::clone(credentials.revocations());
-        let notes = Notes::read(&desk.home)?;
+        let (mut notes, inventory) = (Notes::read(&desk.home)?, desk.home.inventory()?);
         let give_up = |step| {
-            let mut left = Left::of(&registry, known, &notes, step);
+            let mut left = Left::of(&registry, known, &inventory, &notes, step);
             left.give_up(&self.without, &registry, known).map(|given_up| (left, given_up))
         };
         let registry = match registry.authority().stage() {
@@ -146,12 +157,32 @@ impl Rotate {
                 registry
             }
         };
+        // Also those with nothing left to revoke are not asked about again.
+        self.without.iter().try_for_each(|name| notes.add(name, Step::Alone))?;
         let believed = registry.authority().believed();
         if credentials.authorities() != believed {
             credentials.believing(believed)?.save(&desk.home.identity_file(), Existing::Replace)?;
         }
         Ok(registry)
     }
+}
+
+/// Learns from every machine that is to be reached what it knows to be void, while lists of both authorities are believed: the
+/// home may have been restored from a backup.
+async fn hear_all(desk: &Desk) -> Result<(), Trouble> {
+    const AT_ONCE: usize = 32;
+    let credentials = &desk.home.credentials()?;
+    let inventory = desk.home.inventory()?;
+    let hear = |name: String| async move {
+        let Ok(host) = desk.resolve(&name) else { return };
+        let Ok(approach) = desk.approach(&host, credentials) else { return };
+        if let Ok(mut client) = approach.walk().await {
+            // Whoever cannot tell is asked again when it takes its step.
+            let _ = carry(&mut client, credentials).await;
+        }
+    };
+    stream::iter(inventory.names()).map(hear).buffer_unordered(AT_ONCE).collect::<()>().await;
+    Ok(())
 }
 
 /// Has the new authority sign the identity of whoever sits here.
@@ -161,35 +192,36 @@ fn sign_own(desk: &Desk, registry: &mut Registry) -> Result<(), Trouble> {
         return Ok(());
     }
     let own = present.own();
-    let validity = Validity::lasting(life(registry, &own.identity));
+    let validity = Validity::lasting(OWN_LIFE);
     let grant = Grant { identity: &own.identity, teams: &own.teams, addresses: &[], validity };
     let credentials = registry.issue(present.algorithm(), &grant, How::Rotate)?;
     Ok(credentials.save(&desk.home.identity_file(), Existing::Replace)?)
-}
-
-/// As long as the certificate before was signed for.
-fn life(registry: &Registry, identity: &Identity) -> SignedDuration {
-    registry
-        .newest(identity)
-        .map_or(USUAL_LIFE, |issued| issued.peer.not_after.duration_since(issued.signed_at))
 }
 
 /// A step that all machines are to take.
 struct Rotation<'a> {
     office: Office<'a>,
     notes: RefCell<Notes>,
+    inventory: Inventory,
     step: Step,
+    life: SignedDuration,
 }
 
 impl<'a> Rotation<'a> {
-    fn of(desk: &'a Desk, registry: Registry, step: Step) -> Result<Rotation<'a>, Trouble> {
+    fn of(
+        desk: &'a Desk,
+        registry: Registry,
+        step: Step,
+        life: SignedDuration,
+    ) -> Result<Rotation<'a>, Trouble> {
         let notes = RefCell::new(Notes::read(&desk.home)?);
-        Ok(Rotation { office: Office::with(desk, registry)?, notes, step })
+        let inventory = desk.home.inventory()?;
+        Ok(Rotation { office: Office::with(desk, registry)?, notes, inventory, step, life })
     }
 
     fn left(&self) -> Left {
         let (registry, notes) = (self.office.registry.borrow(), self.notes.borrow());
-        Left::of(&registry, self.office.credentials.revocations(), &notes, self.step)
+        Left::of(&registry, self.office.credentials.revocations(), &self.inventory, &notes, self.step)
     }
 
     /// Has those that are left take the step.
@@ -198,26 +230,20 @@ impl<'a> Rotation<'a> {
         if left.is_empty() {
             return Ok(Exit::Answered);
         }
-        let inventory = &self.office.desk.home.inventory()?;
         let hint = "mend that and run this again; the machine believes what it believed";
         let fleet = Fleet { desk: self.office.desk, done, not_begun: Kind::RenewalNotSigned, hint };
         let names: Vec<String> = left.iter().map(Name::to_string).collect();
-        fleet
-            .each(
-                left.iter().zip(&names).map(|(name, label)| (label.as_str(), self.take_one(name, inventory))),
-            )
-            .await
+        fleet.each(left.iter().zip(&names).map(|(name, label)| (label.as_str(), self.take_one(name)))).await
     }
 
-    async fn take_one(&self, name: &Name, inventory: &Inventory) -> Result<Renewed, Trouble> {
-        if !inventory.knows(name) {
+    async fn take_one(&self, name: &Name) -> Result<Renewed, Trouble> {
+        if !self.inventory.knows(name) {
             let file = self.office.desk.home.hosts_file();
             let what = format!("{name} is not in {}, so nobody knows where it is", file.display());
             let hint = format!("write it there, or revoke it: controller revoke {name}");
             return Err(Trouble::Here(what, hint));
         }
-        let life = life(&self.office.registry.borrow(), &Identity::agent(name.clone()));
-        let renewed = self.office.renew(name.as_str(), life).await?;
+        let renewed = self.office.renew(name.as_str(), self.life).await?;
         self.notes.borrow_mut().add(name, self.step)?;
         Ok(renewed)
     }
