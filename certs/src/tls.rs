@@ -24,7 +24,7 @@ use rustls::{
 use verdict::misnamed;
 pub use verdict::{Judge, Reason, explain};
 
-use crate::identity::{is_authority, is_for};
+use crate::identity::{holds, is_authority, is_for};
 use crate::{Credentials, Error, Name, Peer, Revocations, Role};
 
 /// The cryptography of both sides, named and not left to a process-wide default.
@@ -155,7 +155,10 @@ fn demand(credentials: &Credentials, role: Role) -> Result<(), Error> {
 
 fn roots(credentials: &Credentials) -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
-    for authority in credentials.authorities() {
+    // The library does not look at an authority's own dates. Where all have ended, a handshake says so better.
+    let all = credentials.authorities();
+    let some_hold = all.iter().any(holds);
+    for authority in all.iter().filter(|authority| !some_hold || holds(authority)) {
         roots.add(authority.clone())?;
     }
     Ok(roots)

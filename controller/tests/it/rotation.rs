@@ -1,6 +1,8 @@
 //! Another authority in the place of the first: machines that are away, operators, passphrases, cuts, and who is left behind.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::process::Stdio;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +15,7 @@ use controller::trace::Trace;
 use protocol::requests::uptime::Uptime;
 
 use crate::foundling::{Foundling, WRITES, can_be_killed_at_writes};
-use crate::site::{MASKS, Site, text};
+use crate::site::{MASKS, Site, controller, text};
 
 const ROTATE: [&str; 2] = ["authority", "rotate"];
 const FINISH: [&str; 3] = ["authority", "rotate", "--finish"];
@@ -160,6 +162,78 @@ fn one_that_is_away_when_it_should_forget_is_told_when_it_is_back() {
     // And all of it once more.
     assert_eq!((said(&site, &ROTATE).0, said(&site, &FINISH).0), (0, 0));
     site.good(&["uptime", "web-2"]);
+}
+
+#[test]
+fn who_only_heard_of_the_old_authority_is_shown_out_when_it_is_forgotten() {
+    let (site, _agents) = fleet(1);
+    let dave = operator(&site, "dave");
+    let mut watching = controller(&site.path("dave"), &["watch", "web-1", "--interval", "200ms"]);
+    let mut watching = watching.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut shown = BufReader::new(watching.stdout.take().unwrap());
+    shown.read_line(&mut String::new()).unwrap();
+    assert_eq!(said(&site, &ROTATE).0, 0);
+    // He has a new certificate, and goes on with the old one.
+    site.good(&["operator", "add", "dave", "--out", site.path("new").to_str().unwrap()]);
+    assert_eq!(said(&site, &FINISH).0, 0);
+    shown.read_to_string(&mut String::new()).unwrap();
+    assert_eq!(watching.wait_with_output().unwrap().status.code(), Some(1));
+    assert_eq!(said(&site, &["--home", &dave, "uptime", "web-1"]).0, 3);
+}
+
+#[test]
+fn a_machine_counts_as_long_as_it_believes() {
+    let (site, mut agents) = fleet(2);
+    drop(agents.pop());
+    assert_eq!(said(&site, &ROTATE).0, 1);
+    // Its certificate has ended, and another machine is in no list but that of addresses.
+    let list = site.home().join("certificates.jsonl");
+    let lines: Vec<String> = fs::read_to_string(&list)
+        .unwrap()
+        .lines()
+        .map(|line| {
+            let mut line: serde_json::Value = serde_json::from_str(line).unwrap();
+            if line["name"] == "web-2" {
+                line["not_after"] = "2026-01-01T00:00:00Z".into();
+            }
+            format!("{line}\n")
+        })
+        .collect();
+    fs::write(&list, lines.concat()).unwrap();
+    let hosts = site.home().join("hosts.toml");
+    let more = fs::read_to_string(&hosts).unwrap() + "\n[hosts.web-3]\naddresses = [\"127.0.0.1:1\"]\n";
+    fs::write(&hosts, more).unwrap();
+    let (code, words) = said(&site, &FINISH);
+    assert!(code == 2 && words.contains("still needed by machines web-2, web-3\n"), "{words}");
+    fs::write(&hosts, fs::read_to_string(&hosts).unwrap().replace("[hosts.web-3]", "[hosts.web-2b]"))
+        .unwrap();
+    let without = ["--without", "web-2", "--without", "web-2b"];
+    let (code, words) = said(&site, &[&FINISH[..], &without].concat());
+    assert_eq!(code, 0, "{words}");
+    assert_eq!(believed(&agents[0]), 1);
+}
+
+#[test]
+fn a_home_that_was_restored_forgets_no_revocation_and_does_not_lock_itself_out() {
+    let (site, agents) = fleet(1);
+    let identity = site.home().join("identity.pem");
+    let of_the_old = fs::read(&identity).unwrap();
+    site.good(&["operator", "add", "zoe", "--out", site.path("zoe.bundle").to_str().unwrap()]);
+    site.good(&["revoke", "zoe"]);
+    assert_eq!(said(&site, &ROTATE).0, 0);
+    let bob = operator(&site, "bob");
+    let saved = fs::read(site.home().join("revoked.pem")).unwrap();
+    site.good(&["revoke", "bob"]);
+    site.good(&["sync", "--all"]);
+    assert_eq!(said(&site, &["--home", &bob, "uptime", "web-1"]).0, 3);
+    fs::write(site.home().join("revoked.pem"), saved).unwrap();
+    fs::write(&identity, of_the_old).unwrap();
+    let (code, words) = said(&site, &FINISH);
+    assert_eq!(code, 0, "{words}");
+    site.good(&["uptime", "web-1"]);
+    assert_eq!(believed(&agents[0]), 1);
+    assert_eq!(said(&site, &["--home", &bob, "uptime", "web-1"]).0, 3);
+    assert!(site.good(&["certs"]).lines().any(|line| line.contains("bob") && line.contains("revoked")));
 }
 
 #[test]
