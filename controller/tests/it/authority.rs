@@ -2,15 +2,14 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Child, Command, Output, Stdio};
 
 use rustix::fs::OFlags;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
 
-use crate::site::{Site, not_run, text};
+use crate::site::{Site, not_run, only_for_their_owner, text};
 
 const PASSPHRASE: &str = "correct horse";
 
@@ -61,19 +60,6 @@ fn whatever_signs_asks_and_whatever_does_not_never_does() {
     assert!(authority(&site).contains("BEGIN PRIVATE KEY"));
     site.issue("web-2", "192.0.2.7");
     only_for_their_owner(site.folder.path());
-}
-
-/// Every file and folder below, and none is there that was not finished.
-fn only_for_their_owner(folder: &Path) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode, if path.is_dir() { 0o700 } else { 0o600 }, "{}", path.display());
-        assert!(!path.file_name().unwrap().to_str().unwrap().starts_with('.'), "{}", path.display());
-        if path.is_dir() {
-            only_for_their_owner(&path);
-        }
-    }
 }
 
 #[test]

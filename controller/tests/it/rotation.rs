@@ -15,7 +15,7 @@ use controller::trace::Trace;
 use protocol::requests::uptime::Uptime;
 
 use crate::foundling::{Foundling, WRITES, can_be_killed_at_writes};
-use crate::site::{MASKS, Site, controller, text};
+use crate::site::{MASKS, Site, controller, only_for_their_owner, text};
 
 const ROTATE: [&str; 2] = ["authority", "rotate"];
 const FINISH: [&str; 3] = ["authority", "rotate", "--finish"];
@@ -251,6 +251,8 @@ fn a_passphrase_stays_on_the_keys_and_nothing_is_signed_without_it() {
     with(&ROTATE);
     assert_eq!(authority().matches("BEGIN ENCRYPTED PRIVATE KEY").count(), 2);
     with(&["authority", "unprotect"]);
+    only_for_their_owner(&site.home());
+    only_for_their_owner(agents[0].state.path());
     assert_eq!(authority().matches("BEGIN PRIVATE KEY").count(), 2);
     with(&["authority", "protect"]);
     with(&FINISH);

@@ -1,7 +1,9 @@
 //! A home made by the built program, and agents in this process that belong to it.
 
+use std::fs;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -126,6 +128,19 @@ pub(crate) const MASKS: [(&str, &str); 3] = [
     (r"\d{4}-\d\d-\d\dT[0-9:]+Z", "[time]"),
     (r"\d+ (d|h|min|s) \d+ (h|min|s)|\d+ (h|min|s)\b", "[span]"),
 ];
+
+/// Every file and folder below, and none is there that was not finished.
+pub(crate) fn only_for_their_owner(folder: &Path) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, if path.is_dir() { 0o700 } else { 0o600 }, "{}", path.display());
+        assert!(!path.file_name().unwrap().to_str().unwrap().starts_with('.'), "{}", path.display());
+        if path.is_dir() {
+            only_for_their_owner(&path);
+        }
+    }
+}
 
 /// Says past the test runner's capture that something was not tested here.
 pub(crate) fn not_run(what: &str) {
