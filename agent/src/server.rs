@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use certs::Credentials;
-use certs::tls;
+use certs::tls::{self, Shown};
 use protocol::message::{Outcome, put_reply};
 use protocol::{ALPN, MessageStream, Refusal};
 use tokio::net::TcpListener;
@@ -80,6 +80,7 @@ impl Server {
     async fn converse(
         &self,
         stream: MessageStream<Connection>,
+        shown: Shown,
         witness: Arc<Witness>,
         limits: Limits,
         counted: Counted,
@@ -94,7 +95,7 @@ impl Server {
             }
         });
         let news = self.subject.revoked.subscribe();
-        let session = session.heeding(Arc::clone(&self.subject.revocations), news);
+        let session = session.heeding(shown, Arc::clone(&self.subject.revocations), news);
         let (tally, ended) = session.serve(self.door.stop.clone()).await;
         let (answers, refusals, lasted) = (tally.answers, tally.refusals, began.elapsed());
         match ended {
@@ -118,6 +119,7 @@ impl Behind for Server {
         let Some(peer) = tls::peer(connection) else {
             return self.door.stranger(from, "its certificate names nobody");
         };
+        let shown = Shown::on(connection);
         let span = tracing::info_span!("connection", peer = %peer.identity.name, %from);
         let limits = self.subject.settings.load().limits;
         let stream = MessageStream::new(stream, limits.frame_bytes);
@@ -128,7 +130,7 @@ impl Behind for Server {
         match counted {
             Ok(counted) => {
                 let witness = Witness::new(self.subject.audit.clone(), Arc::new(peer), from);
-                self.converse(stream, witness, limits, counted).instrument(span).await;
+                self.converse(stream, shown, witness, limits, counted).instrument(span).await;
             }
             Err(refusal) => {
                 self.door.stranger(from, &refusal.message);

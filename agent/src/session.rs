@@ -10,6 +10,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use certs::tls::Shown;
 use certs::{Peer, Revocations};
 use futures_util::stream::StreamExt;
 use protocol::frame::Frame;
@@ -52,7 +53,8 @@ pub(crate) enum Ended {
 #[derive(Default)]
 struct Heed {
     revocations: Arc<Revocations>,
-    /// As it was when the connection began.
+    /// What the peer showed, and after how many turns of the authorities that was looked at.
+    shown: Shown,
     turns: u64,
     news: Option<watch::Receiver<()>>,
 }
@@ -113,8 +115,13 @@ where
     }
 
     /// The same, but the peer's certificate may be revoked meanwhile.
-    pub(crate) fn heeding(self, revocations: Arc<Revocations>, news: watch::Receiver<()>) -> Session<S, A> {
-        Session { heed: Heed { turns: revocations.turns(), revocations, news: Some(news) }, ..self }
+    pub(crate) fn heeding(
+        self,
+        shown: Shown,
+        revocations: Arc<Revocations>,
+        news: watch::Receiver<()>,
+    ) -> Session<S, A> {
+        Session { heed: Heed { shown, turns: 0, revocations, news: Some(news) }, ..self }
     }
 
     /// Serves; what happened is told in any case.
@@ -185,10 +192,12 @@ where
         if self.heed.revocations.contains(&self.peer.serial) {
             return Err(Ended::Refused(Refusal::revoked()));
         }
-        // Whoever is believed by another authority's word too connects again.
-        if self.heed.turns != self.heed.revocations.turns() && !self.stopping {
-            self.stop()?;
+        // Also a connection that begins now: its handshake may be from before.
+        let turns = self.heed.revocations.turns();
+        if self.heed.turns != turns && !self.heed.revocations.believes(&self.heed.shown) {
+            return Err(Ended::Refused(Refusal::believed_no_longer()));
         }
+        self.heed.turns = turns;
         Ok(())
     }
 

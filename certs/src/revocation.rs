@@ -12,7 +12,8 @@ use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
 use x509_parser::prelude::{CertificateRevocationList, FromDer};
 
 use crate::authority::date;
-use crate::identity::fits;
+use crate::identity::{fits, has_signed};
+use crate::tls::Shown;
 use crate::{Authority, Error, Serial, store};
 
 /// A list is good until there is a newer one: nobody checks its own end, for one that nobody renews would stop a fleet.
@@ -202,9 +203,18 @@ impl Revocations {
         self.read().lists.iter().any(|list| list.serials.contains(serial))
     }
 
-    /// How often an authority was forgotten: who was let in on its word is not to be believed since.
+    /// How often an authority was forgotten: from then on, whether somebody is [believed](Self::believes) is to be asked again.
     pub fn turns(&self) -> u64 {
         self.turns.load(Ordering::Relaxed)
+    }
+
+    /// Whether one of the authorities that are believed now stands behind what somebody has shown, as one did when he was let
+    /// in.
+    pub fn believes(&self, shown: &Shown) -> bool {
+        let Some((own, vouchers)) = shown.0.split_first() else { return false };
+        let authorities = &self.read().authorities;
+        let by_one = |certificate| authorities.iter().any(|authority| has_signed(authority, certificate));
+        by_one(own) || vouchers.iter().any(|voucher| has_signed(voucher, own) && by_one(voucher))
     }
 
     /// All certificates that are void.

@@ -139,6 +139,17 @@ pub(crate) fn judge(credentials: &Credentials, role: Role) -> Result<(), rustls:
     }
 }
 
+/// What the other side of a connection has shown, its own certificate first.
+#[derive(Debug, Default)]
+pub struct Shown(pub(crate) Vec<CertificateDer<'static>>);
+
+impl Shown {
+    /// In a handshake that is done.
+    pub fn on(connection: &CommonState) -> Shown {
+        Shown(connection.peer_certificates().unwrap_or_default().to_vec())
+    }
+}
+
 /// Who is at the other end of a connection whose handshake is done.
 pub fn peer(connection: &CommonState) -> Option<Peer> {
     Peer::read(connection.peer_certificates()?.first()?).ok()

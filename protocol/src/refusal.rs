@@ -203,6 +203,12 @@ impl Refusal {
         Refusal::new(Kind::Revoked, message, "ask whoever keeps the authority for a new one")
     }
 
+    /// The authority that signed the peer's certificate was forgotten.
+    pub fn believed_no_longer() -> Refusal {
+        let message = "the authority that signed your certificate is not believed here any more".to_owned();
+        Refusal::new(Kind::Revoked, message, "ask whoever keeps the authority for a new one")
+    }
+
     /// The agent cannot record what it is asked.
     pub fn not_recorded(why: &str) -> Refusal {
         let message =
