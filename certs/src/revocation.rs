@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{CertificateRevocationListParams, KeyIdMethod, RevokedCertParams, SerialNumber};
@@ -144,7 +144,9 @@ const OLDER: usize = 8;
 /// lacks what they revoked. So an older list that holds anything which the newest does not is kept beside it.
 #[derive(Debug, Default)]
 pub struct Revocations {
+    /// Held for moments only: every connection looks into it.
     known: RwLock<Known>,
+    change: Mutex<()>,
     file: Option<PathBuf>,
     /// How often an authority was forgotten.
     turns: AtomicU64,
@@ -158,20 +160,21 @@ struct Known {
     authorities: Vec<CertificateDer<'static>>,
 }
 
-/// Others are believed from now on, once that is [done](Turn::done). Nobody learns of a list meanwhile.
+/// Others are believed from now on, once that is [done](Turn::done). Nothing else changes meanwhile.
 pub struct Turn<'a> {
-    known: RwLockWriteGuard<'a, Known>,
+    revocations: &'a Revocations,
     authorities: Vec<CertificateDer<'static>>,
-    turns: &'a AtomicU64,
+    _change: MutexGuard<'a, ()>,
 }
 
 impl Turn<'_> {
     /// The lists of others are forgotten.
-    pub fn done(mut self) {
-        let Known { lists, authorities } = &mut *self.known;
+    pub fn done(self) {
+        let mut known = self.revocations.write();
+        let Known { lists, authorities } = &mut *known;
         lists.retain(|list| list.is_of(&self.authorities));
         if authorities.iter().any(|before| !self.authorities.contains(before)) {
-            self.turns.fetch_add(1, Ordering::Relaxed);
+            self.revocations.turns.fetch_add(1, Ordering::Relaxed);
         }
         *authorities = self.authorities;
     }
@@ -185,7 +188,7 @@ impl Revocations {
     pub fn kept_in(file: &Path, authorities: &[CertificateDer<'static>]) -> Result<Revocations, Error> {
         let lists = store::read_lists(file, authorities)?.into_iter().map(Arc::new).collect();
         let known = Known { lists, authorities: authorities.to_vec() };
-        Ok(Revocations { known: RwLock::new(known), file: Some(file.to_owned()), turns: AtomicU64::new(0) })
+        Ok(Revocations { known: RwLock::new(known), file: Some(file.to_owned()), ..Revocations::default() })
     }
 
     /// The newest list.
@@ -227,7 +230,10 @@ impl Revocations {
     /// # Errors
     /// The file is damaged.
     pub fn look_again(&self) -> Result<(), Error> {
-        self.write().take_what_is_in(self.file.as_deref())
+        let _change = self.change();
+        let there = self.in_file()?;
+        self.write().take_all(there);
+        Ok(())
     }
 
     /// Prepares to believe these authorities, and no others.
@@ -235,12 +241,12 @@ impl Revocations {
     /// # Errors
     /// The newest list is of none of them: nobody could tell any more who is revoked.
     pub fn turn_to(&self, authorities: &[CertificateDer<'static>]) -> Result<Turn<'_>, Error> {
-        let known = self.write();
-        match known.lists.first() {
+        let _change = self.change();
+        match self.newest() {
             Some(newest) if !newest.is_of(authorities) => Err(fault(
                 "here is of an authority that would not be believed any more; carry the newest first",
             )),
-            _ => Ok(Turn { known, authorities: authorities.to_vec(), turns: &self.turns }),
+            _ => Ok(Turn { revocations: self, authorities: authorities.to_vec(), _change }),
         }
     }
 
@@ -249,26 +255,39 @@ impl Revocations {
     /// # Errors
     /// It is older: somebody may want a revocation to be forgotten. Or it is in force, but cannot be kept.
     pub fn take(&self, list: RevocationList) -> Result<bool, Error> {
-        let mut known = self.write();
+        let _change = self.change();
         // Another program may have written the file since this one has read it.
         let alone = self.file.as_deref().map(store::lock_beside).transpose();
-        if alone.is_ok() {
-            known.take_what_is_in(self.file.as_deref())?;
-        }
-        let here = known.lists.first().map_or(0, |list| list.number);
-        if list.number < here {
-            let number = list.number;
-            return Err(Error::Certificate(format!(
-                "the revocation list {number} is older than the one that is here, {here}"
-            )));
-        }
-        let newer = add(&mut known.lists, list);
+        let there = if alone.is_ok() { self.in_file()? } else { Vec::new() };
+        let (newer, lists) = {
+            let mut known = self.write();
+            known.take_all(there);
+            let here = known.lists.first().map_or(0, |list| list.number);
+            if list.number < here {
+                let number = list.number;
+                return Err(Error::Certificate(format!(
+                    "the revocation list {number} is older than the one that is here, {here}"
+                )));
+            }
+            (add(&mut known.lists, list), known.lists.clone())
+        };
         let _alone = alone?;
         match &self.file {
-            Some(file) if newer => store::write_lists(file, &known.lists)?,
+            Some(file) if newer => store::write_lists(file, &lists)?,
             _ => {}
         }
         Ok(newer)
+    }
+
+    fn in_file(&self) -> Result<Vec<RevocationList>, Error> {
+        let Some(file) = &self.file else { return Ok(Vec::new()) };
+        let authorities = self.read().authorities.clone();
+        store::read_lists(file, &authorities)
+    }
+
+    /// One change after the other. Whoever only looks does not wait for it, for it may wait for a disk.
+    fn change(&self) -> MutexGuard<'_, ()> {
+        self.change.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Known> {
@@ -281,12 +300,10 @@ impl Revocations {
 }
 
 impl Known {
-    fn take_what_is_in(&mut self, file: Option<&Path>) -> Result<(), Error> {
-        let Some(file) = file else { return Ok(()) };
-        for list in store::read_lists(file, &self.authorities)?.into_iter().rev() {
+    fn take_all(&mut self, newest_first: Vec<RevocationList>) {
+        for list in newest_first.into_iter().rev() {
             add(&mut self.lists, list);
         }
-        Ok(())
     }
 }
 
@@ -392,7 +409,9 @@ mod tests {
         let alone = both.alone();
         known.take(alone.revoke(known.number(), &serials(1)).unwrap()).unwrap();
         assert!(known.contains(&serials(2)[1]), "kept beside the newest");
-        drop(known.turn_to(&believed[..1]).unwrap());
+        let turn = known.turn_to(&believed[..1]).unwrap();
+        assert!(known.contains(&serials(1)[0]), "whoever looks does not wait for it");
+        drop(turn);
         assert!(known.contains(&serials(2)[1]), "nothing was done");
         known.turn_to(&believed[..1]).unwrap().done();
         assert!(known.contains(&serials(1)[0]) && !known.contains(&serials(2)[1]));

@@ -116,8 +116,8 @@ impl Rotate {
         Notes::forget(&desk.home)?;
         rotation.office.registry.into_inner().with_authority(|authority| Ok(authority.settled()))?;
         desk.remark(
-            "The old authority is forgotten. Whoever has it in a backup can do nothing with it here any more; operators' own\n\
-             desks believe it until they take their next certificate.",
+            "The old authority is forgotten here, and by every machine that this desk knows and has not given up. Operators'\n\
+             own desks believe it until they take their next certificate.",
         );
         Ok(exit)
     }
