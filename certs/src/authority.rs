@@ -1,26 +1,20 @@
 //! Makes the authority, and signs with it. Only what is granted here ever stands in a certificate.
 
 use std::fmt;
-use std::net::IpAddr;
-use std::str::FromStr;
 
 use aws_lc_rs::signature::Ed25519KeyPair;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ED25519,
     SanType, SerialNumber,
 };
-use rustls_pki_types::{
-    CertificateDer, CertificateSigningRequestDer, DnsName, PrivateKeyDer, PrivatePkcs8KeyDer,
-};
+use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use time::OffsetDateTime;
 
-use crate::identity::{not_after, team_uri};
-use crate::{Credentials, Error, Fingerprint, Identity, Name, Role, Signed};
-
-/// Clocks differ. A certificate is valid from this long before it was signed.
-const BACKDATED: SignedDuration = SignedDuration::from_hours(1);
+use crate::certificate::not_after;
+use crate::identity::team_uri;
+use crate::{Address, Credentials, Error, Fingerprint, Grant, Role, Signed, Validity};
 
 const AUTHORITY_DAYS: u32 = 3650;
 
@@ -32,73 +26,6 @@ pub enum Algorithm {
     Ed25519,
     /// For places that demand a NIST curve.
     P256,
-}
-
-/// Where an agent can be reached, as it stands in its certificate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Address {
-    /// By name.
-    Dns(DnsName<'static>),
-    /// By number.
-    Ip(IpAddr),
-}
-
-impl FromStr for Address {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Address, Error> {
-        if let Ok(ip) = text.parse() {
-            return Ok(Address::Ip(ip));
-        }
-        DnsName::try_from(text.to_owned()).map(Address::Dns).map_err(|_| Error::Address(text.to_owned()))
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Address::Dns(name) => f.write_str(name.as_ref()),
-            Address::Ip(ip) => ip.fmt(f),
-        }
-    }
-}
-
-/// From when until when a certificate holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Validity {
-    /// The first moment.
-    pub not_before: Timestamp,
-    /// The last moment.
-    pub not_after: Timestamp,
-}
-
-impl Validity {
-    /// So many days from now, and a little into the past.
-    pub fn days(days: u32) -> Validity {
-        Validity::lasting(SignedDuration::from_hours(24 * i64::from(days)))
-    }
-
-    /// For this long from now, and a little into the past.
-    pub fn lasting(life: SignedDuration) -> Validity {
-        let now = Timestamp::now();
-        Validity {
-            not_before: now.saturating_sub(BACKDATED).unwrap_or(now),
-            not_after: now.saturating_add(life).unwrap_or(now),
-        }
-    }
-}
-
-/// All that the authority lets a certificate say.
-#[derive(Debug)]
-pub struct Grant<'a> {
-    /// Whose it is. Decides the extended key usage.
-    pub identity: &'a Identity,
-    /// The teams that a controller belongs to; empty for agents.
-    pub teams: &'a [Name],
-    /// Where it can be reached; empty for controllers.
-    pub addresses: &'a [Address],
-    /// How long it holds.
-    pub validity: Validity,
 }
 
 /// The fleet's certificate authority. Its key never leaves the machine it was made on.
@@ -382,8 +309,8 @@ pub(crate) fn date(timestamp: Timestamp) -> OffsetDateTime {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Passphrase;
-    use crate::Peer;
+    use crate::{Identity, Passphrase, Peer};
+    use jiff::SignedDuration;
     use x509_parser::prelude::{FromDer, X509Certificate};
 
     fn grant(identity: &Identity) -> Grant<'_> {

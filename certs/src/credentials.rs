@@ -8,8 +8,8 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{InconsistentKeys, SignatureAlgorithm};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::identity::{Peer, is_authority, is_voucher};
-use crate::{Algorithm, Error, Revocations, Signed};
+use crate::certificate::{is_authority, is_voucher};
+use crate::{Algorithm, Error, Peer, Revocations, Signed};
 
 /// A key, the certificate that belongs to it, and the authorities whose other identities are believed.
 pub struct Credentials {

@@ -8,19 +8,24 @@
 
 pub mod adoption;
 pub mod authority;
+mod certificate;
 pub mod credentials;
 pub mod error;
+pub mod grant;
 pub mod identity;
 pub mod passphrase;
 pub mod pending;
 pub mod revocation;
+pub mod signed;
 pub mod store;
 pub mod tls;
 
-pub use authority::{Address, Algorithm, Authority, Grant, Stage, Validity};
+pub use authority::{Algorithm, Authority, Stage};
 pub use credentials::Credentials;
 pub use error::Error;
+pub use grant::{Address, Grant, Validity};
 pub use identity::{Identity, Name, Peer, Role, Serial};
 pub use passphrase::Passphrase;
-pub use pending::{Fingerprint, Pending, Request, Signed};
+pub use pending::{Fingerprint, Pending, Request};
 pub use revocation::{RevocationList, Revocations};
+pub use signed::Signed;

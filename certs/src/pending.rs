@@ -1,5 +1,4 @@
-//! A key that waits for its certificate: the request that travels in its place, what comes back, and how people compare
-//! keys.
+//! A key that waits for its certificate: the request that travels in its place, and how people compare keys.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,9 +11,8 @@ use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::prelude::FromDer;
 
 use crate::authority::new_key;
-use crate::identity::{has_signed, holds, vouches};
 use crate::tls::{self, Reason};
-use crate::{Algorithm, Credentials, Error, Name, Peer, Role};
+use crate::{Algorithm, Credentials, Error, Name, Peer, Role, Signed};
 
 /// What people compare to be sure of a key: SHA-256 of the public key, in groups that are easy to read aloud.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,43 +92,6 @@ impl Request {
     }
 }
 
-/// What comes back for a request: nothing of it is secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Signed {
-    /// The certificate that was asked for.
-    pub certificate: CertificateDer<'static>,
-    /// The authorities to believe; the first one signed it.
-    pub authorities: Vec<CertificateDer<'static>>,
-    /// Certificates by which one authority vouches for the next: shown to those who believe only the one before.
-    pub vouchers: Vec<CertificateDer<'static>>,
-}
-
-impl Signed {
-    /// The same for somebody who believes these authorities. An authority that is named is believed from now on if one of
-    /// them vouches for it; one that has vouched for another and is not named any more is believed no longer.
-    fn after(self, believed: &[CertificateDer<'static>]) -> Signed {
-        let Signed { certificate, authorities: named, vouchers } = self;
-        let vouched = |authority: &CertificateDer<'_>| {
-            vouchers.iter().any(|voucher| holds(voucher) && vouches(voucher, authority, believed))
-        };
-        let mut authorities: Vec<_> = named
-            .into_iter()
-            .filter(|authority| believed.contains(authority) || vouched(authority))
-            .collect();
-        // Whoever has ended leaves too.
-        let has_left = |authority: &CertificateDer<'static>| {
-            let by_it = std::slice::from_ref(authority);
-            vouchers.iter().any(|voucher| authorities.iter().any(|next| vouches(voucher, next, by_it)))
-        };
-        let staying = believed.iter().filter(|it| !authorities.contains(it) && !has_left(it));
-        let staying: Vec<_> = staying.cloned().collect();
-        authorities.extend(staying);
-        let needed = |voucher: &CertificateDer<'_>| authorities.iter().any(|by| has_signed(by, voucher));
-        let vouchers = vouchers.into_iter().filter(needed).collect();
-        Signed { certificate, authorities, vouchers }
-    }
-}
-
 /// A key whose certificate has not come yet, and the request that asks for it.
 pub struct Pending {
     pub(crate) key: PrivatePkcs8KeyDer<'static>,
@@ -180,7 +141,7 @@ impl Pending {
     /// # Errors
     /// The certificate is for another key or another identity, or nobody would believe it who believes the old one.
     pub fn renew(self, signed: Signed, present: &Credentials) -> Result<Credentials, Error> {
-        let renewed = self.join(signed.after(present.authorities()))?;
+        let renewed = self.join(signed.after(&present.signed))?;
         let (theirs, ours) = (&renewed.own().identity, &present.own().identity);
         if theirs != ours {
             return Err(Error::Certificate(format!("it is for {theirs}, and this is {ours}")));
@@ -314,63 +275,6 @@ mod tests {
             let said = Signed::read(text).unwrap_err().to_string();
             assert!(said.starts_with("what the authority sent cannot be used: "), "{said}");
         }
-    }
-
-    #[test]
-    fn one_authority_takes_the_place_of_another_by_its_word_alone() {
-        let [old, beside, stranger] = [(), (), ()].map(|()| Authority::create(Algorithm::Ed25519).unwrap());
-        let web_1 = Identity::agent("web-1".parse().unwrap());
-        let days = Validity::days(1);
-        let renew = |by: &Authority, present: &Credentials, change: &dyn Fn(Signed) -> Signed| {
-            let pending = pending();
-            let signed = signed(by, pending.request(), &web_1, days);
-            pending.renew(change(signed), present)
-        };
-        let as_it_is = |signed: Signed| signed;
-        // The owner of the machine has let another authority in, which nobody else knows of.
-        let grant = Grant { identity: &web_1, teams: &[], addresses: &[], validity: days };
-        let [old_certificate, besides] = [&old, &beside].map(|authority| authority.certificate().clone());
-        let present = old.issue(Algorithm::Ed25519, &grant).unwrap();
-        let present = present.believing(vec![old_certificate.clone(), besides.clone()]).unwrap();
-
-        let both = old.succeed(Algorithm::P256).unwrap();
-        let new_certificate = both.certificate().clone();
-        let renewed = renew(&both, &present, &as_it_is).unwrap();
-        assert_eq!(
-            renewed.authorities(),
-            [new_certificate.clone(), old_certificate.clone(), besides.clone()]
-        );
-        assert_eq!(renewed.signed.vouchers.len(), 1, "for those who believe the old one alone");
-        // Once more changes nothing.
-        assert_eq!(renew(&both, &renewed, &as_it_is).unwrap().authorities(), renewed.authorities());
-
-        let alone = both.alone();
-        let forgot = renew(&alone, &renewed, &as_it_is).unwrap();
-        assert_eq!(forgot.authorities(), [new_certificate.clone(), besides.clone()]);
-        assert!(forgot.signed.vouchers.is_empty());
-        // Who missed the first step is not left behind by the second.
-        let at_once = renew(&alone, &present, &as_it_is).unwrap();
-        assert_eq!(at_once.authorities(), [new_certificate, besides]);
-
-        let untrusted = "no authority that is trusted here signed it";
-        let usurper = stranger.succeed(Algorithm::Ed25519).unwrap();
-        let without_a_word = |signed: Signed| Signed { vouchers: Vec::new(), ..signed };
-        let under_its_word = |signed: Signed| Signed {
-            vouchers: renewed.signed.vouchers.clone(),
-            authorities: usurper.believed(),
-            ..signed
-        };
-        for refused in [
-            renew(&usurper, &present, &as_it_is),
-            renew(&usurper, &renewed, &under_its_word),
-            renew(&alone, &present, &without_a_word),
-        ] {
-            let said = refused.unwrap_err().to_string();
-            assert!(said.starts_with(untrusted), "{said}");
-        }
-        // The one that was forgotten does not come back because it is named.
-        let named = |signed: Signed| Signed { authorities: vec![old_certificate.clone()], ..signed };
-        assert_eq!(renew(&alone, &forgot, &named).unwrap().authorities(), forgot.authorities());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
 use x509_parser::prelude::{CertificateRevocationList, FromDer};
 
 use crate::authority::date;
-use crate::identity::{fits, has_signed};
+use crate::certificate::{fits, has_signed};
 use crate::tls::Shown;
 use crate::{Authority, Error, Serial, store};
 
@@ -46,7 +46,11 @@ impl RevocationList {
     /// It is no list, or somebody else's.
     pub fn read(der: &[u8], authorities: &[CertificateDer<'_>]) -> Result<RevocationList, Error> {
         let list = RevocationList::parse(der)?;
-        if list.is_of(authorities) { Ok(list) } else { Err(fault("is signed by another authority")) }
+        if list.is_of(authorities) {
+            Ok(list)
+        } else {
+            Err(fault("is signed by an authority that is not believed here"))
+        }
     }
 
     /// Reads a list that nobody should believe yet.
@@ -99,8 +103,8 @@ fn fault(fault: &str) -> Error {
 }
 
 impl Authority {
-    /// Signs a list that is newer than `number`. The clock is the number, so that a home that was taken from a backup does
-    /// not sign lists that nobody takes. While two authorities are believed, the one before signs: it is the one whom
+    /// Signs a list that is newer than `number`. The clock is the number, in milliseconds: so a home that was taken from a backup
+    /// signs none that nobody takes. While two authorities are believed, the one before signs: it is the one whom
     /// everybody believes.
     ///
     /// # Errors
@@ -111,7 +115,7 @@ impl Authority {
         serials: impl IntoIterator<Item = &'a Serial>,
     ) -> Result<RevocationList, Error> {
         let now = Timestamp::now();
-        let number = u64::try_from(now.as_second()).unwrap_or_default().max(number.saturating_add(1));
+        let number = u64::try_from(now.as_millisecond()).unwrap_or_default().max(number.saturating_add(1));
         let revoked_certs = serials
             .into_iter()
             .map(|serial| RevokedCertParams {
@@ -340,7 +344,7 @@ mod tests {
             let authorities = [other.certificate().clone(), one.certificate().clone()];
             assert_eq!(RevocationList::read(list.der(), &authorities).unwrap(), list);
             let said = RevocationList::read(list.der(), &authorities[..1]).unwrap_err().to_string();
-            assert_eq!(said, "the revocation list is signed by another authority");
+            assert_eq!(said, "the revocation list is signed by an authority that is not believed here");
             let mut changed = list.der().to_vec();
             let at = changed.windows(2).position(|bytes| bytes == [2, 7]).unwrap();
             changed[at] = 9;

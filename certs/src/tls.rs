@@ -24,7 +24,7 @@ use rustls::{
 use verdict::misnamed;
 pub use verdict::{Judge, Reason, explain};
 
-use crate::identity::{holds, is_authority, is_for};
+use crate::certificate::{holds, is_authority, is_for};
 use crate::{Credentials, Error, Name, Peer, Revocations, Role};
 
 /// The cryptography of both sides, named and not left to a process-wide default.

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::time::Instant;
 
-use certs::{Address, Credentials, Grant, Identity, Peer, Request, Signed, Validity};
+use certs::{Address, Credentials, Fingerprint, Grant, Identity, Peer, Request, Signed, Validity};
 use jiff::{SignedDuration, Timestamp};
 use protocol::requests::{install, renew};
 use serde::Serialize;
@@ -13,6 +13,7 @@ use crate::desk::Desk;
 use crate::error::{Failure, Trouble};
 use crate::hosts::Host;
 use crate::output::Show;
+use crate::output::human::plain;
 use crate::registry::{How, Registry};
 
 /// A desk with the authority on it. No other controller signs anything meanwhile.
@@ -29,6 +30,8 @@ pub(crate) struct Renewed {
     address: String,
     serial: String,
     certificate_ends: Timestamp,
+    /// The fingerprints of authorities that it believes and this desk does not; nothing where its answer was lost.
+    pub(crate) believes_besides: Option<Vec<String>>,
     took_seconds: f64,
 }
 
@@ -36,8 +39,16 @@ impl Show for Renewed {
     const SCHEMA: &'static str = "rollcall.renew/1";
 
     fn table(&self, _: &str) -> String {
-        let Renewed { name, address, certificate_ends, .. } = self;
-        format!("{name} at {address} is renewed, until {certificate_ends:.0}\n")
+        let Renewed { name, address, certificate_ends, believes_besides, .. } = self;
+        let mut text = format!("{name} at {address} is renewed, until {certificate_ends:.0}\n");
+        for besides in believes_besides.iter().flatten() {
+            let besides = plain(besides);
+            text += &format!(
+                "{name} also believes an authority that this desk does not: {besides}\n  \
+                 If nobody there knows it, run `agent reset` on that machine and adopt it anew.\n"
+            );
+        }
+        text
     }
 }
 
@@ -82,6 +93,10 @@ impl<'a> Office<'a> {
         let serial = Peer::read(&signed.certificate)?.serial;
         let certificates = signed.to_text().into_bytes().into();
         let told = client.ask(install::Install { certificates }).await;
+        let believes_besides = match &told {
+            Ok(installed) => Some(self.not_believed_here(&installed.authorities)?),
+            Err(_) => None,
+        };
         // The agent may have taken the certificate and the answer got lost: what counts is what it shows now.
         let host = Host { expected: Some(identity.name.clone()), ..host };
         let client = match (self.greet(&host).await, told) {
@@ -96,8 +111,16 @@ impl<'a> Office<'a> {
             address: greeted.reached.to_string(),
             serial: serial.to_string(),
             certificate_ends: greeted.peer.not_after,
+            believes_besides,
             took_seconds: began.elapsed().as_secs_f64(),
         })
+    }
+
+    fn not_believed_here(&self, fingerprints: &[String]) -> Result<Vec<String>, Trouble> {
+        let believed = self.registry.borrow().authority().believed();
+        let ours = believed.iter().map(|authority| Ok(Fingerprint::of_certificate(authority)?.to_string()));
+        let ours: Vec<String> = ours.collect::<Result<_, certs::Error>>()?;
+        Ok(fingerprints.iter().filter(|theirs| !ours.contains(theirs)).cloned().collect())
     }
 
     /// Those of the certificate before, where it was signed here.

@@ -245,6 +245,16 @@ impl Refusal {
         Refusal::new(Kind::Failed, format!("the certificate was not renewed: {why}"), hint)
     }
 
+    /// A revocation list was not taken.
+    pub fn list_not_taken(error: &impl std::fmt::Display) -> Refusal {
+        Refusal::new(
+            Kind::Failed,
+            format!("the revocation list was not taken: {error}"),
+            "where your home comes from a backup: `controller authority rotate --finish` signs the list again with the \
+             authority that is believed; or else the agent's log on that machine may say more",
+        )
+    }
+
     /// The agent tried and could not.
     pub fn failed(what: &str, error: &impl std::fmt::Display) -> Refusal {
         Refusal::new(Kind::Failed, format!("{what}: {error}"), "the agent's log on that machine may say more")

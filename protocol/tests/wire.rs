@@ -133,8 +133,12 @@ fn every_request_of_the_list() {
     let verdict = Verdict { allowed: false, why: Some("x".to_owned()), hint: Some("y".to_owned()) };
     let audit = Audit { last: Some(3), since: Some(1), count: Some(2) };
     let records = Records { oldest: 1, newest: 9, lines: Bytes::from_static(b"{}\n") };
-    let installed = Installed { name: "web-1".to_owned(), certificate_ends: at(0) };
-    let installed_json = r#"{"name":"web-1","certificate_ends":"1970-01-01T00:00:00Z"}"#;
+    let authorities = vec!["12ab".to_owned()];
+    let installed = Installed { name: "web-1".to_owned(), certificate_ends: at(0), authorities };
+    let installed_json = concat!(
+        r#"{"name":"web-1","certificate_ends":"1970-01-01T00:00:00Z","#,
+        r#""authorities":["12ab"]}"#
+    );
     let checked = [
         check(&audit, r#"{"last":3,"since":1,"count":2}"#, &records, r#"{"oldest":1,"newest":9}"#),
         check(&can, r#"{"permission":"run:a"}"#, &verdict, r#"{"allowed":false,"why":"x","hint":"y"}"#),

@@ -26,28 +26,25 @@ fn install(ask: &Install, by: &Name, subject: &Subject) -> Result<Installed, Ref
     let renewed = renewed.with_revocations(Arc::clone(&subject.revocations));
     let settings =
         Settings::new(&renewed, subject.settings.load().limits).map_err(|error| refused(&error))?;
-    let why = whom_it_believes(&renewed, subject).map_err(|error| refused(&error))?;
+    let authorities = fingerprints(&renewed).map_err(|error| refused(&error))?;
+    let believes_others = renewed.authorities() != &subject.authorities.load()[..];
+    let why = believes_others
+        .then(|| format!("believes these authorities from now on: {}", authorities.join(", ")));
     let turn = subject.revocations.turn_to(renewed.authorities()).map_err(|error| refused(&error))?;
     renewal.save(&renewed)?;
     turn.done();
     subject.revoked.send_replace(());
     let own = renewed.own();
     subject.show(settings, &renewed);
-    subject.audit.note(&Note { event: "renewed", why, ..Note::of(own) });
     tracing::info!("{by} has renewed the certificate: {} until {}", own.identity.name, own.not_after);
-    Ok(Installed { name: own.identity.name.to_string(), certificate_ends: own.not_after })
+    if let Some(why) = &why {
+        tracing::info!("{why}");
+    }
+    subject.audit.note(&Note { event: "renewed", why, ..Note::of(own) });
+    Ok(Installed { name: own.identity.name.to_string(), certificate_ends: own.not_after, authorities })
 }
 
-/// The authorities that are believed from now on, where they are others than before.
-fn whom_it_believes(renewed: &Credentials, subject: &Subject) -> Result<Option<String>, certs::Error> {
-    let authorities = renewed.authorities();
-    if authorities == &subject.authorities.load()[..] {
-        return Ok(None);
-    }
-    let fingerprints =
-        authorities.iter().map(|authority| Ok(Fingerprint::of_certificate(authority)?.to_string()));
-    let fingerprints: Vec<String> = fingerprints.collect::<Result<_, certs::Error>>()?;
-    let words = format!("believes these authorities from now on: {}", fingerprints.join(", "));
-    tracing::info!("{words}");
-    Ok(Some(words))
+fn fingerprints(renewed: &Credentials) -> Result<Vec<String>, certs::Error> {
+    let authorities = renewed.authorities().iter();
+    authorities.map(|authority| Ok(Fingerprint::of_certificate(authority)?.to_string())).collect()
 }

@@ -16,7 +16,7 @@ pub(super) async fn answer(ask: Sync, subject: Arc<Subject>) -> Result<Synced, R
     }
     // A list that is taken is written to the disk, and others must not wait for that.
     aside(move || {
-        let refused = |error| Refusal::failed("the revocation list was not taken", &error);
+        let refused = |error| Refusal::list_not_taken(&error);
         let list = RevocationList::read(&ask.list, &subject.authorities.load()).map_err(refused)?;
         if subject.revocations.take(list).map_err(refused)? {
             tracing::info!("took revocation list {}", subject.revocations.number());

@@ -10,7 +10,7 @@ use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer, PrivateKeyD
 
 use super::{Existing, open, read_secret, read_text, write_secret};
 use crate::authority::{Signer, Stage, Succession};
-use crate::identity::{is_authority, is_voucher, vouches};
+use crate::certificate::{is_authority, is_voucher, vouches};
 use crate::{Authority, Credentials, Error, Passphrase, Pending, Request, RevocationList, Signed};
 
 impl Credentials {

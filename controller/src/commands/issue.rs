@@ -55,9 +55,16 @@ impl Issue {
             addresses: &addresses,
             validity: Validity::lasting(self.life),
         };
+        let before = registry.newest(&identity).map(|issued| issued.peer.not_after);
         desk.home.save_inventory(&inventory)?;
         let credentials = registry.issue(Algorithm::from(self.key), &grant, How::Issue)?;
         credentials.save(&bundle, Existing::Keep)?;
+        if let Some(until) = before.filter(|until| *until > Timestamp::now()) {
+            desk.remark(&format!(
+                "{} has another certificate, good until {until:.0}. Both hold; `controller certs` shows them.",
+                self.name
+            ));
+        }
         self.say_what_is_next(desk, &bundle, credentials.own().not_after);
         Ok(Exit::Answered)
     }

@@ -146,7 +146,8 @@ fn renewing(seen: &mut Seen) {
     let pending = Pending::create(Algorithm::Ed25519, None).unwrap();
     let mut says = Vec::new();
     let request = SigningRequest { der: pending.request().der().to_vec().into() };
-    let installed = Installed { name: "web-2".to_owned(), certificate_ends: Timestamp::UNIX_EPOCH };
+    let (name, certificate_ends) = ("web-2".to_owned(), Timestamp::UNIX_EPOCH);
+    let installed = Installed { name, certificate_ends, authorities: Vec::new() };
     put_reply(&mut says, Some(1), &Outcome::Answer(Renew::into_answer(request))).unwrap();
     put_reply(&mut says, Some(2), &Outcome::Answer(Install::into_answer(installed))).unwrap();
     let liar = fake(&site, Arc::clone(&config), says.leak(), Then::Hold);

@@ -7,7 +7,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use certs::{Authority, Credentials, Stage};
+use certs::store::Existing;
+use certs::{Algorithm, Authority, Credentials, Stage};
 use controller::client::Client;
 use controller::home::Home;
 use controller::hosts::Host;
@@ -234,6 +235,41 @@ fn a_home_that_was_restored_forgets_no_revocation_and_does_not_lock_itself_out()
     assert_eq!(believed(&agents[0]), 1);
     assert_eq!(said(&site, &["--home", &bob, "uptime", "web-1"]).0, 3);
     assert!(site.good(&["certs"]).lines().any(|line| line.contains("bob") && line.contains("revoked")));
+}
+
+#[test]
+fn of_two_that_came_from_copies_of_one_home_the_last_is_believed() {
+    let (site, agents) = fleet(1);
+    let copies = ["authority.pem", "identity.pem"].map(|file| site.home().join(file));
+    let saved = copies.each_ref().map(|file| fs::read(file).unwrap());
+    assert_eq!(said(&site, &ROTATE).0, 0);
+    for (file, bytes) in copies.iter().zip(saved) {
+        fs::write(file, bytes).unwrap();
+    }
+    fs::remove_file(site.home().join("rotation.jsonl")).unwrap();
+    assert_eq!((said(&site, &ROTATE).0, said(&site, &FINISH).0), (0, 0));
+    let believed = Authority::load(&copies[0]).unwrap().believed();
+    assert_eq!(agents[0].identity().unwrap().authorities(), believed);
+}
+
+#[test]
+fn an_authority_that_the_owner_of_a_machine_has_added_stays_and_is_told() {
+    let (site, agents) = fleet(1);
+    let stranger = Authority::create(Algorithm::Ed25519).unwrap();
+    let owned = agents[0].identity().unwrap();
+    let both = [owned.authorities(), &[stranger.certificate().clone()]].concat();
+    let file = agents[0].state.path().join("identity.bundle");
+    owned.believing(both).unwrap().save(&file, Existing::Replace).unwrap();
+    let besides = format!("also believes an authority that this desk does not: {}", stranger.fingerprint());
+    for words in [&["renew", "web-1"][..], &ROTATE, &FINISH] {
+        let shown = site.good(words);
+        assert!(shown.contains(&besides), "{words:?}: {shown}");
+    }
+    assert_eq!(believed(&agents[0]), 2);
+    let line: serde_json::Value =
+        serde_json::from_str(&site.good(&["renew", "web-1", "--output", "json"])).unwrap();
+    let found = &line["hosts"][0]["answer"]["believes_besides"];
+    assert_eq!(found, &serde_json::json!([stranger.fingerprint().to_string()]), "{line}");
 }
 
 #[test]

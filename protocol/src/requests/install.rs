@@ -21,6 +21,8 @@ pub struct Installed {
     pub name: String,
     /// Until when it holds.
     pub certificate_ends: Timestamp,
+    /// The fingerprints of the authorities that are believed from now on.
+    pub authorities: Vec<String>,
 }
 
 impl Message for Install {

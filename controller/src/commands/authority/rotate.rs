@@ -244,7 +244,10 @@ impl<'a> Rotation<'a> {
             return Err(Trouble::Here(what, hint));
         }
         let renewed = self.office.renew(name.as_str(), self.life).await?;
-        self.notes.borrow_mut().add(name, self.step)?;
+        // One whose answer was lost takes the step again.
+        if renewed.believes_besides.is_some() {
+            self.notes.borrow_mut().add(name, self.step)?;
+        }
         Ok(renewed)
     }
 }
