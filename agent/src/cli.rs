@@ -39,6 +39,17 @@ pub enum Verb {
     /// What was asked of this agent.
     #[command(subcommand)]
     Audit(AuditVerb),
+    /// The process that starts what is declared; `agent run` starts it where something is.
+    #[command(hide = true)]
+    Runner(RunnerFlags),
+}
+
+/// What the runner reads by itself.
+#[derive(Debug, Clone, Args)]
+pub struct RunnerFlags {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 /// The folder for what the agent keeps.

@@ -9,6 +9,7 @@ use agent::audit;
 use agent::cli::{AuditVerb, Cli, Flags, Verb, Verify};
 use agent::config::{Config, Fault};
 use agent::log::{self, Lines, Written};
+use agent::runner::{self, Runner, Spawned};
 use agent::{Agent, Error, Reload, owner};
 use certs::{Credentials, Peer};
 use clap::Parser;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         }),
         Verb::Reset(flags) => tell(owner::reset(&flags)),
         Verb::Audit(AuditVerb::Verify(which)) => verify(&which),
+        Verb::Runner(flags) => runner::process::run(flags.config),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -53,10 +55,14 @@ fn run(flags: &Flags) -> Result<(), Faults> {
     let (log, written) = log_to_stderr(config.log)?;
     raise_descriptor_limit();
     fit_to_descriptors(&mut config);
+    let runner = match config.declarations.is_empty() {
+        true => None,
+        false => Some(runner::spawn(config.file.as_deref()).map_err(no_runner)?),
+    };
     // What waits for a disk, reloads and renewals, waits for its turn anyway.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(2).build();
     let runtime = runtime.map_err(|error| vec![format!("cannot start: {error}")])?;
-    let served = runtime.block_on(serve(flags, &config));
+    let served = runtime.block_on(serve(flags, &config, runner));
     // A file system that hangs may still hold up a reload.
     runtime.shutdown_background();
     log.end();
@@ -64,7 +70,16 @@ fn run(flags: &Flags) -> Result<(), Faults> {
     served
 }
 
-async fn serve(flags: &Flags, config: &Config) -> Result<(), Faults> {
+#[expect(clippy::needless_pass_by_value, reason = "it is no use to anybody else")]
+fn no_runner(error: io::Error) -> Faults {
+    vec![format!("cannot start: the runner, which starts what is declared: {error}")]
+}
+
+async fn serve(flags: &Flags, config: &Config, runner: Option<Spawned>) -> Result<(), Faults> {
+    let runner = match runner {
+        Some(spawned) => Some(Runner::meet(spawned).await.map_err(no_runner)?),
+        None => None,
+    };
     let known = identity(config).map_err(|error| cannot_start(&Error::Identity(error)))?;
     if known.is_none() {
         config.state.create().map_err(|error| cannot_be_adopted(&error))?;
@@ -84,6 +99,7 @@ async fn serve(flags: &Flags, config: &Config) -> Result<(), Faults> {
         },
     };
     let agent = agent.map_err(|error| cannot_start(&error))?.kept_in(&config.identity);
+    let agent = agent.starting(config.declarations.clone(), runner);
     reload_when_told(hangup, flags.clone(), config.clone(), agent.reload());
     let own = agent.own();
     let addresses: Vec<String> = agent.addresses().iter().map(ToString::to_string).collect();
@@ -94,11 +110,18 @@ async fn serve(flags: &Flags, config: &Config) -> Result<(), Faults> {
         own.not_after
     );
     tell_dates(&own);
-    match agent.serve(stop).await {
+    let lost = agent.runner_lost(&stop);
+    let (cut, lost) = tokio::join!(agent.serve(stop.clone()), lost);
+    match cut {
         0 => tracing::info!("stopped"),
         cut => tracing::warn!("stopped; connections that did not end in time and were cut: {cut}"),
     }
-    Ok(())
+    match lost {
+        true => Err(vec![
+            "the runner, which starts what is declared, has ended; start the agent again".to_owned(),
+        ]),
+        false => Ok(()),
+    }
 }
 
 /// Who the agent is. Only where its own folder has no identity it belongs to nobody: a file that was named must be there.
@@ -162,24 +185,41 @@ fn stop_when_told(stop: CancellationToken) -> io::Result<()> {
     Ok(())
 }
 
-/// SIGHUP reads configuration and identity again, on a thread of its own: files may be slow.
+/// SIGHUP reads configuration and identity again, beside what is served: files may be slow.
 fn reload_when_told(mut hangup: Signal, flags: Flags, running: Config, reload: Reload) {
     let all = Arc::new((flags, running, reload));
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
-            let all = Arc::clone(&all);
-            let _ = tokio::task::spawn_blocking(move || read_again(&all.0, &all.1, &all.2)).await;
+            let applied = read_again(Arc::clone(&all)).await;
+            tell_what_was_read(&all.1, applied);
         }
     });
 }
 
-fn read_again(flags: &Flags, running: &Config, reload: &Reload) {
-    let decided = Config::decide(flags).map_err(|faults| lines(&faults));
-    let applied = decided.and_then(|mut config| {
+async fn read_again(all: Arc<(Flags, Config, Reload)>) -> Result<(Config, Peer), Faults> {
+    let again = Arc::clone(&all);
+    let decide = move || {
+        let mut config = Config::decide(&again.0).map_err(|faults| lines(&faults))?;
         fit_to_descriptors(&mut config);
-        let own = reload.apply(&config).map_err(|error| vec![error.to_string()])?;
+        again.2.check(&config).map_err(|error| vec![error.to_string()])?;
+        Ok::<_, Faults>(config)
+    };
+    let config = aside(decide).await?;
+    all.2.tell_runner(&config).await?;
+    aside(move || {
+        let own = all.2.apply(&config).map_err(|error| vec![error.to_string()])?;
         Ok((config, own))
-    });
+    })
+    .await
+}
+
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Faults> + Send + 'static,
+) -> Result<T, Faults> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(vec![error.to_string()]))
+}
+
+fn tell_what_was_read(running: &Config, applied: Result<(Config, Peer), Faults>) {
     match applied {
         Ok((config, own)) => {
             tracing::info!("read again: {} until {}", own.identity.name, own.not_after);
