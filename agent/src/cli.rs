@@ -39,9 +39,18 @@ pub enum Verb {
     /// What was asked of this agent.
     #[command(subcommand)]
     Audit(AuditVerb),
+    /// Write declarations for the commands of an NRPE configuration, and name each that needs a shell.
+    ImportNrpe(ImportNrpe),
     /// The process that starts what is declared; `agent run` starts it where something is.
     #[command(hide = true)]
     Runner(RunnerFlags),
+}
+
+/// What to import.
+#[derive(Debug, Clone, Args)]
+pub struct ImportNrpe {
+    /// The configuration, such as /etc/nagios/nrpe.cfg; what it includes is read too.
+    pub file: PathBuf,
 }
 
 /// What the runner reads by itself.

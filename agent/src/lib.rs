@@ -15,6 +15,7 @@ pub mod declared;
 mod door;
 mod host;
 pub mod log;
+pub mod nrpe;
 pub mod owner;
 pub mod permissions;
 mod renewal;

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use agent::adoption::{self, Adopted};
 use agent::audit;
-use agent::cli::{AuditVerb, Cli, Flags, Verb, Verify};
+use agent::cli::{AuditVerb, Cli, Flags, ImportNrpe, Verb, Verify};
 use agent::config::{Config, Fault};
 use agent::log::{self, Lines, Written};
 use agent::runner::{self, Runner, Spawned};
-use agent::{Agent, Error, Reload, owner};
+use agent::{Agent, Error, Reload, nrpe, owner};
 use certs::{Credentials, Peer};
 use clap::Parser;
 use jiff::{SignedDuration, Timestamp};
@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         }),
         Verb::Reset(flags) => tell(owner::reset(&flags)),
         Verb::Audit(AuditVerb::Verify(which)) => verify(&which),
+        Verb::ImportNrpe(which) => import(&which),
         Verb::Runner(flags) => runner::process::run(flags.config),
     };
     match done {
@@ -266,6 +267,21 @@ fn tell(text: Result<String, String>) -> Result<(), Faults> {
 fn verify(which: &Verify) -> Result<(), Faults> {
     let whole = audit::verify(&which.state, &which.files).map_err(|broken| vec![broken.to_string()])?;
     io::stdout().write_all(format!("{whole}\n").as_bytes()).map_err(|error| vec![error.to_string()])
+}
+
+/// Declarations go to standard output, and what could not be declared to standard error.
+fn import(which: &ImportNrpe) -> Result<(), Faults> {
+    let imported = nrpe::import(&which.file).map_err(|fault| vec![fault])?;
+    tell(Ok(imported.declarations))?;
+    for line in &imported.left_out {
+        say(&format!("left out: {line}"));
+    }
+    say(&format!(
+        "declared: {}, left out: {}; look at each, put them into agent.d beside agent.toml, and run `agent check-config`",
+        imported.count,
+        imported.left_out.len()
+    ));
+    Ok(())
 }
 
 /// What is wrong with the dates of this agent's own certificate: every controller would refuse it.

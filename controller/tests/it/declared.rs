@@ -9,8 +9,9 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
 
-use crate::foundling::Foundling;
+use crate::foundling::{Foundling, agent_program};
 use crate::site::{Site, controller, not_run, text};
 
 /// A home, and an agent `web-1` of it in processes of its own.
@@ -29,13 +30,20 @@ impl Workshop {
         let config = site.path("agent.toml");
         site.good(&["issue", "web-1", "--address", "127.0.0.1:1", "--out", bundle.to_str().unwrap()]);
         write(&config, &declared.replace("DIR", site.folder.path().to_str().unwrap()));
-        let flags = ["--listen", "127.0.0.1:0", "--config", config.to_str().unwrap()];
-        let agent =
-            Foundling::start(&state, &[], &[&flags[..], &["--identity", bundle.to_str().unwrap()]].concat());
-        let agent = agent.expect("the agent did not begin");
+        let agent = begin(&state, &config, &bundle, "127.0.0.1:0");
         let hosts = site.home().join("hosts.toml");
         let known = fs::read_to_string(&hosts).unwrap().replace("127.0.0.1:1", &agent.address);
         fs::write(&hosts, known).unwrap();
+        Workshop { site, agent, config }
+    }
+
+    /// The same, begun once more.
+    fn again(self) -> Workshop {
+        let Workshop { site, agent, config } = self;
+        let (state, bundle, address) =
+            (Rc::clone(&agent.state), site.path("web-1.bundle"), agent.address.clone());
+        drop(agent);
+        let agent = begin(&state, &config, &bundle, &address);
         Workshop { site, agent, config }
     }
 
@@ -61,6 +69,12 @@ impl Workshop {
         let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
         Pid::from_raw(children.trim().parse().unwrap()).unwrap()
     }
+}
+
+fn begin(state: &Rc<TempDir>, config: &Path, bundle: &Path, listen: &str) -> Foundling {
+    let [config, bundle] = [config, bundle].map(|path| path.to_str().unwrap());
+    let flags = ["--listen", listen, "--config", config, "--identity", bundle];
+    Foundling::start(state, &[], &flags).expect("the agent did not begin")
 }
 
 /// For its owner alone to write, whatever the umask.
@@ -446,11 +460,36 @@ fn real_plugins_work_as_they_are() {
         "#,
     );
     let (code, output, _) = workshop.said(&["check", "web-1", "load", "warn=1000,1000,1000"]);
-    assert!(code == 0 && output.starts_with("OK - load average: ") && output.contains("|load1="), "{output}");
+    assert!(code == 0 && output.contains("OK - ") && output.contains("|load1="), "{output}");
     assert_eq!(workshop.said(&["check", "web-1", "load", "warn=0,0,0"]).0, 1);
     assert_eq!(workshop.said(&["check", "web-1", "users"]).0, 0);
     for (state, word) in ["OK", "WARNING", "CRITICAL", "UNKNOWN"].into_iter().enumerate() {
         let (code, output, _) = workshop.said(&["check", "web-1", "dummy", &format!("state={state}")]);
         assert_eq!((code, output), (i32::try_from(state).unwrap(), format!("{word}: as told\n")));
     }
+}
+
+#[test]
+fn what_was_nrpes_is_declared_and_taken() {
+    let workshop = Workshop::declaring("");
+    let nrpe = workshop.site.path("nrpe.cfg");
+    let commands =
+        "command[check_echo]=/bin/echo \"OK - {$ARG1$}\" 'a  b'\ncommand[check_piped]=/bin/ps | wc -l\n";
+    fs::write(&nrpe, format!("command_timeout=20\n{commands}")).unwrap();
+    let import = agent_program(&["import-nrpe", nrpe.to_str().unwrap()]);
+    let said = text(&import.stderr);
+    assert!(
+        import.status.success() && said.contains("command[check_piped]: it needs a shell, for a pipe"),
+        "{said}"
+    );
+    let more = workshop.site.path("agent.d");
+    fs::create_dir(&more).unwrap();
+    write(&more.join("nrpe.toml"), &text(&import.stdout));
+    let told = workshop.agent.agent(&["check-config", "--config", workshop.config.to_str().unwrap()]);
+    assert!(told.status.success(), "{}", text(&told.stderr));
+    // Nothing was declared when it began, so there is nobody who could start this.
+    kill_process(Pid::from_child(&workshop.agent.child), Signal::HUP).unwrap();
+    let agent = workshop.again();
+    let (code, output, _) = agent.said(&["check", "web-1", "check-echo", "arg1=x y"]);
+    assert_eq!((code, output.as_str()), (0, "OK - {x y} a  b\n"));
 }

@@ -33,6 +33,11 @@ fn agent() -> PathBuf {
     agent
 }
 
+/// What the agent's program says to these words.
+pub(crate) fn agent_program(words: &[&str]) -> Output {
+    Command::new(agent()).args(words).output().unwrap()
+}
+
 /// An agent that belongs to nobody.
 pub(crate) struct Foundling {
     pub(crate) child: Child,
