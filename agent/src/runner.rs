@@ -35,6 +35,7 @@ const LAST_BYTES: Duration = Duration::from_secs(1);
 
 /// What the runner is told to do. The socket that goes with it is for what it says to that.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 enum Order {
     Start { sort: Declared, name: String, given: Given },
     Explain { sort: Declared, name: String, given: Given },

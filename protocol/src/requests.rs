@@ -120,6 +120,15 @@ macro_rules! requests {
         }
 
         impl Answer {
+            /// How the program ended that was started for it, if one was and did.
+            pub fn program(&self) -> Option<run::Ended> {
+                match self {
+                    Answer::Check(checked) => Some(checked.ended),
+                    Answer::Run(piece) => piece.ended,
+                    _ => None,
+                }
+            }
+
             /// The bytes that travel behind the head.
             pub fn tail(&self) -> &[u8] {
                 match self { $(Answer::$request(answer) => answer.tail()),+ }

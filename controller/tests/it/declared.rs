@@ -166,6 +166,9 @@ fn a_commands_outputs_come_apart_and_its_code_is_the_controllers() {
         lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines[0]["answer"]["to"], "output");
     assert_eq!(lines.last().unwrap()["answer"]["ended"]["code"], 0);
+    let log = fs::read_to_string(workshop.agent.state.path().join("audit/current.jsonl")).unwrap();
+    let both = r#""request":"run","with":{"name":"both"},"outcome":"ended""#;
+    assert!(log.lines().any(|line| line.contains(both) && line.contains(r#""program":{"code":7,"#)), "{log}");
     let caps = workshop.site.good(&["caps", "web-1"]);
     assert!(caps.contains("controller run web-1 both") && !caps.contains("secret"), "{caps}");
 }
