@@ -113,7 +113,7 @@ impl Family {
         let deadline = Instant::now() + PATIENCE;
         loop {
             self.reap();
-            let left = with_descendants(children(getpid()));
+            let left = with_descendants(own_children());
             if left.is_empty() || Instant::now() > deadline {
                 return;
             }
@@ -132,7 +132,7 @@ impl Family {
                 mark_of(*pid).is_none_or(|found| found == mark || jobs.values().all(|job| job.mark != found))
             }
         };
-        let roots = children(getpid()).into_iter().filter(is_of_it).collect();
+        let roots = own_children().into_iter().filter(is_of_it).collect();
         with_descendants(roots)
     }
 
@@ -149,6 +149,15 @@ impl Family {
     }
 }
 
+/// This process has one thread.
+fn own_children() -> Vec<Pid> {
+    listed(&fs::read_to_string(children_file(getpid(), getpid())).unwrap_or_default()).collect()
+}
+
+fn listed(list: &str) -> impl Iterator<Item = Pid> {
+    list.split_whitespace().filter_map(|number| Pid::from_raw(number.parse().ok()?))
+}
+
 fn children_file(pid: Pid, thread: Pid) -> String {
     format!("/proc/{pid}/task/{thread}/children")
 }
@@ -158,9 +167,7 @@ fn children(pid: Pid) -> Vec<Pid> {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let threads = threads.filter_map(|thread| Pid::from_raw(thread.file_name().to_str()?.parse().ok()?));
     let of_thread = |thread| fs::read_to_string(children_file(pid, thread)).unwrap_or_default();
-    let listed: Vec<String> = threads.map(of_thread).collect();
-    let each = listed.iter().flat_map(|list| list.split_whitespace());
-    each.filter_map(|number| Pid::from_raw(number.parse().ok()?)).collect()
+    threads.map(of_thread).flat_map(|list| listed(&list).collect::<Vec<_>>()).collect()
 }
 
 fn with_descendants(mut all: Vec<Pid>) -> Vec<Pid> {
