@@ -4,6 +4,7 @@
 //! a demo or `main` needs is [`listen`], [`Agent::on`], [`Agent::addresses`] and [`Agent::serve`]; an agent that belongs to
 //! nobody goes through [`adoption::wait`] first.
 
+pub mod activation;
 mod admission;
 pub mod adoption;
 pub mod audit;
@@ -14,12 +15,14 @@ pub mod config;
 mod door;
 mod host;
 pub mod log;
+pub mod notify;
 pub mod owner;
 pub mod permissions;
 mod renewal;
 mod requests;
 mod response;
 mod server;
+pub mod service;
 mod session;
 pub mod state;
 mod throttle;
@@ -164,6 +167,11 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 impl Reload {
+    /// Whose identity the agent has now.
+    pub fn own(&self) -> Peer {
+        Peer::clone(&self.server.subject().own.load())
+    }
+
     /// Takes a new identity and new limits for connections to come; open ones keep theirs. New permissions hold for all.
     ///
     /// # Errors
