@@ -1,6 +1,7 @@
 //! `agent status`: what the system knows of the service. It asks the agent nothing, so one that hangs is told of as well.
 
 use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 
 use jiff::SignedDuration;
@@ -14,6 +15,9 @@ use crate::cli::{self, Flags};
 use crate::config::Config;
 use crate::owner;
 use crate::state::State;
+
+/// Where systemd puts an identity that it hands over.
+const HANDED: &str = "/run/credentials/rollcall-agent.service/identity.bundle";
 
 /// As `systemctl status` has it, and service programs before it.
 const NOT_RUNNING: u8 = 3;
@@ -98,8 +102,11 @@ fn identity(flags: &cli::Status, state: &State) -> Result<String, Fault> {
         Ok(config) => config.identity,
         Err(faults) => return Err(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
     };
+    // One that the service manager hands over is found by the agent's environment, which this program does not have.
+    let handed = Path::new(HANDED);
+    let file = if file == state.identity_file() && handed.exists() { handed } else { &file };
     owner::act_as_owner(state)?;
-    Ok(match owner::whose(&file)? {
+    Ok(match owner::whose(file)? {
         Some(own) => format!("{}, until {:.0}", own.identity.name, own.not_after),
         None => "none: this machine belongs to nobody".to_owned(),
     })
