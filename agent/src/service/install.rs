@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::steps::{self, Step, What};
 use super::systemd::{self, Service};
 use super::{
-    CONFIG_FILE, Fault, PROGRAM, STATE, UNIT, UNIT_FILE, demand_root, is_packaged, say, unit, user_exists,
+    CONFIG_FILE, Fault, PROGRAM, STATE, UNIT, UNIT_FILE, USER, demand_root, is_packaged, say, unit,
+    user_exists,
 };
 use crate::cli::{self, StateFolder};
 use crate::owner;
@@ -19,7 +20,16 @@ const PLACES: [&str; 5] = ["/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/loca
 /// For the code that is printed at the end.
 const CODE_LIFE: Duration = Duration::from_secs(3600);
 
-const MAKE_USER: [&str; 3] = ["systemd-sysusers", "--inline", r#"u rollcall - "Rollcall agent" - -"#];
+const MAKE_USER: [&str; 8] = [
+    "useradd",
+    "--system",
+    "--user-group",
+    "--no-create-home",
+    "--home-dir=/nonexistent",
+    "--shell=/usr/sbin/nologin",
+    "--comment=Rollcall agent",
+    USER,
+];
 
 /// Makes the agent a service, starts it, waits until it is ready, and says how it is adopted.
 ///

@@ -13,7 +13,9 @@ pub(super) fn of(process: u32) -> Option<Vec<SocketAddr>> {
     let links = descriptors.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
     let own: HashSet<String> = links.filter_map(|link| Some(socket(link.to_str()?)?.to_owned())).collect();
     let tables = ["tcp", "tcp6"].map(|table| fs::read_to_string(format!("/proc/{process}/net/{table}")));
-    Some(tables.iter().flatten().flat_map(|table| listeners(table, &own)).collect())
+    let mut all: Vec<SocketAddr> = tables.iter().flatten().flat_map(|table| listeners(table, &own)).collect();
+    all.sort_unstable();
+    Some(all)
 }
 
 /// `socket:[12345]`

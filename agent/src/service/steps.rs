@@ -157,6 +157,6 @@ mod tests {
 
     #[test]
     fn commands_can_be_copied_to_a_shell() {
-        assert_eq!(shown(&["systemd-sysusers", "--inline", "u a b"]), "systemd-sysusers --inline 'u a b'");
+        assert_eq!(shown(&["useradd", "--comment=An agent", "a"]), "useradd '--comment=An agent' a");
     }
 }

@@ -13,7 +13,7 @@ const BY_HAND: &str = "\
 there is no systemd on this machine (/run/systemd/system is missing), so nothing was changed.
   To have the agent run here, with whatever starts programs on this machine:
     1. copy this program to /usr/local/bin/agent
-    2. make a user for it:      useradd --system --user-group --shell /usr/sbin/nologin rollcall
+    2. make a user for it:      useradd --system --user-group --no-create-home --shell /usr/sbin/nologin rollcall
     3. make its folder:         install -d -m 0700 -o rollcall -g rollcall /var/lib/rollcall
     4. let that user run:       agent run --listen 0.0.0.0:5669
     5. when it runs, as root:   agent code";

@@ -28,7 +28,8 @@ fn main() -> ExitCode {
 
 fn write(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
-    for (mut command, section) in [(agent::cli::Cli::command(), "8"), (controller::cli::Cli::command(), "1")] {
+    for (mut command, section) in [(agent::cli::Cli::command(), "8"), (controller::cli::Cli::command(), "1")]
+    {
         // Only a built command knows what its verbs are called in full.
         command.build();
         pages(&command, section, folder)?;
