@@ -39,8 +39,8 @@ pub fn code(flags: &cli::Code) -> Result<Told, Fault> {
     let waiting = state.waiting();
     if waiting.is_empty() || !state.is_held() {
         return Err(format!(
-            "no agent waits for its adoption with the folder {folder}.\n  Start one: agent run --state {folder} \
-             --listen 0.0.0.0:{DEFAULT_PORT}"
+            "no agent waits for its adoption with the folder {folder}.\n  Make it a service: sudo agent install\n  \
+             Or start one by hand: agent run --state {folder} --listen 0.0.0.0:{DEFAULT_PORT}"
         ));
     }
     let code = Code::random().map_err(text)?;

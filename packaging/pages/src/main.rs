@@ -48,8 +48,8 @@ fn pages(command: &Command, section: &str, folder: &Path) -> io::Result<()> {
     let mut text = Vec::new();
     page.render(&mut text)?;
     fs::write(folder.join(format!("{name}.{section}")), text)?;
-    let verbs = command.get_subcommands().filter(|verb| !verb.is_hide_set() && verb.get_name() != "help");
-    verbs.map(|verb| pages(verb, section, folder)).collect()
+    let mut verbs = command.get_subcommands().filter(|verb| !verb.is_hide_set() && verb.get_name() != "help");
+    verbs.try_for_each(|verb| pages(verb, section, folder))
 }
 
 /// The file that a machine gets says every key: the page shows it as it is.
