@@ -72,7 +72,7 @@ struct Unowned {
     done: CancellationToken,
 }
 
-/// Waits until somebody adopts this agent; `None` when told to stop before.
+/// Waits until somebody adopts this agent; `None` when told to stop before. Its caller has noted where: [`State::save_waiting`].
 ///
 /// # Errors
 /// The state folder is no good, or the cryptographic library failed.
@@ -83,9 +83,6 @@ pub async fn wait(
     stop: &CancellationToken,
 ) -> Result<Option<Adopted>, certs::Error> {
     state.create()?;
-    let addresses: Vec<SocketAddr> =
-        listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
-    state.save_waiting(&addresses)?;
     let audit = Audit::start(policy.audit.clone());
     let limits = policy.limits;
     let unowned = Arc::new(Unowned {

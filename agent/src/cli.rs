@@ -14,6 +14,7 @@ use crate::config::{parse_listen, parse_log};
 #[derive(Debug, Parser)]
 #[command(name = "agent", version, arg_required_else_help = true)]
 #[command(after_help = "Examples:
+  sudo agent install                               make it a service of this machine, and print the code
   agent run --listen 0.0.0.0:5669                  wait to be adopted, then answer
   agent code                                       the one-time code, and what to type at your desk
   agent run --identity web-1.bundle --listen 0.0.0.0:5669
@@ -41,6 +42,12 @@ pub enum Verb {
     Audit(AuditVerb),
     /// Write declarations for the commands of an NRPE configuration, and name each that needs a shell.
     ImportNrpe(ImportNrpe),
+    /// Make the agent a service of this machine, start it, and print the code with which it is adopted. Twice is harmless.
+    Install(Install),
+    /// Stop the service and take away what `agent install` made, but for its configuration and its state.
+    Uninstall(Uninstall),
+    /// How the service is. Exit code 0: it runs; 3: it does not.
+    Status(Status),
     /// The process that starts what is declared; `agent run` starts it where something is.
     #[command(hide = true)]
     Runner(RunnerFlags),
@@ -59,6 +66,33 @@ pub struct RunnerFlags {
     /// The configuration file.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+}
+
+/// Make the agent a service.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Install {
+    /// Print every file and command, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Take the service away.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Uninstall {
+    /// Remove configuration, identity, audit log and user as well.
+    #[arg(long)]
+    pub purge: bool,
+    /// Print every step, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// How the service is.
+#[derive(Debug, Clone, Args)]
+pub struct Status {
+    /// Where the agent keeps things.
+    #[command(flatten)]
+    pub folder: StateFolder,
 }
 
 /// The folder for what the agent keeps.

@@ -4,6 +4,7 @@ mod declared;
 mod file;
 mod table;
 
+use std::env;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -173,7 +174,12 @@ impl Config {
             file: path.map(Path::to_owned),
             listen: listen
                 .unwrap_or_else(|| vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_PORT)]),
-            identity: flags.identity.clone().or(file.identity).unwrap_or_else(|| state.identity_file()),
+            identity: flags
+                .identity
+                .clone()
+                .or(file.identity)
+                .or_else(handed_identity)
+                .unwrap_or_else(|| state.identity_file()),
             state,
             log: flags.log.or(file.log).unwrap_or(LevelFilter::INFO),
             declarations: file.declarations,
@@ -183,6 +189,12 @@ impl Config {
             },
         })
     }
+}
+
+/// An identity that the service manager hands over, by `LoadCredential=identity.bundle:FILE`.
+fn handed_identity() -> Option<PathBuf> {
+    let folder = PathBuf::from(env::var_os("CREDENTIALS_DIRECTORY")?);
+    Some(folder.join("identity.bundle")).filter(|file| file.exists())
 }
 
 /// An address to listen on: `IP`, or `IP:PORT`.

@@ -4,6 +4,7 @@
 //! a demo or `main` needs is [`listen`], [`Agent::on`], [`Agent::addresses`] and [`Agent::serve`]; an agent that belongs to
 //! nobody goes through [`adoption::wait`] first.
 
+pub mod activation;
 mod admission;
 pub mod adoption;
 pub mod audit;
@@ -15,6 +16,7 @@ pub mod declared;
 mod door;
 mod host;
 pub mod log;
+pub mod notify;
 pub mod nrpe;
 pub mod owner;
 pub mod permissions;
@@ -23,6 +25,7 @@ mod requests;
 mod response;
 pub mod runner;
 mod server;
+pub mod service;
 mod session;
 pub mod state;
 mod throttle;
@@ -198,6 +201,11 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 impl Reload {
+    /// Whose identity the agent has now.
+    pub fn own(&self) -> Peer {
+        Peer::clone(&self.server.subject().own.load())
+    }
+
     /// Makes sure that the identity can be taken. Nothing has changed.
     ///
     /// # Errors

@@ -8,6 +8,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
+use rustix::fs::fstat;
+use tracing::{Level, Metadata};
+use tracing_subscriber::fmt::MakeWriter;
+
 /// Some seconds of a busy agent's lines, and a few hundred KiB at most.
 const ROOM: usize = 2048;
 
@@ -63,13 +67,61 @@ impl Lines {
     pub fn end(&self) {
         let _ = self.queue.try_send(Vec::new());
     }
+
+    fn take(&self, line: Vec<u8>) {
+        if self.queue.try_send(line).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Whether standard error goes to systemd's journal, which notes time and urgency itself.
+pub fn is_journal() -> bool {
+    let told = std::env::var("JOURNAL_STREAM").unwrap_or_default();
+    let own = fstat(io::stderr()).map(|stat| format!("{}:{}", stat.st_dev, stat.st_ino));
+    own.is_ok_and(|own| own == told)
+}
+
+/// Writes lines as the journal wants them: it reads how urgent a line is from a number before it.
+#[derive(Debug, Clone)]
+pub struct ForJournal(pub Lines);
+
+/// A line on its way, and its number.
+#[derive(Debug)]
+pub struct Urgent<'a>(&'a Lines, u8);
+
+impl<'a> MakeWriter<'a> for ForJournal {
+    type Writer = Urgent<'a>;
+
+    fn make_writer(&'a self) -> Urgent<'a> {
+        Urgent(&self.0, b'6')
+    }
+
+    fn make_writer_for(&'a self, line: &Metadata<'_>) -> Urgent<'a> {
+        let urgency = match *line.level() {
+            Level::ERROR => b'3',
+            Level::WARN => b'4',
+            Level::INFO => b'6',
+            Level::DEBUG | Level::TRACE => b'7',
+        };
+        Urgent(&self.0, urgency)
+    }
+}
+
+impl Write for Urgent<'_> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.take([b"<", &[self.1][..], b">", line].concat());
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if self.queue.try_send(line.to_vec()).is_err() {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-        }
+        self.take(line.to_vec());
         Ok(line.len())
     }
 
@@ -88,6 +140,21 @@ impl Written {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_journal_reads_how_urgent_a_line_is() {
+        let (reader, writer) = io::pipe().unwrap();
+        let (lines, written) = start(writer).unwrap();
+        let journal = ForJournal(lines.clone());
+        let subscriber = tracing_subscriber::fmt().with_writer(journal).without_time().with_level(false);
+        tracing::subscriber::with_default(subscriber.with_target(false).with_ansi(false).finish(), || {
+            tracing::error!("bad");
+            tracing::info!("good");
+        });
+        lines.end();
+        written.wait();
+        assert_eq!(io::read_to_string(reader).unwrap(), "<3>bad\n<6>good\n");
+    }
 
     #[test]
     fn lines_without_room_are_dropped_and_counted() {

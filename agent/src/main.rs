@@ -1,6 +1,8 @@
 //! Parses, decides, binds, serves, exits.
 
+use std::convert::Infallible;
 use std::io::{self, IsTerminal, Write};
+use std::net::{SocketAddr, TcpListener as StdListener};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -8,9 +10,10 @@ use agent::adoption::{self, Adopted};
 use agent::audit;
 use agent::cli::{AuditVerb, Cli, Flags, ImportNrpe, Verb, Verify};
 use agent::config::{Config, Fault};
-use agent::log::{self, Lines, Written};
+use agent::log::{self, ForJournal, Lines, Written};
+use agent::notify::Notify;
 use agent::runner::{self, Runner, Spawned};
-use agent::{Agent, Error, Reload, nrpe, owner};
+use agent::{Agent, Error, Reload, activation, nrpe, owner, service};
 use certs::{Credentials, Peer};
 use clap::Parser;
 use jiff::{SignedDuration, Timestamp};
@@ -36,6 +39,9 @@ fn main() -> ExitCode {
         Verb::Audit(AuditVerb::Verify(which)) => verify(&which),
         Verb::ImportNrpe(which) => import(&which),
         Verb::Runner(flags) => runner::process::run(flags.config),
+        Verb::Install(flags) => service::install(flags).map_err(|fault| vec![fault]),
+        Verb::Uninstall(flags) => service::uninstall(flags).map_err(|fault| vec![fault]),
+        Verb::Status(flags) => return service::status(&flags),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -52,6 +58,7 @@ fn main() -> ExitCode {
 type Faults = Vec<String>;
 
 fn run(flags: &Flags) -> Result<(), Faults> {
+    let manager = Manager::take().map_err(|fault| vec![format!("cannot start: {fault}")])?;
     let mut config = Config::decide(flags).map_err(|faults| lines(&faults))?;
     let (log, written) = log_to_stderr(config.log)?;
     raise_descriptor_limit();
@@ -63,7 +70,7 @@ fn run(flags: &Flags) -> Result<(), Faults> {
     // What waits for a disk, reloads and renewals, waits for its turn anyway.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(2).build();
     let runtime = runtime.map_err(|error| vec![format!("cannot start: {error}")])?;
-    let served = runtime.block_on(serve(flags, &config, runner));
+    let served = runtime.block_on(serve(flags, &config, manager, runner));
     // A file system that hangs may still hold up a reload.
     runtime.shutdown_background();
     log.end();
@@ -76,7 +83,24 @@ fn no_runner(error: io::Error) -> Faults {
     vec![format!("cannot start: the runner, which starts what is declared: {error}")]
 }
 
-async fn serve(flags: &Flags, config: &Config, runner: Option<Spawned>) -> Result<(), Faults> {
+/// What the service manager gave along: taken before there is any thread, and before any sandbox.
+struct Manager {
+    notify: Notify,
+    sockets: Vec<StdListener>,
+}
+
+impl Manager {
+    fn take() -> Result<Manager, String> {
+        Ok(Manager { notify: Notify::take()?, sockets: activation::take()? })
+    }
+}
+
+async fn serve(
+    flags: &Flags,
+    config: &Config,
+    manager: Manager,
+    runner: Option<Spawned>,
+) -> Result<(), Faults> {
     let runner = match runner {
         Some(spawned) => Some(Runner::meet(spawned).await.map_err(no_runner)?),
         None => None,
@@ -86,31 +110,28 @@ async fn serve(flags: &Flags, config: &Config, runner: Option<Spawned>) -> Resul
         config.state.create().map_err(|error| cannot_be_adopted(&error))?;
     }
     let _alone = config.state.hold().map_err(|error| vec![format!("cannot start: {error}")])?;
-    let listeners = agent::listen(config).map_err(|error| cannot_start(&error))?;
+    let listeners = listen(config, manager.sockets)?;
     let stop = CancellationToken::new();
     let no_signals = |error: io::Error| vec![format!("cannot listen for signals: {error}")];
     stop_when_told(stop.clone()).map_err(no_signals)?;
-    let hangup = signal(SignalKind::hangup()).map_err(no_signals)?;
+    let notify = stay_in_touch(manager.notify, stop.clone());
+    let mut hangup = signal(SignalKind::hangup()).map_err(no_signals)?;
     let policy = config.policy.clone();
     let agent = match known {
         Some(credentials) => Agent::on(&recall(config, credentials)?, listeners, policy),
-        None => match be_adopted(config, &listeners, &stop).await? {
+        None => match be_adopted(config, &listeners, &stop, (&mut hangup, &notify)).await? {
             Some(adopted) => Agent::adopted(adopted, listeners, policy),
             None => return Ok(()),
         },
     };
     let agent = agent.map_err(|error| cannot_start(&error))?.kept_in(&config.identity);
     let agent = agent.starting(config.declarations.clone(), runner);
-    reload_when_told(hangup, flags.clone(), config.clone(), agent.reload());
-    let own = agent.own();
-    let addresses: Vec<String> = agent.addresses().iter().map(ToString::to_string).collect();
-    tracing::info!(
-        "{} is ready on {}; its certificate ends {}",
-        own.identity.name,
-        addresses.join(", "),
-        own.not_after
-    );
+    let (own, addresses) = (agent.own(), joined(&agent.addresses()));
+    let again = Again { flags: flags.clone(), running: config.clone(), reload: agent.reload() };
+    reload_when_told(hangup, again, Arc::clone(&notify), addresses.clone());
+    tracing::info!("{} is ready on {addresses}; its certificate ends {}", own.identity.name, own.not_after);
     tell_dates(&own);
+    notify.ready(&serving(&own, &addresses));
     let lost = agent.runner_lost(&stop);
     let (cut, lost) = tokio::join!(agent.serve(stop.clone()), lost);
     match cut {
@@ -123,6 +144,44 @@ async fn serve(flags: &Flags, config: &Config, runner: Option<Spawned>) -> Resul
         ]),
         false => Ok(()),
     }
+}
+
+/// Listens on what the service manager handed over, else where the configuration says.
+fn listen(config: &Config, sockets: Vec<StdListener>) -> Result<Vec<TcpListener>, Faults> {
+    if sockets.is_empty() {
+        return agent::listen(config).map_err(|error| cannot_start(&error));
+    }
+    let handed = activation::adopt(sockets);
+    let handed =
+        handed.map_err(|error| vec![format!("cannot start: cannot use the sockets handed over: {error}")])?;
+    tracing::info!(
+        "the service manager listens for this agent, on {}: `listen` does not count",
+        joined(&addresses_of(&handed))
+    );
+    Ok(handed)
+}
+
+fn addresses_of(listeners: &[TcpListener]) -> Vec<SocketAddr> {
+    listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+}
+
+fn joined(addresses: &[SocketAddr]) -> String {
+    let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    addresses.join(", ")
+}
+
+/// Tells the service manager from the thread that serves that this thread is alive, and when it stops.
+fn stay_in_touch(notify: Notify, stop: CancellationToken) -> Arc<Notify> {
+    let notify = Arc::new(notify);
+    let (alive, stops) = (Arc::clone(&notify), Arc::clone(&notify));
+    tokio::spawn(async move { alive.alive().await });
+    tokio::spawn(async move { stops.stopping(&stop).await });
+    notify
+}
+
+/// What `systemctl status` shows while the agent serves.
+fn serving(own: &Peer, addresses: &str) -> String {
+    format!("{} serves on {addresses}; its certificate ends {:.0}", own.identity.name, own.not_after)
 }
 
 /// Who the agent is. Only where its own folder has no identity it belongs to nobody: a file that was named must be there.
@@ -145,21 +204,40 @@ async fn be_adopted(
     config: &Config,
     listeners: &[TcpListener],
     stop: &CancellationToken,
+    (hangup, notify): (&mut Signal, &Notify),
 ) -> Result<Option<Adopted>, Faults> {
-    let addresses: Vec<String> =
-        listeners.iter().filter_map(|listener| Some(listener.local_addr().ok()?.to_string())).collect();
+    let addresses = addresses_of(listeners);
     tracing::info!(
         "this agent belongs to nobody, and waits on {} to be adopted; `agent code --state {}` says how",
-        addresses.join(", "),
+        joined(&addresses),
         config.state.path().display()
     );
-    let adopted = adoption::wait(listeners, &config.state, &config.policy, stop).await;
+    // Whoever started the agent may ask for a code as soon as it is ready.
+    config.state.save_waiting(&addresses).map_err(|error| cannot_be_adopted(&error))?;
+    let waits = format!("waits on {} to be adopted; `agent code` says how", joined(&addresses));
+    notify.ready(&waits);
+    let adopted = tokio::select! {
+        adopted = adoption::wait(listeners, &config.state, &config.policy, stop) => adopted,
+        never = put_off(hangup, notify, &waits) => match never {},
+    };
     let adopted = adopted.map_err(|error| cannot_be_adopted(&error))?;
     match &adopted {
         Some(adopted) => tracing::info!("adopted: this agent is {} now", adopted.own().identity.name),
         None => tracing::info!("stopped before anybody adopted this agent"),
     }
     Ok(adopted)
+}
+
+/// Nobody is served yet whom new settings would concern; but whoever sent a SIGHUP may wait for an answer.
+async fn put_off(hangup: &mut Signal, notify: &Notify, waits: &str) -> Infallible {
+    while hangup.recv().await.is_some() {
+        notify.reloading();
+        tracing::warn!(
+            "settings are read again at the next start, or at a SIGHUP once this agent is adopted"
+        );
+        notify.ready(waits);
+    }
+    std::future::pending().await
 }
 
 fn cannot_be_adopted(error: &certs::Error) -> Faults {
@@ -186,29 +264,38 @@ fn stop_when_told(stop: CancellationToken) -> io::Result<()> {
     Ok(())
 }
 
+/// All that it takes to read the settings again.
+struct Again {
+    flags: Flags,
+    running: Config,
+    reload: Reload,
+}
+
 /// SIGHUP reads configuration and identity again, beside what is served: files may be slow.
-fn reload_when_told(mut hangup: Signal, flags: Flags, running: Config, reload: Reload) {
-    let all = Arc::new((flags, running, reload));
+fn reload_when_told(mut hangup: Signal, again: Again, notify: Arc<Notify>, addresses: String) {
+    let again = Arc::new(again);
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
-            let applied = read_again(Arc::clone(&all)).await;
-            tell_what_was_read(&all.1, applied);
+            notify.reloading();
+            let applied = read_again(Arc::clone(&again)).await;
+            tell_what_was_read(&again.running, applied);
+            notify.ready(&serving(&again.reload.own(), &addresses));
         }
     });
 }
 
-async fn read_again(all: Arc<(Flags, Config, Reload)>) -> Result<(Config, Peer), Faults> {
-    let again = Arc::clone(&all);
+async fn read_again(again: Arc<Again>) -> Result<(Config, Peer), Faults> {
+    let reading = Arc::clone(&again);
     let decide = move || {
-        let mut config = Config::decide(&again.0).map_err(|faults| lines(&faults))?;
+        let mut config = Config::decide(&reading.flags).map_err(|faults| lines(&faults))?;
         fit_to_descriptors(&mut config);
-        again.2.check(&config).map_err(|error| vec![error.to_string()])?;
+        reading.reload.check(&config).map_err(|error| vec![error.to_string()])?;
         Ok::<_, Faults>(config)
     };
     let config = aside(decide).await?;
-    all.2.tell_runner(&config).await?;
+    again.reload.tell_runner(&config).await?;
     aside(move || {
-        let own = all.2.apply(&config).map_err(|error| vec![error.to_string()])?;
+        let own = again.reload.apply(&config).map_err(|error| vec![error.to_string()])?;
         Ok((config, own))
     })
     .await
@@ -334,13 +421,12 @@ fn log_to_stderr(level: LevelFilter) -> Result<(Lines, Written), Faults> {
     let (lines, written) =
         log::start(io::stderr()).map_err(|error| vec![format!("cannot start: {error}")])?;
     let writer = lines.clone();
-    tracing_subscriber::fmt()
-        .with_writer(move || writer.clone())
-        .with_ansi(io::stderr().is_terminal())
-        .with_target(false)
-        .with_max_level(level)
-        .log_internal_errors(false)
-        .init();
+    let plain = tracing_subscriber::fmt().with_target(false).with_max_level(level).log_internal_errors(false);
+    if log::is_journal() {
+        plain.with_writer(ForJournal(writer)).with_ansi(false).with_level(false).without_time().init();
+    } else {
+        plain.with_writer(move || writer.clone()).with_ansi(io::stderr().is_terminal()).init();
+    }
     // A panic ends one connection and not the agent: its owner should read it among the other lines.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();

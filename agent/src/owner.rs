@@ -1,13 +1,18 @@
 //! What the owner of a machine does on it: prints a code to have it adopted, or forgets whom it belongs to.
 
 use std::fmt::Write as _;
+use std::fs;
 use std::io::{self, BufRead, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
-use certs::Credentials;
 use certs::adoption::Code;
+use certs::{Credentials, Peer};
 use jiff::{SignedDuration, Timestamp};
 use protocol::DEFAULT_PORT;
+use rustix::process::{Gid, Uid, geteuid};
+use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use crate::cli;
 use crate::state::State;
@@ -22,6 +27,7 @@ type Fault = String;
 pub fn code(flags: &cli::Code) -> Result<Told, Fault> {
     let state = State::new(&flags.folder.state);
     let folder = state.path().display();
+    act_as_owner(&state)?;
     if state.path().exists() {
         state.create().map_err(text)?;
     }
@@ -33,8 +39,8 @@ pub fn code(flags: &cli::Code) -> Result<Told, Fault> {
     let waiting = state.waiting();
     if waiting.is_empty() || !state.is_held() {
         return Err(format!(
-            "no agent waits for its adoption with the folder {folder}.\n  Start one: agent run --state {folder} \
-             --listen 0.0.0.0:{DEFAULT_PORT}"
+            "no agent waits for its adoption with the folder {folder}.\n  Make it a service: sudo agent install\n  \
+             Or start one by hand: agent run --state {folder} --listen 0.0.0.0:{DEFAULT_PORT}"
         ));
     }
     let code = Code::random().map_err(text)?;
@@ -42,6 +48,25 @@ pub fn code(flags: &cli::Code) -> Result<Told, Fault> {
     let until = Timestamp::now().checked_add(life).map_err(text)?;
     state.create().and_then(|()| state.save_code(&code, until)).map_err(text)?;
     Ok(Told { words: instructions(life, until, &waiting), code: format!("  {code}\n") })
+}
+
+/// Root becomes whoever owns the folder, for good: what is written there the agent must be able to read, and nothing that
+/// lies there can lead root astray. The thread that calls this must be the only one.
+///
+/// # Errors
+/// The system refused it.
+pub(crate) fn act_as_owner(state: &State) -> Result<(), Fault> {
+    let Ok(found) = fs::metadata(state.path()) else { return Ok(()) };
+    if !geteuid().is_root() || found.uid() == 0 {
+        return Ok(());
+    }
+    let (user, group) = (Uid::from_raw(found.uid()), Gid::from_raw(found.gid()));
+    set_thread_groups(&[])
+        .and_then(|()| set_thread_res_gid(group, group, group))
+        .and_then(|()| set_thread_res_uid(user, user, user))
+        .map_err(|error| {
+            format!("cannot become user {}, who owns {}: {error}", found.uid(), state.path().display())
+        })
 }
 
 /// What people read, and what programs do.
@@ -101,6 +126,7 @@ fn outward(any: IpAddr) -> IpAddr {
 /// It belongs to nobody, the answer was no, or the folder is no good.
 pub fn reset(flags: &cli::Reset) -> Result<String, Fault> {
     let state = State::new(&flags.folder.state);
+    act_as_owner(&state)?;
     let owned = match belongs(&state) {
         Ok(Some(owned)) => owned,
         Ok(None) => {
@@ -130,11 +156,14 @@ fn confirmed(owned: &str) -> Result<bool, Fault> {
 
 /// Whom the machine belongs to, in words.
 fn belongs(state: &State) -> Result<Option<String>, Fault> {
-    match Credentials::load(&state.identity_file()) {
-        Ok(credentials) => {
-            let own = credentials.own();
-            Ok(Some(format!("this machine is {} already, until {:.0}", own.identity.name, own.not_after)))
-        }
+    let owned = whose(&state.identity_file())?;
+    Ok(owned.map(|own| format!("this machine is {} already, until {:.0}", own.identity.name, own.not_after)))
+}
+
+/// Who an agent with this identity is.
+pub(crate) fn whose(identity: &Path) -> Result<Option<Peer>, Fault> {
+    match Credentials::load(identity) {
+        Ok(credentials) => Ok(Some(credentials.own().clone())),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(text(error)),
     }

@@ -103,6 +103,18 @@ impl State {
         matches!(held, Ok(Err(TryLockError::WouldBlock)))
     }
 
+    /// The process that runs with this folder. The device is not compared: of some file systems the kernel tells two.
+    pub(crate) fn holder(&self) -> Option<u32> {
+        let node = fs::metadata(&self.path).ok()?.ino().to_string();
+        let locks = fs::read_to_string("/proc/locks").ok().filter(|_| self.is_held())?;
+        let holder = |line: &str| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let is_this = fields.get(1) == Some(&"FLOCK") && fields.get(5)?.rsplit(':').next()? == node;
+            is_this.then(|| fields.get(4)?.parse().ok()).flatten()
+        };
+        locks.lines().find_map(holder)
+    }
+
     /// The same credentials, with what was known to be void when the agent ended; what it learns from now on is kept.
     ///
     /// # Errors
@@ -151,7 +163,10 @@ impl State {
     }
 
     /// Writes down where an agent waits for its adoption, for `agent code` to tell.
-    pub(crate) fn save_waiting(&self, addresses: &[SocketAddr]) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// The folder is no good.
+    pub fn save_waiting(&self, addresses: &[SocketAddr]) -> Result<(), Error> {
         let lines: String = addresses.iter().map(|address| format!("{address}\n")).collect();
         store::write_secret(&self.waiting_file(), lines.as_bytes(), Existing::Replace)
     }

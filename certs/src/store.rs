@@ -116,10 +116,16 @@ fn open_private(path: &Path, options: &mut OpenOptions) -> Result<File, Error> {
     let file = open(path, options)?;
     let metadata = file.metadata().map_err(Error::io(path, "look at"))?;
     check_owner(path, &metadata)?;
-    if metadata.mode() & 0o077 != 0 {
+    if metadata.mode() & open_to_others(&metadata) != 0 {
         return Err(Error::file(path, mend("other users can read this secret", "600", path)));
     }
     Ok(file)
+}
+
+/// What root gives to somebody else, as a service manager does with credentials, it gives by the group's right to read: that is
+/// also how an entry of an access list shows.
+fn open_to_others(metadata: &fs::Metadata) -> u32 {
+    if metadata.uid() == 0 && !rustix::process::geteuid().is_root() { 0o037 } else { 0o077 }
 }
 
 fn sync_folder(folder: &Path) -> Result<(), Error> {

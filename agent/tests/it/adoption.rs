@@ -40,6 +40,7 @@ impl Foundling {
         let address = listener.local_addr().unwrap();
         let state = State::new(folder.path());
         let alone = state.hold().unwrap();
+        state.save_waiting(&[address]).unwrap();
         let stop = CancellationToken::new();
         let told = stop.clone();
         let audit = Recording { folder: Some(folder.path().join("audit")), ..Recording::default() };

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use agent::cli::{Cli, Verb};
-use agent::config::{Config, Fault};
+use agent::config::{Config, Fault, Policy};
 use clap::Parser;
 
 fn files(folder: &str) -> Vec<PathBuf> {
@@ -27,6 +27,43 @@ fn decide(file: &Path) -> Result<Config, Vec<Fault>> {
 fn good_files_are_taken() {
     for file in files("good") {
         decide(&file).unwrap_or_else(|faults| panic!("{faults:?}"));
+    }
+}
+
+fn installed() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/agent.toml")
+}
+
+/// Lines that show what holds without them: `#key = value`. People write a space after `#`.
+fn with_every_key(text: &str) -> String {
+    let is_key = |line: &&str| line.starts_with(|first: char| first.is_ascii_lowercase() || first == '"');
+    text.lines().map(|line| line.strip_prefix('#').filter(is_key).unwrap_or(line).to_owned() + "\n").collect()
+}
+
+#[test]
+fn the_file_that_a_machine_gets_says_every_key_as_it_is_by_default() {
+    let text = fs::read_to_string(installed()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let decide_on = |text: &str| {
+        let file = folder.path().join("agent.toml");
+        fs::write(&file, text).unwrap();
+        decide(&file)
+    };
+    let (plain, full) = (decide(&installed()).unwrap(), decide_on(&with_every_key(&text)).unwrap());
+    assert_eq!(plain.policy, Policy { audit: plain.policy.audit.clone(), ..Policy::default() });
+    assert_eq!((plain.listen, plain.identity, plain.log), (full.listen, full.identity, full.log));
+    assert_eq!((plain.policy.limits, plain.policy.audit), (full.policy.limits, full.policy.audit));
+    // Whoever writes a wrong key is told the right ones: they must all be there.
+    let wrong = text.replace("[limits]\n", "qqqqqq = 1\n[limits]\nqqqqqq = 1\n");
+    let wrong = wrong.replace("[audit]\n", "[audit]\nqqqqqq = 1\n");
+    let faults = decide_on(&wrong).unwrap_err();
+    assert_eq!(faults.len(), 3);
+    for fault in faults {
+        let (_, known) = fault.message.split_once("known here are ").unwrap();
+        for key in known.split(", ") {
+            let is_said = |line: &str| line.starts_with(&format!("{key} =")) || line == format!("[{key}]");
+            assert!(with_every_key(&text).lines().any(is_said), "{key} is not in packaging/agent.toml");
+        }
     }
 }
 

@@ -3,8 +3,10 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::time::Duration;
 
 use certs::store::Existing;
 use certs::{Algorithm, Authority, Grant, Identity, Validity};
@@ -302,4 +304,40 @@ fn a_certificate_that_has_ended_is_said_before_anybody_asks() {
     let output = agent(&["check-config", "--state", folder.path().to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(1));
     assert!(said(&output.stderr, folder.path()).contains("the certificate ended at 1970-01-01T00:00:01Z"));
+}
+
+#[test]
+fn the_service_manager_is_told_what_the_agent_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let heard = || {
+        let mut bytes = [0; 1024];
+        let length = manager.recv(&mut bytes).unwrap();
+        String::from_utf8_lossy(&bytes[..length]).into_owned()
+    };
+    // Until something else is said, the watchdog's beats may come.
+    let next = || (0..1000).map(|_| heard()).find(|said| said != "WATCHDOG=1").unwrap();
+    let socket = format!("NOTIFY_SOCKET={}", path.display());
+    let agent = Running::start(&["env", &socket, "WATCHDOG_USEC=20000"], &[]);
+    let serves = next();
+    assert!(serves.starts_with("READY=1\nSTATUS=web-1 serves on 127.0.0.1:"), "{serves}");
+    agent.signal(Signal::HUP);
+    assert!(next().starts_with("RELOADING=1\nMONOTONIC_USEC="));
+    assert_eq!(next(), serves);
+    while heard() != "WATCHDOG=1" {}
+    agent.signal(Signal::TERM);
+    assert_eq!(next(), "STOPPING=1\nSTATUS=stops");
+}
+
+#[test]
+fn a_service_manager_that_nobody_hears_is_named() {
+    let told = Command::new(env!("CARGO_BIN_EXE_agent"))
+        .args(["run", "--state", "/nowhere", "--listen", "127.0.0.1:0"])
+        .env("NOTIFY_SOCKET", "/nowhere/notify")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&told.stderr).into_owned();
+    assert!(said.starts_with("agent: cannot start: NOTIFY_SOCKET=/nowhere/notify: "), "{said}");
 }

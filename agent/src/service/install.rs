@@ -1,0 +1,108 @@
+//! `agent install`: user, configuration and unit, each only where it is missing or was this command's own.
+
+use std::env;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::steps::{self, Step, What};
+use super::systemd::{self, Service};
+use super::{
+    CONFIG_FILE, Fault, PROGRAM, STATE, UNIT, UNIT_FILE, USER, demand_root, is_packaged, say, unit,
+    user_exists,
+};
+use crate::cli::{self, StateFolder};
+use crate::owner;
+
+/// Programs in these folders stay where they are; others may be moved, or hidden from the service, such as a home.
+const PLACES: [&str; 5] = ["/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/opt/rollcall"];
+
+/// For the code that is printed at the end.
+const CODE_LIFE: Duration = Duration::from_secs(3600);
+
+const MAKE_USER: [&str; 8] = [
+    "useradd",
+    "--system",
+    "--user-group",
+    "--no-create-home",
+    "--home-dir=/nonexistent",
+    "--shell=/usr/sbin/nologin",
+    "--comment=Rollcall agent",
+    USER,
+];
+
+/// Makes the agent a service, starts it, waits until it is ready, and says how it is adopted.
+///
+/// # Errors
+/// There is no systemd, this is not root, or a step failed.
+pub fn install(flags: cli::Install) -> Result<(), Fault> {
+    systemd::demand()?;
+    if !flags.dry_run {
+        demand_root("install")?;
+    }
+    let steps = plan(&own_program()?)?;
+    steps::take(&steps, flags.dry_run).map_err(with_journal)?;
+    if flags.dry_run { Ok(()) } else { say_what_next() }
+}
+
+fn own_program() -> Result<PathBuf, Fault> {
+    env::current_exe().map_err(|error| format!("cannot find this program itself: {error}"))
+}
+
+fn plan(own: &Path) -> Result<Vec<Step>, Fault> {
+    let stays = PLACES.iter().any(|place| own.parent() == Some(Path::new(place)));
+    if is_packaged() && own != Path::new("/usr/bin/agent") {
+        return Err(
+            "this machine has the package rollcall-agent, and another agent beside it would not do: type \
+                    `sudo /usr/bin/agent install`, or remove the package first"
+                .to_owned(),
+        );
+    }
+    let service = Service::ask()?;
+    let mut steps = Vec::new();
+    if !stays {
+        steps.push(What::Copy { from: own.to_owned(), to: PROGRAM }.when_different());
+    }
+    steps.push(What::Run(&MAKE_USER).when(!user_exists()));
+    let config = What::Write { path: CONFIG_FILE, contents: unit::CONFIG.to_owned() };
+    steps.push(config.when(!Path::new(CONFIG_FILE).exists()));
+    if !is_packaged() {
+        let program = if stays { own } else { Path::new(PROGRAM) };
+        let contents = unit::text(program, systemd::version()?);
+        let unit = What::Write { path: UNIT_FILE, contents }.when_different();
+        let is_needed = unit.is_needed();
+        steps.push(unit);
+        steps.push(What::Run(&["systemctl", "daemon-reload"]).when(is_needed));
+    }
+    let has_changed = steps.iter().any(Step::is_needed);
+    steps.push(What::Run(&["systemctl", "enable", UNIT]).when(!service.is_enabled()));
+    steps.push(match service.runs() {
+        true => What::Run(&["systemctl", "restart", UNIT]).when(has_changed),
+        false => What::Run(&["systemctl", "start", UNIT]).when(true),
+    });
+    Ok(steps)
+}
+
+/// When the agent did not start, it has said why.
+fn with_journal(fault: Fault) -> Fault {
+    let lines = systemd::journal(&[]).unwrap_or_default();
+    if !fault.contains(UNIT) || lines.is_empty() {
+        return fault;
+    }
+    format!("{fault}\n\nThe last that it said:\n{lines}")
+}
+
+/// systemd returns when the agent is ready, and the agent has said then whether it waits.
+fn say_what_next() -> Result<(), Fault> {
+    let service = Service::ask()?;
+    let status = service.get("StatusText");
+    if !status.starts_with("waits on ") {
+        say(&format!("\nThe agent runs: {status}"));
+        return Ok(());
+    }
+    let folder = StateFolder { state: PathBuf::from(STATE) };
+    let told = owner::code(&cli::Code { folder, life: CODE_LIFE })?;
+    say("\nThe agent runs, and waits for whom it shall belong to.");
+    let _ = write!(io::stdout(), "{}{}", told.words, told.code);
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! What systemd is asked and told.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::process::Command;
+
+use super::{Fault, UNIT};
+
+/// systemd makes this folder when it is what started the machine.
+const RUNNING: &str = "/run/systemd/system";
+
+const BY_HAND: &str = "\
+there is no systemd on this machine (/run/systemd/system is missing), so nothing was changed.
+  To have the agent run here, with whatever starts programs on this machine:
+    1. copy this program to /usr/local/bin/agent
+    2. make a user for it:      useradd --system --user-group --no-create-home --shell /usr/sbin/nologin rollcall
+    3. make its folder:         install -d -m 0700 -o rollcall -g rollcall /var/lib/rollcall
+    4. let that user run:       agent run --listen 0.0.0.0:5669
+    5. when it runs, as root:   agent code";
+
+pub(super) fn is_here() -> bool {
+    Path::new(RUNNING).is_dir()
+}
+
+/// Whoever has no systemd reads what to do without.
+pub(super) fn demand() -> Result<(), Fault> {
+    if is_here() { Ok(()) } else { Err(BY_HAND.to_owned()) }
+}
+
+/// `systemd 252 (252.39-1~deb12u2)`, then what it was built with.
+pub(super) fn version() -> Result<u32, Fault> {
+    let told = output(&["systemctl", "--version"])?;
+    let number = told.split_whitespace().nth(1).and_then(|number| number.parse().ok());
+    number.ok_or_else(|| {
+        format!("systemctl --version does not say which: {}", told.lines().next().unwrap_or_default())
+    })
+}
+
+/// What systemd knows of the service.
+pub(super) struct Service(HashMap<String, String>);
+
+impl Service {
+    pub(super) fn ask() -> Result<Service, Fault> {
+        let told = output(&["systemctl", "show", UNIT])?;
+        let pairs = told.lines().filter_map(|line| line.split_once('='));
+        Ok(Service(pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()))
+    }
+
+    pub(super) fn get(&self, key: &str) -> &str {
+        self.0.get(key).map_or("", String::as_str)
+    }
+
+    pub(super) fn is_known(&self) -> bool {
+        self.get("LoadState") == "loaded"
+    }
+
+    pub(super) fn is_enabled(&self) -> bool {
+        self.get("UnitFileState") == "enabled"
+    }
+
+    pub(super) fn runs(&self) -> bool {
+        matches!(self.get("ActiveState"), "active" | "reloading")
+    }
+}
+
+/// The newest lines of the service in the journal; `more` chooses among them.
+pub(super) fn journal(more: &[&str]) -> Result<String, Fault> {
+    let words =
+        ["journalctl", "--unit", UNIT, "--quiet", "--no-pager", "--output", "short-iso", "--lines", "5"];
+    output(&[&words, more].concat())
+}
+
+/// What a program prints.
+fn output(words: &[&str]) -> Result<String, Fault> {
+    let (program, rest) = words.split_first().ok_or("no program was named")?;
+    let ran = Command::new(program).args(rest).output();
+    let ran = ran.map_err(|error| format!("cannot run {}: {error}", words.join(" ")))?;
+    if ran.status.success() {
+        return Ok(String::from_utf8_lossy(&ran.stdout).into_owned());
+    }
+    let said = String::from_utf8_lossy(&ran.stderr);
+    Err(format!("{} failed: {}", words.join(" "), said.trim()))
+}
