@@ -15,7 +15,8 @@ use agent::notify::Notify;
 use agent::runner::{self, Runner, Spawned};
 use agent::{Agent, Error, Reload, activation, nrpe, owner, service};
 use certs::{Credentials, Peer};
-use clap::Parser;
+use clap::{CommandFactory, Parser};
+use clap_complete::CompleteEnv;
 use jiff::{SignedDuration, Timestamp};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
@@ -27,6 +28,8 @@ use tracing::level_filters::LevelFilter;
 const WARN_BEFORE_END: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 fn main() -> ExitCode {
+    // A shell asks so what can be typed next; it ends there.
+    CompleteEnv::with_factory(Cli::command).complete();
     let done = match Cli::parse().verb {
         Verb::Run(flags) => run(&flags),
         Verb::CheckConfig(flags) => check(&flags),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use clap::Args;
 use protocol::requests::caps::{self, Offer, Offers};
 
+use crate::completion;
 use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::exit::Exit;
@@ -15,6 +16,7 @@ use crate::output::human::plain;
 #[derive(Debug, Args)]
 pub struct Caps {
     /// A name, an address, or either with :PORT.
+    #[arg(add = completion::hosts())]
     pub host: String,
 }
 
@@ -22,6 +24,7 @@ impl Caps {
     /// Asks and shows.
     pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
         let offers = desk.connect(&self.host).await?.ask(caps::Caps {}).await?;
+        completion::note(&desk.home, &self.host, &offers)?;
         desk.show(&self.host, &offers)?;
         Ok(Exit::Answered)
     }

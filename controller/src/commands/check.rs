@@ -9,6 +9,7 @@ use protocol::requests::explain::Declared;
 use serde::Serialize;
 
 use crate::commands::explain::{explain, parameters, parse_parameter};
+use crate::completion;
 use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::exit::Exit;
@@ -22,11 +23,13 @@ const PATIENCE: Duration = Duration::from_secs(300);
 #[derive(Debug, Args)]
 pub struct Check {
     /// A name, an address, or either with :PORT.
+    #[arg(add = completion::hosts())]
     pub host: String,
     /// As it is declared there: `controller caps HOST` lists them.
+    #[arg(add = completion::declared())]
     pub name: String,
     /// A value for each of its parameters.
-    #[arg(value_name = "NAME=VALUE", value_parser = parse_parameter)]
+    #[arg(value_name = "NAME=VALUE", value_parser = parse_parameter, add = completion::parameters())]
     pub parameters: Vec<(String, String)>,
     /// Show what exactly would run, and do not run it.
     #[arg(long)]

@@ -13,6 +13,7 @@ use tokio::signal::ctrl_c;
 
 use crate::client::Client;
 use crate::commands::explain::{explain, parameters, parse_parameter};
+use crate::completion;
 use crate::desk::Desk;
 use crate::error::{Failure, Kind, Trouble};
 use crate::exit::Exit;
@@ -43,11 +44,13 @@ const INTERRUPTED: i32 = 130;
 )]
 pub struct Run {
     /// A name, an address, or either with :PORT.
+    #[arg(add = completion::hosts())]
     pub host: String,
     /// As it is declared there: `controller caps HOST` lists them.
+    #[arg(add = completion::declared())]
     pub name: String,
     /// A value for each of its parameters.
-    #[arg(value_name = "NAME=VALUE", value_parser = parse_parameter)]
+    #[arg(value_name = "NAME=VALUE", value_parser = parse_parameter, add = completion::parameters())]
     pub parameters: Vec<(String, String)>,
     /// Show what exactly would run, and do not run it.
     #[arg(long)]

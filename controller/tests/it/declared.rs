@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::foundling::{Foundling, agent_program};
-use crate::site::{Site, controller, not_run, text};
+use crate::site::{Site, controller, not_run, only_for_their_owner, text};
 
 /// A home, and an agent `web-1` of it in processes of its own.
 struct Workshop {
@@ -50,6 +50,14 @@ impl Workshop {
     fn said(&self, words: &[&str]) -> (i32, String, String) {
         let output = self.site.run(words);
         (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+    }
+
+    /// What bash would be told to offer for the last of these words.
+    fn offered(&self, words: &[&str]) -> Vec<String> {
+        let mut command = controller(&self.site.home(), &[&["--", "controller"], words].concat());
+        let command = command.env("COMPLETE", "bash").env("_CLAP_COMPLETE_INDEX", words.len().to_string());
+        let offered = text(&command.env("_CLAP_IFS", "\n").output().unwrap().stdout);
+        offered.lines().filter(|word| !word.starts_with('-')).map(str::to_owned).collect()
     }
 
     /// Waits until none of the test's own programs is left, which must be soon.
@@ -171,6 +179,10 @@ fn a_commands_outputs_come_apart_and_its_code_is_the_controllers() {
     assert!(log.lines().any(|line| line.contains(both) && line.contains(r#""program":{"code":7,"#)), "{log}");
     let caps = workshop.site.good(&["caps", "web-1"]);
     assert!(caps.contains("controller run web-1 both") && !caps.contains("secret"), "{caps}");
+    only_for_their_owner(&workshop.site.home());
+    assert_eq!(workshop.offered(&["info", ""]), ["web-1"]);
+    assert_eq!(workshop.offered(&["run", "web-1", "s"]), ["signal", "slow"]);
+    assert!(workshop.offered(&["check", "web-1", "s"]).is_empty());
 }
 
 /// Forks twice, leaves its session, holds the outputs, and does not heed SIGTERM.
