@@ -32,12 +32,13 @@ mod throttle;
 mod tide;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use arc_swap::ArcSwap;
 use certs::{Credentials, Peer};
+use rustix::net::sockopt::set_ipv6_v6only;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -189,12 +190,20 @@ impl Agent {
 /// # Errors
 /// An address is not to be had.
 pub fn listen(config: &Config) -> Result<Vec<TcpListener>, Error> {
-    let on = |&address: &SocketAddr| listen_on(address).map_err(|source| Error::Listen { address, source });
+    let on = |&address: &SocketAddr| {
+        // The kernel gives IPv4 to a socket of every IPv6 address too: then there is none left for the one beside it.
+        let beside = SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()));
+        let shares = address.ip() == Ipv6Addr::UNSPECIFIED && config.listen.contains(&beside);
+        listen_on(address, shares).map_err(|source| Error::Listen { address, source })
+    };
     config.listen.iter().map(on).collect()
 }
 
-fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+fn listen_on(address: SocketAddr, only_ipv6: bool) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    if only_ipv6 {
+        set_ipv6_v6only(&socket, true)?;
+    }
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)

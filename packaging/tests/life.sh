@@ -3,6 +3,11 @@
 dpkg -i /mnt/agent.deb /mnt/controller.deb
 restarted() { [ "$(property NRestarts)" = "$1" ] && [ "$(property ActiveState)" = active ]; }
 
+# As close to systemd as the installed one allows.
+version=$(systemctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p')
+if [ "$version" -ge 253 ]; then type=notify-reload; else type=notify; fi
+[ "$(property Type)" = $type ]
+
 # An agent that nobody owns yet can be told to reload all the same.
 systemctl reload $UNIT
 adopt 127.0.0.1

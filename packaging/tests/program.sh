@@ -48,6 +48,15 @@ says "done           run systemctl restart $UNIT" /root/download/agent install
 [ "$(pid)" != "$before" ]
 says "web-1" controller info web-1
 
+# So does one that its owner has put there, as package managers do.
+before=$(pid)
+cp /mnt/agent /usr/local/bin/agent.new
+mv /usr/local/bin/agent.new /usr/local/bin/agent
+says "done           run systemctl restart $UNIT" agent install
+[ "$(pid)" != "$before" ]
+agent install >/tmp/said
+never grep -q '^done' /tmp/said
+
 # A configuration that is wrong: the one who starts it reads why.
 echo 'nonsense = 1' >/etc/rollcall/agent.toml
 systemctl stop $UNIT

@@ -19,8 +19,14 @@ if [ -n "$disk" ]; then
     systemctl restart $UNIT
     mount -o ro /dev/testdisk /home
 fi
-line='[7] [00001] [ts/0] [alice   ] [pts/0       ] [192.0.2.7           ] [192.0.2.7      ]'
-echo "$line [2026-01-01T00:00:00,000000+00:00]" | utmpdump -r >/run/utmp
+mkdir -p /run/systemd/sessions
+if command -v utmpdump; then
+    line='[7] [00001] [ts/0] [alice   ] [pts/0       ] [192.0.2.7           ] [192.0.2.7      ]'
+    echo "$line [2026-01-01T00:00:00,000000+00:00]" | utmpdump -r >/run/utmp
+else
+    # A release that keeps no such file any more asks systemd.
+    printf 'USER=alice\nTTY=pts/0\nREMOTE_HOST=192.0.2.7\nCLASS=user\nSTATE=active\n' >/run/systemd/sessions/7
+fi
 
 # The same program without any unit, as root, is what it must agree with.
 export ROLLCALL_HOME=/root/other

@@ -1,6 +1,6 @@
 //! The packages on a machine of their own: each script of `packaging/tests` has one that was booted for it.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -15,6 +15,11 @@ const SCRIPTS: [&str; 5] = ["package", "program", "life", "truth", "handed"];
 const CHROOT: &str = "chroot";
 
 pub(crate) fn run(tally: &mut Tally, may_boot: bool) {
+    // Two machines at a time would share one place among the kernel's control groups.
+    let alone = File::create("/run/lock/rollcall-machine").and_then(|file| file.lock().map(|()| file));
+    if let Err(error) = &alone {
+        say(&format!("other tests on this machine may disturb these: {error}"));
+    }
     let share = target().join("machine/share");
     let packager = match dist::packager() {
         Ok(packager) => packager,

@@ -1,7 +1,9 @@
 //! `agent install`: user, configuration and unit, each only where it is missing or was this command's own.
 
 use std::env;
+use std::fs;
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -59,6 +61,7 @@ fn plan(own: &Path) -> Result<Vec<Step>, Fault> {
         );
     }
     let service = Service::ask()?;
+    let program = if stays { own } else { Path::new(PROGRAM) };
     let mut steps = Vec::new();
     if !stays {
         steps.push(What::Copy { from: own.to_owned(), to: PROGRAM }.when_different());
@@ -67,20 +70,26 @@ fn plan(own: &Path) -> Result<Vec<Step>, Fault> {
     let config = What::Write { path: CONFIG_FILE, contents: unit::CONFIG.to_owned() };
     steps.push(config.when(!Path::new(CONFIG_FILE).exists()));
     if !is_packaged() {
-        let program = if stays { own } else { Path::new(PROGRAM) };
         let contents = unit::text(program, systemd::version()?);
         let unit = What::Write { path: UNIT_FILE, contents }.when_different();
         let is_needed = unit.is_needed();
         steps.push(unit);
         steps.push(What::Run(&["systemctl", "daemon-reload"]).when(is_needed));
     }
-    let has_changed = steps.iter().any(Step::is_needed);
+    let has_changed = steps.iter().any(Step::is_needed) || runs_another(&service, program);
     steps.push(What::Run(&["systemctl", "enable", UNIT]).when(!service.is_enabled()));
     steps.push(match service.runs() {
         true => What::Run(&["systemctl", "restart", UNIT]).when(has_changed),
         false => What::Run(&["systemctl", "start", UNIT]).when(true),
     });
     Ok(steps)
+}
+
+/// Whether what runs is another program than the one that lies there: somebody has put a newer one in its place.
+fn runs_another(service: &Service, program: &Path) -> bool {
+    let file = |path: &Path| fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
+    let running = service.process().and_then(|process| file(Path::new(&format!("/proc/{process}/exe"))));
+    running.is_some() && running != file(program)
 }
 
 /// When the agent did not start, it has said why.

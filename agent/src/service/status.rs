@@ -26,7 +26,7 @@ const NOT_RUNNING: u8 = 3;
 pub fn status(flags: &cli::Status) -> ExitCode {
     let state = State::new(&flags.folder.state);
     let service = if systemd::is_here() { Service::ask().ok().filter(Service::is_known) } else { None };
-    let process = state.holder();
+    let process = state.holder().or_else(|| service.as_ref().and_then(Service::process));
     let runs = service.as_ref().map_or(process.is_some(), Service::runs);
     line("service", &service_words(service.as_ref(), &state));
     if let Some(process) = process {

@@ -58,6 +58,10 @@ impl Service {
         self.get("UnitFileState") == "enabled"
     }
 
+    pub(super) fn process(&self) -> Option<u32> {
+        self.get("MainPID").parse().ok().filter(|process| *process != 0)
+    }
+
     pub(super) fn runs(&self) -> bool {
         matches!(self.get("ActiveState"), "active" | "reloading")
     }

@@ -1,6 +1,7 @@
 //! Folders of good and bad files: each bad one says in its first lines what must be said of it.
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use agent::cli::{Cli, Verb};
@@ -108,4 +109,17 @@ fn what_is_no_text_or_far_too_long_or_missing_is_named() {
     assert!(fault().ends_with("line 2 is not UTF-8 text"), "{}", fault());
     fs::write(&file, vec![b'#'; 2 << 20]).unwrap();
     assert!(fault().contains("a configuration has at most"), "{}", fault());
+}
+
+#[tokio::test]
+async fn every_address_of_both_kinds_on_one_port() {
+    // Whoever has the port on all addresses shows that it is free.
+    let Ok(free) = TcpListener::bind("[::]:0") else { return };
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let (any4, any6) = (format!("0.0.0.0:{port}"), format!("[::]:{port}"));
+    let words = ["agent", "check-config", "--listen", &any4, "--listen", &any6];
+    let Verb::CheckConfig(flags) = Cli::parse_from(words).verb else { panic!("not `check-config`") };
+    let listeners = agent::listen(&Config::decide(&flags).unwrap()).unwrap();
+    assert_eq!(listeners.len(), 2);
 }
