@@ -13,6 +13,7 @@ use tracing::level_filters::LevelFilter;
 use crate::audit::{self, Recording};
 use crate::cli::Flags;
 use crate::permissions::Permissions;
+use crate::sandbox::Demand;
 use crate::state::State;
 
 /// Read when it is there and no other is named.
@@ -31,6 +32,8 @@ pub struct Config {
     pub identity: PathBuf,
     /// How much to log.
     pub log: LevelFilter,
+    /// Whether to serve where the kernel lacks a part of the sandbox.
+    pub sandbox: Demand,
     /// What peers may do.
     pub policy: Policy,
 }
@@ -153,6 +156,7 @@ impl Config {
                 .unwrap_or_else(|| vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_PORT)]),
             identity: flags.identity.clone().or(file.identity).unwrap_or_else(|| state.identity_file()),
             state,
+            sandbox: file.sandbox,
             log: flags.log.or(file.log).unwrap_or(LevelFilter::INFO),
             policy: Policy {
                 audit: Recording { folder: Some(audit::folder_in(&flags.folder.state)), ..file.policy.audit },

@@ -19,6 +19,8 @@ pub mod permissions;
 mod renewal;
 mod requests;
 mod response;
+pub mod sandbox;
+pub mod selfcheck;
 mod server;
 mod session;
 pub mod state;
@@ -26,13 +28,14 @@ mod throttle;
 mod tide;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{self, SocketAddr};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use arc_swap::ArcSwap;
 use certs::{Credentials, Peer};
-use tokio::net::{TcpListener, TcpSocket};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -40,12 +43,14 @@ use crate::adoption::Adopted;
 use crate::audit::{Audit, Note};
 use crate::config::{Config, Policy};
 use crate::host::Host;
+pub use crate::host::Names;
 use crate::renewal::Renewal;
 use crate::requests::Subject;
+use crate::sandbox::Report;
 use crate::server::{Server, Settings};
 
 /// With the usual 128, a burst of strangers makes the kernel drop good peers' first packets, which costs them a second.
-const BACKLOG: u32 = 4096;
+const BACKLOG: i32 = 4096;
 
 /// Why an agent cannot start, or cannot take new settings.
 #[derive(Debug, thiserror::Error)]
@@ -114,6 +119,7 @@ impl Agent {
             audit,
             settings: ArcSwap::from_pointee(settings),
             renewal: Mutex::new(Renewal::default()),
+            sandbox: OnceLock::new(),
         };
         Ok(Agent { listeners, server: Arc::new(Server::new(subject)) })
     }
@@ -122,6 +128,15 @@ impl Agent {
     #[must_use]
     pub fn kept_in(self, file: &Path) -> Agent {
         self.server.subject().renewal().keep_in(file);
+        self
+    }
+
+    /// Says what holds it, and what the machine was called before that.
+    #[must_use]
+    pub fn held_by(self, sandbox: Report, names: Names) -> Agent {
+        let subject = self.server.subject();
+        let _ = subject.sandbox.set(sandbox);
+        subject.host.is_called(names);
         self
     }
 
@@ -147,20 +162,31 @@ impl Agent {
     }
 }
 
-/// Listens where the configuration says.
+/// Listens where the configuration says. Nobody is accepted yet: that needs [`accepting`].
 ///
 /// # Errors
 /// An address is not to be had.
-pub fn listen(config: &Config) -> Result<Vec<TcpListener>, Error> {
+pub fn listen(config: &Config) -> Result<Vec<net::TcpListener>, Error> {
     let on = |&address: &SocketAddr| listen_on(address).map_err(|source| Error::Listen { address, source });
     config.listen.iter().map(on).collect()
 }
 
-fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
+/// The same listeners, for the runtime in which this is called.
+///
+/// # Errors
+/// The system has no room for them.
+pub fn accepting(listeners: Vec<net::TcpListener>) -> io::Result<Vec<TcpListener>> {
+    listeners.into_iter().map(TcpListener::from_std).collect()
+}
+
+fn listen_on(address: SocketAddr) -> io::Result<net::TcpListener> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(family, SocketType::STREAM, flags, None)?;
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    bind(&socket, &address)?;
+    rustix::net::listen(&socket, BACKLOG)?;
+    Ok(socket.into())
 }
 
 impl Reload {

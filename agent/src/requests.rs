@@ -12,7 +12,7 @@ mod uptime;
 mod watch;
 mod whoami;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
 use certs::{Credentials, Peer, Revocations};
@@ -25,6 +25,7 @@ use crate::host::Host;
 use crate::permissions::{Permissions, Permitted};
 use crate::renewal::Renewal;
 use crate::response::Response;
+use crate::sandbox::Report;
 use crate::server::Settings;
 
 /// What requests are about: this machine, and who the agent on it is.
@@ -41,6 +42,8 @@ pub(crate) struct Subject {
     /// For connections to come.
     pub(crate) settings: ArcSwap<Settings>,
     pub(crate) renewal: Mutex<Renewal>,
+    /// Empty where the agent is a part of another program.
+    pub(crate) sandbox: OnceLock<Report>,
 }
 
 impl Subject {
