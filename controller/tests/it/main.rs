@@ -21,5 +21,6 @@ mod registry;
 mod renewal;
 mod revocation;
 mod rotation;
+mod sandbox;
 mod site;
 mod verbs;
