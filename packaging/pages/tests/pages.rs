@@ -20,11 +20,11 @@ fn every_verb_has_its_page_and_is_completed() {
         assert!(read(folder, name).contains(".SH DESCRIPTION"), "{name}");
     }
     assert!(read(folder, "controller.1").contains("controller\\-authority(1)"));
-    for name in ["agent.bash", "_agent", "agent.fish"] {
-        assert!(read(folder, name).contains("check-config"), "{name}");
-    }
-    for name in ["controller.bash", "_controller", "controller.fish"] {
-        assert!(read(folder, name).contains("doctor"), "{name}");
+    for program in ["agent", "controller"] {
+        for name in ["PROGRAM.bash", "_PROGRAM", "PROGRAM.fish"] {
+            let script = read(folder, &name.replace("PROGRAM", program));
+            assert!(script.contains(program) && script.contains("COMPLETE"), "{script}");
+        }
     }
     let config = read(folder, "agent.toml.5");
     assert!(config.contains("requests_in_flight_per_identity") && !config.contains("@FILE@"), "{config}");
