@@ -20,6 +20,11 @@ fn every_verb_has_its_page_and_is_completed() {
         assert!(read(folder, name).contains(".SH DESCRIPTION"), "{name}");
     }
     assert!(read(folder, "controller.1").contains("controller\\-authority(1)"));
+    let agent = read(folder, "agent.8");
+    assert!(
+        agent.contains(".SH EXAMPLES\n.nf\n\\&  sudo agent install ") && agent.contains(".SH FILES"),
+        "{agent}"
+    );
     for name in ["agent.bash", "_agent", "agent.fish"] {
         assert!(read(folder, name).contains("check-config"), "{name}");
     }
