@@ -40,12 +40,32 @@ pub enum Verb {
     /// What was asked of this agent.
     #[command(subcommand)]
     Audit(AuditVerb),
+    /// Write declarations for the commands of an NRPE configuration, and name each that needs a shell.
+    ImportNrpe(ImportNrpe),
     /// Make the agent a service of this machine, start it, and print the code with which it is adopted. Twice is harmless.
     Install(Install),
     /// Stop the service and take away what `agent install` made, but for its configuration and its state.
     Uninstall(Uninstall),
     /// How the service is. Exit code 0: it runs; 3: it does not.
     Status(Status),
+    /// The process that starts what is declared; `agent run` starts it where something is.
+    #[command(hide = true)]
+    Runner(RunnerFlags),
+}
+
+/// What to import.
+#[derive(Debug, Clone, Args)]
+pub struct ImportNrpe {
+    /// The configuration, such as /etc/nagios/nrpe.cfg; what it includes is read too.
+    pub file: PathBuf,
+}
+
+/// What the runner reads by itself.
+#[derive(Debug, Clone, Args)]
+pub struct RunnerFlags {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 /// Make the agent a service.

@@ -1,6 +1,8 @@
 //! File and flags become one decided [`Config`]: all checks are here, and nothing after it is optional.
 
+mod declared;
 mod file;
+mod table;
 
 use std::env;
 use std::fmt;
@@ -13,11 +15,15 @@ use tracing::level_filters::LevelFilter;
 
 use crate::audit::{self, Recording};
 use crate::cli::Flags;
+use crate::declared::Declarations;
 use crate::permissions::Permissions;
 use crate::state::State;
 
 /// Read when it is there and no other is named.
 const DEFAULT_FILE: &str = "/etc/rollcall/agent.toml";
+
+/// The folder beside it for further declarations, a file each, in the order of their names.
+const MORE_FILES: &str = "agent.d";
 
 /// All that an agent needs to know before it starts.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +40,8 @@ pub struct Config {
     pub log: LevelFilter,
     /// What peers may do.
     pub policy: Policy,
+    /// What can be started.
+    pub declarations: Declarations,
 }
 
 /// What the agent's owner lets peers do.
@@ -138,14 +146,28 @@ impl fmt::Display for Fault {
 }
 
 impl Config {
+    /// What the file, or the usual one, declares.
+    ///
+    /// # Errors
+    /// Every fault of the file.
+    pub(crate) fn declared(named: Option<&Path>) -> Result<Declarations, Vec<Fault>> {
+        Ok(Config::read(named)?.1.declarations)
+    }
+
+    fn read(named: Option<&Path>) -> Result<(Option<&Path>, file::File), Vec<Fault>> {
+        let path = named.or_else(|| Some(Path::new(DEFAULT_FILE)).filter(|path| path.exists()));
+        let mut file = path.map(file::read).transpose()?.unwrap_or_default();
+        let beside = path.unwrap_or(Path::new(DEFAULT_FILE)).with_file_name(MORE_FILES);
+        declared::add_all(&mut file.declarations, &beside)?;
+        Ok((path, file))
+    }
+
     /// What the flags say, else what the file says, else the defaults.
     ///
     /// # Errors
     /// Every fault of the file.
     pub fn decide(flags: &Flags) -> Result<Config, Vec<Fault>> {
-        let named = flags.config.as_deref();
-        let path = named.or_else(|| Some(Path::new(DEFAULT_FILE)).filter(|path| path.exists()));
-        let file = path.map(file::read).transpose()?.unwrap_or_default();
+        let (path, file) = Config::read(flags.config.as_deref())?;
         let state = State::new(&flags.folder.state);
         let listen = if flags.listen.is_empty() { file.listen } else { Some(flags.listen.clone()) };
         Ok(Config {
@@ -160,6 +182,7 @@ impl Config {
                 .unwrap_or_else(|| state.identity_file()),
             state,
             log: flags.log.or(file.log).unwrap_or(LevelFilter::INFO),
+            declarations: file.declarations,
             policy: Policy {
                 audit: Recording { folder: Some(audit::folder_in(&flags.folder.state)), ..file.policy.audit },
                 ..file.policy

@@ -12,15 +12,18 @@ mod c_library;
 mod census;
 pub mod cli;
 pub mod config;
+pub mod declared;
 mod door;
 mod host;
 pub mod log;
 pub mod notify;
+pub mod nrpe;
 pub mod owner;
 pub mod permissions;
 mod renewal;
 mod requests;
 mod response;
+pub mod runner;
 mod server;
 pub mod service;
 mod session;
@@ -31,7 +34,7 @@ mod tide;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use arc_swap::ArcSwap;
 use certs::{Credentials, Peer};
@@ -43,9 +46,11 @@ use tokio_util::sync::CancellationToken;
 use crate::adoption::Adopted;
 use crate::audit::{Audit, Note};
 use crate::config::{Config, Policy};
+use crate::declared::Declarations;
 use crate::host::Host;
 use crate::renewal::Renewal;
 use crate::requests::Subject;
+use crate::runner::Runner;
 use crate::server::{Server, Settings};
 
 /// With the usual 128, a burst of strangers makes the kernel drop good peers' first packets, which costs them a second.
@@ -118,6 +123,8 @@ impl Agent {
             audit,
             settings: ArcSwap::from_pointee(settings),
             renewal: Mutex::new(Renewal::default()),
+            declared: ArcSwap::default(),
+            runner: OnceLock::new(),
         };
         Ok(Agent { listeners, server: Arc::new(Server::new(subject)) })
     }
@@ -127,6 +134,33 @@ impl Agent {
     pub fn kept_in(self, file: &Path) -> Agent {
         self.server.subject().renewal().keep_in(file);
         self
+    }
+
+    /// Says what is declared, and who starts it.
+    #[must_use]
+    pub fn starting(self, declared: Declarations, runner: Option<Runner>) -> Agent {
+        let subject = self.server.subject();
+        subject.declared.store(Arc::new(declared));
+        if let Some(runner) = runner {
+            // Nobody else sets it, and nobody calls this twice.
+            let _ = subject.runner.set(runner);
+        }
+        self
+    }
+
+    /// Stops the agent when its runner is no more, and says whether that happened.
+    pub fn runner_lost(&self, stop: &CancellationToken) -> impl Future<Output = bool> + 'static {
+        let (server, stop) = (Arc::clone(&self.server), stop.clone());
+        async move {
+            let Some(runner) = server.subject().runner.get() else { return false };
+            tokio::select! {
+                () = stop.cancelled() => false,
+                () = runner.gone() => {
+                    stop.cancel();
+                    true
+                }
+            }
+        }
     }
 
     /// Where it listens; with port 0 asked for, the port that the system chose.
@@ -181,6 +215,31 @@ impl Reload {
         Peer::clone(&self.server.subject().own.load())
     }
 
+    /// Makes sure that the identity can be taken. Nothing has changed.
+    ///
+    /// # Errors
+    /// The identity is no good.
+    pub fn check(&self, config: &Config) -> Result<(), Error> {
+        Settings::new(&Credentials::load(&config.identity)?, config.policy.limits)?;
+        Ok(())
+    }
+
+    /// Has the runner read what is declared: it takes all of it or nothing.
+    ///
+    /// # Errors
+    /// Why the runner keeps what was declared before.
+    pub async fn tell_runner(&self, config: &Config) -> Result<(), Vec<String>> {
+        match self.server.subject().runner.get() {
+            Some(runner) => runner.read_again().await,
+            None if config.declarations.is_empty() => Ok(()),
+            None => Err(vec![
+                "checks or commands are declared, and nothing was when the agent started, so nothing can start them; \
+                 start the agent again"
+                    .to_owned(),
+            ]),
+        }
+    }
+
     /// Takes a new identity and new limits for connections to come; open ones keep theirs. New permissions hold for all.
     ///
     /// # Errors
@@ -196,6 +255,7 @@ impl Reload {
         renewal.keep_in(&config.identity);
         subject.audit.note(&Note { event: "settings_read_again", ..Note::of(credentials.own()) });
         subject.permissions.store(Arc::new(config.policy.permissions.clone()));
+        subject.declared.store(Arc::new(config.declarations.clone()));
         subject.show(settings, &credentials);
         Ok(credentials.own().clone())
     }

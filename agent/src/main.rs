@@ -8,13 +8,15 @@ use std::sync::Arc;
 
 use agent::adoption::{self, Adopted};
 use agent::audit;
-use agent::cli::{AuditVerb, Cli, Flags, Verb, Verify};
+use agent::cli::{AuditVerb, Cli, Flags, ImportNrpe, Verb, Verify};
 use agent::config::{Config, Fault};
 use agent::log::{self, ForJournal, Lines, Written};
 use agent::notify::Notify;
-use agent::{Agent, Error, Reload, activation, owner, service};
+use agent::runner::{self, Runner, Spawned};
+use agent::{Agent, Error, Reload, activation, nrpe, owner, service};
 use certs::{Credentials, Peer};
-use clap::Parser;
+use clap::{CommandFactory, Parser};
+use clap_complete::CompleteEnv;
 use jiff::{SignedDuration, Timestamp};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
@@ -26,6 +28,8 @@ use tracing::level_filters::LevelFilter;
 const WARN_BEFORE_END: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 fn main() -> ExitCode {
+    // A shell asks so what can be typed next; it ends there.
+    CompleteEnv::with_factory(Cli::command).complete();
     let done = match Cli::parse().verb {
         Verb::Run(flags) => run(&flags),
         Verb::CheckConfig(flags) => check(&flags),
@@ -36,6 +40,8 @@ fn main() -> ExitCode {
         }),
         Verb::Reset(flags) => tell(owner::reset(&flags)),
         Verb::Audit(AuditVerb::Verify(which)) => verify(&which),
+        Verb::ImportNrpe(which) => import(&which),
+        Verb::Runner(flags) => runner::process::run(flags.config),
         Verb::Install(flags) => service::install(flags).map_err(|fault| vec![fault]),
         Verb::Uninstall(flags) => service::uninstall(flags).map_err(|fault| vec![fault]),
         Verb::Status(flags) => return service::status(&flags),
@@ -60,15 +66,24 @@ fn run(flags: &Flags) -> Result<(), Faults> {
     let (log, written) = log_to_stderr(config.log)?;
     raise_descriptor_limit();
     fit_to_descriptors(&mut config);
+    let runner = match config.declarations.is_empty() {
+        true => None,
+        false => Some(runner::spawn(config.file.as_deref()).map_err(no_runner)?),
+    };
     // What waits for a disk, reloads and renewals, waits for its turn anyway.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(2).build();
     let runtime = runtime.map_err(|error| vec![format!("cannot start: {error}")])?;
-    let served = runtime.block_on(serve(flags, &config, manager));
+    let served = runtime.block_on(serve(flags, &config, manager, runner));
     // A file system that hangs may still hold up a reload.
     runtime.shutdown_background();
     log.end();
     written.wait();
     served
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is no use to anybody else")]
+fn no_runner(error: io::Error) -> Faults {
+    vec![format!("cannot start: the runner, which starts what is declared: {error}")]
 }
 
 /// What the service manager gave along: taken before there is any thread, and before any sandbox.
@@ -83,7 +98,16 @@ impl Manager {
     }
 }
 
-async fn serve(flags: &Flags, config: &Config, manager: Manager) -> Result<(), Faults> {
+async fn serve(
+    flags: &Flags,
+    config: &Config,
+    manager: Manager,
+    runner: Option<Spawned>,
+) -> Result<(), Faults> {
+    let runner = match runner {
+        Some(spawned) => Some(Runner::meet(spawned).await.map_err(no_runner)?),
+        None => None,
+    };
     let known = identity(config).map_err(|error| cannot_start(&Error::Identity(error)))?;
     if known.is_none() {
         config.state.create().map_err(|error| cannot_be_adopted(&error))?;
@@ -104,17 +128,25 @@ async fn serve(flags: &Flags, config: &Config, manager: Manager) -> Result<(), F
         },
     };
     let agent = agent.map_err(|error| cannot_start(&error))?.kept_in(&config.identity);
+    let agent = agent.starting(config.declarations.clone(), runner);
     let (own, addresses) = (agent.own(), joined(&agent.addresses()));
     let again = Again { flags: flags.clone(), running: config.clone(), reload: agent.reload() };
     reload_when_told(hangup, again, Arc::clone(&notify), addresses.clone());
     tracing::info!("{} is ready on {addresses}; its certificate ends {}", own.identity.name, own.not_after);
     tell_dates(&own);
     notify.ready(&serving(&own, &addresses));
-    match agent.serve(stop).await {
+    let lost = agent.runner_lost(&stop);
+    let (cut, lost) = tokio::join!(agent.serve(stop.clone()), lost);
+    match cut {
         0 => tracing::info!("stopped"),
         cut => tracing::warn!("stopped; connections that did not end in time and were cut: {cut}"),
     }
-    Ok(())
+    match lost {
+        true => Err(vec![
+            "the runner, which starts what is declared, has ended; start the agent again".to_owned(),
+        ]),
+        false => Ok(()),
+    }
 }
 
 /// Listens on what the service manager handed over, else where the configuration says.
@@ -242,26 +274,43 @@ struct Again {
     reload: Reload,
 }
 
-/// SIGHUP reads configuration and identity again, on a thread of its own: files may be slow.
+/// SIGHUP reads configuration and identity again, beside what is served: files may be slow.
 fn reload_when_told(mut hangup: Signal, again: Again, notify: Arc<Notify>, addresses: String) {
     let again = Arc::new(again);
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
             notify.reloading();
-            let reading = Arc::clone(&again);
-            let _ = tokio::task::spawn_blocking(move || read_again(&reading)).await;
+            let applied = read_again(Arc::clone(&again)).await;
+            tell_what_was_read(&again.running, applied);
             notify.ready(&serving(&again.reload.own(), &addresses));
         }
     });
 }
 
-fn read_again(Again { flags, running, reload }: &Again) {
-    let decided = Config::decide(flags).map_err(|faults| lines(&faults));
-    let applied = decided.and_then(|mut config| {
+async fn read_again(again: Arc<Again>) -> Result<(Config, Peer), Faults> {
+    let reading = Arc::clone(&again);
+    let decide = move || {
+        let mut config = Config::decide(&reading.flags).map_err(|faults| lines(&faults))?;
         fit_to_descriptors(&mut config);
-        let own = reload.apply(&config).map_err(|error| vec![error.to_string()])?;
+        reading.reload.check(&config).map_err(|error| vec![error.to_string()])?;
+        Ok::<_, Faults>(config)
+    };
+    let config = aside(decide).await?;
+    again.reload.tell_runner(&config).await?;
+    aside(move || {
+        let own = again.reload.apply(&config).map_err(|error| vec![error.to_string()])?;
         Ok((config, own))
-    });
+    })
+    .await
+}
+
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Faults> + Send + 'static,
+) -> Result<T, Faults> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(vec![error.to_string()]))
+}
+
+fn tell_what_was_read(running: &Config, applied: Result<(Config, Peer), Faults>) {
     match applied {
         Ok((config, own)) => {
             tracing::info!("read again: {} until {}", own.identity.name, own.not_after);
@@ -308,6 +357,21 @@ fn tell(text: Result<String, String>) -> Result<(), Faults> {
 fn verify(which: &Verify) -> Result<(), Faults> {
     let whole = audit::verify(&which.state, &which.files).map_err(|broken| vec![broken.to_string()])?;
     io::stdout().write_all(format!("{whole}\n").as_bytes()).map_err(|error| vec![error.to_string()])
+}
+
+/// Declarations go to standard output, and what could not be declared to standard error.
+fn import(which: &ImportNrpe) -> Result<(), Faults> {
+    let imported = nrpe::import(&which.file).map_err(|fault| vec![fault])?;
+    tell(Ok(imported.declarations))?;
+    for line in &imported.left_out {
+        say(&format!("left out: {line}"));
+    }
+    say(&format!(
+        "declared: {}, left out: {}; look at each, put them into agent.d beside agent.toml, and run `agent check-config`",
+        imported.count,
+        imported.left_out.len()
+    ));
+    Ok(())
 }
 
 /// What is wrong with the dates of this agent's own certificate: every controller would refuse it.

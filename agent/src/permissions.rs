@@ -71,7 +71,7 @@ enum Denied {
 impl Permissions {
     /// The gate.
     pub(crate) fn admit(&self, peer: &Arc<Peer>, ask: Ask) -> Result<Permitted, Refusal> {
-        self.check(peer, ask.name())?;
+        self.check(peer, &ask.permission())?;
         Ok(Permitted { ask, peer: Arc::clone(peer) })
     }
 
@@ -210,12 +210,34 @@ mod tests {
         let alice = peer("alice", &[]);
         for name in NAMES {
             // The words that any of them needs.
-            let words = r#"{"permission":"info","every_seconds":1,"number":0}"#;
+            let words = r#"{"permission":"info","every_seconds":1,"number":0,"name":"disk","request":"run"}"#;
             let ask = Ask::decode(name, words, Bytes::new()).unwrap();
+            let permission = ask.permission();
             let refusal = closed.admit(&alice, ask.clone()).unwrap_err();
             assert_eq!(refusal.kind, Kind::NotPermitted, "{name}");
             let open = Permissions::default().admit(&alice, ask).is_ok();
-            assert_eq!(open, access(name) == Some(Access::Open), "{name}");
+            assert_eq!(open, access(word(&permission)) == Some(Access::Open), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_declared_is_granted_by_its_name_and_explained_to_whoever_may_start_it() {
+        let permissions = Permissions {
+            allow: rules(&[("alice", &["run:reboot"])]),
+            deny: rules(&[("alice", &["check:disk"])]),
+        };
+        let alice = peer("alice", &[]);
+        for (request, name, may) in [
+            ("run", "reboot", true),
+            ("run", "reboot2", false),
+            ("check", "load", true),
+            ("check", "disk", false),
+        ] {
+            let words = format!(r#"{{"name":"{name}","request":"{request}"}}"#);
+            for asked in [request, "explain"] {
+                let ask = Ask::decode(asked, &words, Bytes::new()).unwrap();
+                assert_eq!(permissions.admit(&alice, ask).is_ok(), may, "{asked} {request} {name}");
+            }
         }
     }
 

@@ -2,29 +2,36 @@
 
 mod audit;
 mod can;
+mod caps;
+mod check;
 mod echo;
+mod explain;
 mod info;
 mod install;
 mod renew;
+mod run;
 mod sync;
 mod time;
 mod uptime;
 mod watch;
 mod whoami;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
 use certs::{Credentials, Peer, Revocations};
-use protocol::Ask;
+use protocol::requests::explain::Declared;
+use protocol::{Ask, Refusal};
 use tokio::sync::watch::Sender;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use crate::audit::Audit;
+use crate::declared::{Declarations, Given};
 use crate::host::Host;
 use crate::permissions::{Permissions, Permitted};
 use crate::renewal::Renewal;
 use crate::response::Response;
+use crate::runner::Runner;
 use crate::server::Settings;
 
 /// What requests are about: this machine, and who the agent on it is.
@@ -41,12 +48,21 @@ pub(crate) struct Subject {
     /// For connections to come.
     pub(crate) settings: ArcSwap<Settings>,
     pub(crate) renewal: Mutex<Renewal>,
+    pub(crate) declared: ArcSwap<Declarations>,
+    /// There is none where nothing was declared when the agent started.
+    pub(crate) runner: OnceLock<Runner>,
 }
 
 impl Subject {
     /// Waits while somebody else reads or writes the file with the identity.
     pub(crate) fn renewal(&self) -> MutexGuard<'_, Renewal> {
         self.renewal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The runner, for something that is declared and is given what it takes. The runner itself judges that once more.
+    pub(crate) fn runner_for(&self, sort: Declared, name: &str, given: &Given) -> Result<&Runner, Refusal> {
+        self.declared.load().find(sort, name)?.judge(given)?;
+        self.runner.get().ok_or_else(|| Refusal::not_declared(sort.word(), name))
     }
 
     /// Is this from now on: connections to come are shown it, and open ones keep their handshake.
@@ -64,10 +80,16 @@ pub(crate) fn answer(permitted: Permitted, subject: &Arc<Subject>) -> Response {
     match ask {
         Ask::Audit(ask) => Response::stream(ask, |ask| audit::answer(ask, subject.audit.clone())),
         Ask::Can(ask) => Response::now(ask, |ask| can::answer(&ask, &peer, &permissions())),
+        Ask::Caps(ask) => {
+            Response::now(ask, |_| caps::answer(&peer, &permissions(), &subject.declared.load()))
+        }
+        Ask::Check(ask) => Response::later(ask, |ask| check::answer(ask, Arc::clone(subject))),
         Ask::Echo(ask) => Response::now(ask, echo::answer),
+        Ask::Explain(ask) => Response::later(ask, |ask| explain::answer(ask, Arc::clone(subject))),
         Ask::Info(ask) => Response::later(ask, |ask| info::answer(ask, Arc::clone(subject))),
         Ask::Install(ask) => Response::later(ask, |ask| install::answer(ask, peer, Arc::clone(subject))),
         Ask::Renew(ask) => Response::later(ask, |_| renew::answer(peer, Arc::clone(subject))),
+        Ask::Run(ask) => Response::stream(ask, |ask| run::answer(ask, Arc::clone(subject))),
         Ask::Sync(ask) => Response::later(ask, |ask| sync::answer(ask, Arc::clone(subject))),
         Ask::Time(ask) => Response::now(ask, |ask| time::answer(&ask, &subject.host)),
         Ask::Uptime(ask) => Response::now(ask, |ask| uptime::answer(&ask, &subject.host)),

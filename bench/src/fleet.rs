@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -64,6 +65,13 @@ impl Fleet {
         command
     }
 
+    /// `controller check bench NAME`.
+    pub(crate) fn ask_check(&self, name: &str) -> Command {
+        let mut command = self.controller();
+        command.args(["check", NAME, name]);
+        command
+    }
+
     /// The same question by the floor.
     pub(crate) fn ask_by_floor(&self) -> Command {
         let mut command = Command::new(&self.programs.floor_oneshot);
@@ -79,6 +87,14 @@ impl Fleet {
     /// An agent that takes thousands of connections of one identity.
     pub(crate) fn roomy_agent(&self) -> Result<Server, Error> {
         self.start_agent(Some(&self.path("agent.toml")))
+    }
+
+    /// An agent whose owner declared this.
+    pub(crate) fn agent_declaring(&self, declared: &str) -> Result<Server, Error> {
+        let config = self.path("declared.toml");
+        fs::write(&config, declared)?;
+        fs::set_permissions(&config, fs::Permissions::from_mode(0o644))?;
+        self.start_agent(Some(&config))
     }
 
     fn start_agent(&self, config: Option<&Path>) -> Result<Server, Error> {

@@ -3,6 +3,7 @@
 //! A machine's speed drifts by a third within minutes, so an absolute number says little. What is compared runs in
 //! turns, and the ratio is what counts.
 
+mod checks;
 mod fleet;
 mod idle;
 mod info;
@@ -57,6 +58,7 @@ enum Scenario {
     Memory,
     Info,
     Peers,
+    Checks,
     Idle,
 }
 
@@ -68,6 +70,7 @@ impl Scenario {
             Scenario::Memory => memory::measure(fleet, effort, report),
             Scenario::Info => info::measure(fleet, effort, report),
             Scenario::Peers => peers::measure(fleet, effort, report),
+            Scenario::Checks => checks::measure(fleet, effort, report),
             Scenario::Idle => idle::measure(fleet, effort, report),
         }
     }

@@ -3,7 +3,7 @@
 //! Only what is installed is measured. Every server gets a configuration, keys and a port that exist for this run.
 
 mod exporter;
-mod nrpe;
+pub(crate) mod nrpe;
 mod pki;
 mod ssh;
 mod zabbix;
@@ -25,11 +25,11 @@ const FOLDERS: [&str; 4] =
     ["/usr/sbin", "/usr/local/sbin", "/usr/lib/nagios/plugins", "/usr/lib64/nagios/plugins"];
 
 /// A peer that is ready to be asked.
-struct Peer {
+pub(crate) struct Peer {
     what: &'static str,
     /// How many times as long as ours it should take.
     aim: f64,
-    ask: Command,
+    pub(crate) ask: Command,
     /// Ends with the peer.
     _server: Server,
 }
@@ -74,7 +74,7 @@ fn beside(fleet: &Fleet, effort: &Effort, report: &mut Report, peer: Peer) -> Re
 }
 
 /// A program of a peer, wherever it is installed.
-fn find(program: &str) -> Result<PathBuf, Error> {
+pub(crate) fn find(program: &str) -> Result<PathBuf, Error> {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders = env::split_paths(&path).chain(FOLDERS.map(PathBuf::from));
     let found = folders.map(|folder| folder.join(program)).find(|file| file.is_file());

@@ -38,6 +38,20 @@ pub(crate) fn kib(pid: u32, key: &str) -> Result<u64, Error> {
     Ok(number.ok_or_else(|| format!("/proc/{pid}/status has no {key}"))?.parse()?)
 }
 
+/// Its share of the memory that it has, in KiB: what several have is divided among them.
+pub(crate) fn share_kib(pid: u32) -> Result<u64, Error> {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
+    let number = line.and_then(|line| line.trim().strip_suffix(" kB"));
+    Ok(number.ok_or("smaps_rollup has no Pss")?.parse()?)
+}
+
+/// Those that it has started.
+pub(crate) fn children(pid: u32) -> Result<Vec<u32>, Error> {
+    let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
+    Ok(text.split_ascii_whitespace().map(str::parse).collect::<Result<_, _>>()?)
+}
+
 /// How many threads it has.
 pub(crate) fn threads(pid: u32) -> Result<usize, Error> {
     Ok(fs::read_dir(format!("/proc/{pid}/task"))?.count())

@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 
 use crate::commands::{
-    adopt, audit, authority, can, certs, demo, doctor, echo, info, init, issue, operator, ping, renew,
-    revoke, sync, time, uptime, watch, whoami,
+    adopt, audit, authority, can, caps, certs, check, demo, doctor, echo, info, init, issue, operator, ping,
+    renew, revoke, run, sync, time, uptime, watch, whoami,
 };
 
 /// Asks machines that run a Rollcall agent how they are.
@@ -99,6 +99,12 @@ pub enum Verb {
     Ping(ping::Ping),
     /// What a machine is and how it is doing, again and again.
     Watch(watch::Watch),
+    /// Run a check that a machine's owner declared: exit code 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
+    Check(check::Check),
+    /// Run a command that a machine's owner declared: its output as it comes, and its exit code.
+    Run(run::Run),
+    /// What an agent offers to you: requests, checks and commands, and what they take.
+    Caps(caps::Caps),
     /// Who an agent believes you to be, and what you may ask it.
     Whoami(whoami::Whoami),
     /// Whether you may ask an agent something: exit code 0 for yes, 1 for no.

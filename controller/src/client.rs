@@ -101,8 +101,20 @@ impl Client {
     /// # Errors
     /// The agent refused, or the answer did not come or was no answer to this.
     pub async fn ask<R: Request>(&mut self, request: R) -> Result<R::Answer, Failure> {
+        self.ask_within(request, self.timeout).await
+    }
+
+    /// The same, of something that may take longer than usual.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn ask_within<R: Request>(
+        &mut self,
+        request: R,
+        within: Duration,
+    ) -> Result<R::Answer, Failure> {
         let id = self.start(&request).await?;
-        match self.next_outcome(id, self.timeout).await? {
+        match self.next_outcome(id, within).await? {
             Outcome::Answer(answer) => self.read::<R>(answer),
             Outcome::Refusal(refusal) => Err(Failure::refused(&self.greeted.host, &refusal)),
             Outcome::Item(_) | Outcome::End => Err(self.nonsense("a stream where one answer was due")),

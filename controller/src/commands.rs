@@ -4,10 +4,13 @@ pub mod adopt;
 pub mod audit;
 pub mod authority;
 pub mod can;
+pub mod caps;
 pub mod certs;
+pub mod check;
 pub mod demo;
 pub mod doctor;
 pub mod echo;
+pub mod explain;
 pub mod info;
 pub mod init;
 pub mod issue;
@@ -15,6 +18,7 @@ pub mod operator;
 pub mod ping;
 pub mod renew;
 pub mod revoke;
+pub mod run;
 pub mod sync;
 pub mod time;
 pub mod uptime;
@@ -48,6 +52,9 @@ pub async fn run(verb: Verb, desk: &Desk) -> Result<Exit, Trouble> {
         Verb::Echo(echo) => echo.run(desk).await,
         Verb::Ping(ping) => ping.run(desk).await,
         Verb::Watch(watch) => watch.run(desk).await,
+        Verb::Check(check) => check.run(desk).await,
+        Verb::Run(run) => run.run(desk).await,
+        Verb::Caps(caps) => caps.run(desk).await,
         Verb::Whoami(whoami) => whoami.run(desk).await,
         Verb::Can(can) => can.run(desk).await,
         Verb::Doctor(doctor) => doctor.run(desk).await,

@@ -83,6 +83,11 @@ impl Home {
         self.path.join("rotation.jsonl")
     }
 
+    /// What machines offer, for completion.
+    pub fn offers_file(&self) -> PathBuf {
+        self.path.join("offers.json")
+    }
+
     /// What agents' audit logs said last.
     pub fn receipts_folder(&self) -> PathBuf {
         self.path.join("receipts")

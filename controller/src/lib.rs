@@ -10,6 +10,7 @@ mod changeover;
 pub mod cli;
 pub mod client;
 pub mod commands;
+mod completion;
 pub mod desk;
 pub mod error;
 pub mod exit;

@@ -2,13 +2,16 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
+use clap_complete::CompleteEnv;
 use controller::cli::Cli;
 use controller::commands;
 use controller::desk::Desk;
 use controller::error::Trouble;
 
 fn main() -> ExitCode {
+    // A shell asks so what can be typed next; it ends there.
+    CompleteEnv::with_factory(Cli::command).complete();
     let cli = Cli::parse();
     let desk = Desk::new(&cli.shared);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

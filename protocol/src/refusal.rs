@@ -48,6 +48,12 @@ pub enum Kind {
     NotRecorded,
     /// The agent is shutting down.
     ShuttingDown,
+    /// No check or command of this name is declared.
+    NotDeclared,
+    /// A parameter is missing, unknown, or not what its type takes.
+    BadParameter,
+    /// What was declared cannot be started.
+    CannotStart,
     /// An adoption was not proven.
     CodeNotAccepted,
     /// An adoption was proven with a code whose life is over.
@@ -220,6 +226,30 @@ impl Refusal {
     /// The agent is about to end.
     pub fn shutting_down() -> Refusal {
         Refusal::new(Kind::ShuttingDown, "the agent is shutting down".to_owned(), "ask again in a moment")
+    }
+
+    /// No check or command of this name is declared.
+    pub fn not_declared(request: &str, name: &str) -> Refusal {
+        let name: String = name.chars().take(80).collect();
+        let table = if request == "run" { "command" } else { request };
+        let message = format!("the agent's owner declared no {table} {name:?}");
+        let hint = format!(
+            "see what is declared with `controller caps`; the owner declares it in agent.toml, as [{table}.NAME]"
+        );
+        Refusal::new(Kind::NotDeclared, message, &hint)
+    }
+
+    /// A parameter is missing, unknown, or not what its type takes.
+    pub fn bad_parameter(name: &str, why: &str) -> Refusal {
+        let name: String = name.chars().take(80).collect();
+        let hint = "see what it takes with `controller caps`; what would run, with --explain";
+        Refusal::new(Kind::BadParameter, format!("parameter {name:?}: {why}"), hint)
+    }
+
+    /// What was declared cannot be started.
+    pub fn cannot_start(program: &str, why: &str) -> Refusal {
+        let hint = "let the agent's owner mend that on the machine; `agent check-config` there says more";
+        Refusal::new(Kind::CannotStart, format!("cannot start {program}: {why}"), hint)
     }
 
     /// An adoption without the right code. Says nothing of which codes there are, or whether there is one.

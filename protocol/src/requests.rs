@@ -1,6 +1,8 @@
 //! The list of requests. A line here, a file below, and the file of the same name in `agent` and in `controller`:
 //! that is all a request is.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -12,6 +14,11 @@ pub trait Message: Serialize + DeserializeOwned {
     /// The bytes that travel behind the head.
     fn tail(&self) -> &[u8] {
         &[]
+    }
+
+    /// The permission that this request needs: its name, or one thing that it can do, such as `run:restart-nginx`.
+    fn permission(&self, request: &'static str) -> Cow<'static, str> {
+        Cow::Borrowed(request)
     }
 
     /// Takes the bytes that came behind the head; a message without a tail ignores them.
@@ -93,6 +100,11 @@ macro_rules! requests {
                 match self { $(Ask::$request(_) => stringify!($module)),+ }
             }
 
+            /// The permission that it needs.
+            pub fn permission(&self) -> Cow<'static, str> {
+                match self { $(Ask::$request(ask) => ask.permission(stringify!($module))),+ }
+            }
+
             /// Reads what a peer asked.
             ///
             /// # Errors
@@ -108,6 +120,15 @@ macro_rules! requests {
         }
 
         impl Answer {
+            /// How the program ended that was started for it, if one was and did.
+            pub fn program(&self) -> Option<run::Ended> {
+                match self {
+                    Answer::Check(checked) => Some(checked.ended),
+                    Answer::Run(piece) => piece.ended,
+                    _ => None,
+                }
+            }
+
             /// The bytes that travel behind the head.
             pub fn tail(&self) -> &[u8] {
                 match self { $(Answer::$request(answer) => answer.tail()),+ }
@@ -119,10 +140,14 @@ macro_rules! requests {
 requests! {
     Granted audit::Audit => Records,
     Open can::Can => Verdict,
+    Open caps::Caps => Offers,
+    Open check::Check => Checked,
     Open echo::Echo => Echoed,
+    Open explain::Explain => Plan,
     Open info::Info => Machine,
     Open install::Install => Installed,
     Open renew::Renew => SigningRequest,
+    Granted run::Run => Piece,
     Open sync::Sync => Synced,
     Open time::Time => Clock,
     Open uptime::Uptime => Running,

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on stops")]
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use bytes::{Bytes, BytesMut};
@@ -10,10 +11,14 @@ use protocol::frame::{Frame, FrameError, Frames, put};
 use protocol::message::{BadCall, Call, Outcome, Reply, put_ask, put_cancel, put_reply};
 use protocol::requests::audit::{Audit, Records};
 use protocol::requests::can::{Can, Verdict};
+use protocol::requests::caps::{Caps, Offer, Offers, Parameter};
+use protocol::requests::check::{Check, Checked, State};
 use protocol::requests::echo::{Echo, Echoed, MAX_PAYLOAD};
+use protocol::requests::explain::{Declared, Explain, Plan};
 use protocol::requests::info::{Info, Machine, Section};
 use protocol::requests::install::{Install, Installed};
 use protocol::requests::renew::{Renew, SigningRequest};
+use protocol::requests::run::{Ended, Output, Piece, Run};
 use protocol::requests::sync::{Sync, Synced};
 use protocol::requests::time::{Clock, Time};
 use protocol::requests::uptime::{Running, Uptime};
@@ -157,7 +162,52 @@ fn every_request_of_the_list() {
         check(&watch, r#"{"every_seconds":2.5,"count":3,"sections":["cpu","memory"]}"#, &machine(), MACHINE),
         check(&Whoami {}, "{}", &you(), YOU),
     ];
+    let mut checked: Vec<&str> = checked.into_iter().chain(declared_things()).collect();
+    checked.sort_unstable();
     assert_eq!(checked, NAMES, "a request of the list is not checked here");
+}
+
+/// Those about what the machine's owner declared.
+fn declared_things() -> [&'static str; 4] {
+    let (name, bytes) = ("disk".to_owned(), Bytes::from_static(b"OK | a=1\n"));
+    let parameters: BTreeMap<String, String> = [("path".to_owned(), "/".to_owned())].into();
+    let with = r#"{"name":"disk","parameters":{"path":"/"}}"#;
+    let (code, took_seconds, written_bytes, sent_bytes) = (Some(1), 0.5, 9, 8);
+    let ended = Ended { code, took_seconds, written_bytes, sent_bytes, ..Ended::default() };
+    let ended_json = r#"{"code":1,"took_seconds":0.5,"written_bytes":9,"sent_bytes":8}"#;
+    let checked = Checked { state: State::Warning, why: None, ended, output: bytes.clone() };
+    let checked_json = format!(r#"{{"state":"warning","ended":{ended_json}}}"#);
+    let parameter = Parameter { takes: "a path".to_owned(), default: None };
+    let offer = Offer { about: None, parameters: [("path".to_owned(), parameter)].into() };
+    let checks = [(name.clone(), offer)].into();
+    let offers = Offers { requests: vec!["info".to_owned()], checks, ..Offers::default() };
+    let offers_json = concat!(
+        r#"{"requests":["info"],"checks":{"disk":{"parameters":{"path":{"takes":"a path"}}}},"#,
+        r#""commands":{}}"#
+    );
+    let plan = Plan {
+        argv: vec!["/bin/df".to_owned(), "/".to_owned()],
+        user: None,
+        folder: "/".to_owned(),
+        environment: BTreeMap::new(),
+        timeout_seconds: 10.0,
+        max_output_bytes: 3,
+        max_running: 4,
+        sha256: None,
+    };
+    let plan_json = concat!(
+        r#"{"argv":["/bin/df","/"],"folder":"/","timeout_seconds":10.0,"#,
+        r#""max_output_bytes":3,"max_running":4}"#
+    );
+    let explain_json = r#"{"request":"run","name":"disk","parameters":{"path":"/"}}"#;
+    let explain = Explain { request: Declared::Run, name: name.clone(), parameters: parameters.clone() };
+    let piece = Piece { to: Some(Output::Errors), ended: None, bytes };
+    [
+        check(&Caps {}, "{}", &offers, offers_json),
+        check(&Check { name: name.clone(), parameters: parameters.clone() }, with, &checked, &checked_json),
+        check(&explain, explain_json, &plan, plan_json),
+        check(&Run { name, parameters }, with, &piece, r#"{"to":"errors"}"#),
+    ]
 }
 
 fn golden(head: &str, tail: &[u8]) -> Vec<u8> {

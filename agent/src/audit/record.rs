@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use protocol::Kind;
 use protocol::chain::Hash;
 use protocol::frame::Frame;
+use protocol::requests::run::Ended;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -117,6 +118,14 @@ pub(super) fn put_outcome(out: &mut String, outcome: &str, kind: Option<Kind>, i
     put_number(out, took.as_secs(), 1);
     out.push('.');
     put_number(out, took.subsec_micros().into(), MICROS_IN_SECOND);
+}
+
+/// How a program ended that was started for a request.
+pub(super) fn put_program(out: &mut String, program: Option<Ended>) {
+    if let Some(ended) = program {
+        out.push_str(",\"program\":");
+        out.push_str(&serde_json::to_string(&ended).unwrap_or_default());
+    }
 }
 
 /// Writes times, and looks up the calendar once a second.

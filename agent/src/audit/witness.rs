@@ -8,6 +8,7 @@ use certs::Peer;
 use jiff::Timestamp;
 use protocol::frame::Frame;
 use protocol::message::Outcome;
+use protocol::requests::run::Ended;
 use protocol::{Answer, Kind};
 
 use super::{Audit, record};
@@ -35,6 +36,7 @@ impl Witness {
             at: Timestamp::now(),
             began: Instant::now(),
             items: 0,
+            program: None,
             ending: Ending::Cut,
         }))
     }
@@ -51,6 +53,8 @@ struct Request {
     at: Timestamp,
     began: Instant,
     items: u64,
+    /// How the program ended that was started for it.
+    program: Option<Ended>,
     ending: Ending,
 }
 
@@ -74,12 +78,17 @@ impl Asked {
             Outcome::End => request.ending = Ending::Ended,
             Outcome::Refusal(refusal) => request.ending = Ending::Refused(refusal.kind),
         }
+        if let Outcome::Answer(answer) | Outcome::Item(answer) = outcome {
+            request.program = answer.program().or(request.program);
+        }
     }
 }
 
 impl Drop for Asked {
     fn drop(&mut self) {
-        let Some(Request { witness, sent, at, began, items, ending }) = self.0.take() else { return };
+        let Some(Request { witness, sent, at, began, items, program, ending }) = self.0.take() else {
+            return;
+        };
         let took = began.elapsed();
         let (outcome, kind) = match ending {
             Ending::Cut => ("cut", None),
@@ -91,6 +100,7 @@ impl Drop for Asked {
             words.push_str(&witness.words);
             record::put_request(words, &sent);
             record::put_outcome(words, outcome, kind, items, took);
+            record::put_program(words, program);
         });
     }
 }

@@ -9,5 +9,6 @@ mod conversation;
 mod limits;
 mod program;
 mod renewal;
+mod runner;
 mod shutdown;
 mod site;

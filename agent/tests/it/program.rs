@@ -11,7 +11,7 @@ use std::time::Duration;
 use certs::store::Existing;
 use certs::{Algorithm, Authority, Grant, Identity, Validity};
 use jiff::{SignedDuration, Timestamp};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 use tempfile::TempDir;
 
 use crate::site::agent_credentials;
@@ -53,6 +53,10 @@ impl Running {
                 return line;
             }
         }
+    }
+
+    fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
     }
 
     fn address(&mut self) -> String {
@@ -130,12 +134,21 @@ fn what_a_stranger_sends_is_not_in_the_log() {
 
 #[test]
 fn it_goes_on_when_descriptors_run_out() {
-    let mut agent = Running::start(&["prlimit", "--nofile=40:40"], &[]);
+    let mut agent = Running::start(&[], &[]);
     let address = agent.address();
-    let idle: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(&address).unwrap()).collect();
+    let before = agent.descriptors();
+    let _idle = TcpStream::connect(&address).unwrap();
+    while agent.descriptors() == before {
+        std::thread::yield_now();
+    }
+    // From now on there is room for nobody else.
+    let pid = Some(Pid::from_child(&agent.child));
+    let none = Rlimit { current: Some(1), ..getrlimit(Resource::Nofile) };
+    let usual = prlimit(pid, Resource::Nofile, none).unwrap();
+    let _waiting = TcpStream::connect(&address).unwrap();
     let line = agent.line("cannot take a connection");
     assert!(line.contains("an unverified one was dropped to make room"), "{line}");
-    drop(idle);
+    prlimit(pid, Resource::Nofile, usual).unwrap();
     // A late stranger is still heard and answered with an alert.
     let mut late = TcpStream::connect(&address).unwrap();
     late.write_all(b"hello\r\n\r\n").unwrap();

@@ -12,6 +12,17 @@ use super::{Peer, find};
 use crate::server::{Server, free_address};
 
 pub(super) fn start(folder: &Path) -> Result<Peer, Error> {
+    start_declaring(folder, "")
+}
+
+/// The same with a check, which it is asked for in place of its version.
+pub(crate) fn start_checking(folder: &Path, name: &str, line: &str) -> Result<Peer, Error> {
+    let mut peer = start_declaring(folder, &format!("command[{name}]={line}\n"))?;
+    peer.ask.args(["-c", name]);
+    Ok(peer)
+}
+
+fn start_declaring(folder: &Path, commands: &str) -> Result<Peer, Error> {
     let (ask, serve) = (find("check_nrpe")?, find("nrpe")?);
     let pki = Pki::make(folder, Kind::P256)?;
     let address = free_address()?;
@@ -23,7 +34,7 @@ pub(super) fn start(folder: &Path) -> Result<Peer, Error> {
         &config,
         format!(
             "server_address=127.0.0.1\nserver_port={port}\nallowed_hosts=127.0.0.1\n{user}pid_file={}\n\
-             ssl_version=TLSv1.2+\nssl_client_certs=2\nssl_cacert_file={}\nssl_cert_file={}\nssl_privatekey_file={}\n",
+             ssl_version=TLSv1.2+\nssl_client_certs=2\nssl_cacert_file={}\nssl_cert_file={}\nssl_privatekey_file={}\n{commands}",
             folder.join("nrpe.pid").display(),
             pki.certificate("ca").display(),
             pki.certificate("server").display(),

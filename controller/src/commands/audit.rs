@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::client::Client;
+use crate::completion;
 use crate::desk::Desk;
 use crate::error::{Failure, Trouble};
 use crate::exit::Exit;
@@ -27,6 +28,7 @@ const MAX_BYTES: usize = 64 << 20;
 #[derive(Debug, Args)]
 pub struct Audit {
     /// A name, an address, or either with :PORT.
+    #[arg(add = completion::hosts())]
     pub host: String,
     /// The newest so many records [default: 50].
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..=MAX_RECORDS))]

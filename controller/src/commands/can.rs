@@ -3,6 +3,7 @@
 use clap::Args;
 use protocol::requests::can::{self, Verdict};
 
+use crate::completion;
 use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::exit::Exit;
@@ -13,6 +14,7 @@ use crate::output::human::plain;
 #[derive(Debug, Args)]
 pub struct Can {
     /// A name, an address, or either with :PORT.
+    #[arg(add = completion::hosts())]
     pub host: String,
     /// A request, such as `info`; or one thing that a request can do, such as `run:restart-nginx`.
     #[arg(value_name = "REQUEST")]

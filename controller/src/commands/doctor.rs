@@ -16,6 +16,7 @@ use self::chart::{Chart, Finding, Outcome, Step, Ways};
 use crate::approach::Approach;
 use crate::client::{Client, Greeted};
 use crate::commands::time::{Compared, OffsetFound, compare};
+use crate::completion;
 use crate::desk::Desk;
 use crate::error::{Failure, Kind, SET_A_CLOCK, Stage, Trouble};
 use crate::exit::Exit;
@@ -27,6 +28,7 @@ use crate::output::human::{age, age_of_seconds, milliseconds};
 #[derive(Debug, Args)]
 pub struct Doctor {
     /// A name, an address, or either with :PORT.
+    #[arg(add = completion::hosts())]
     pub host: String,
 }
 

@@ -7,6 +7,7 @@ use clap::Args;
 use protocol::requests::echo::{self, MAX_PAYLOAD};
 use serde::Serialize;
 
+use crate::completion;
 use crate::desk::Desk;
 use crate::error::{Failure, Trouble};
 use crate::exit::Exit;
@@ -16,6 +17,7 @@ use crate::output::Show;
 #[derive(Debug, Args)]
 pub struct Echo {
     /// A name, an address, or either with :PORT.
+    #[arg(add = completion::hosts())]
     pub host: String,
     /// What to send; `-` sends the bytes of standard input, at most 60 KiB.
     pub text: String,

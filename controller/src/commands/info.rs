@@ -5,6 +5,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::Timestamp;
 use protocol::requests::info::{self, Agent, Cpu, Disk, Interface, Machine, Memory, Section, System, User};
 
+use crate::completion;
 use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::exit::Exit;
@@ -16,6 +17,7 @@ use crate::output::table::columns;
 #[derive(Debug, Args)]
 pub struct Info {
     /// A name, an address, or either with :PORT.
+    #[arg(add = completion::hosts())]
     pub host: String,
     /// Only these parts, separated by commas [default: all]. What is not asked for is not gathered.
     #[arg(long, value_name = "PARTS", value_delimiter = ',', value_parser = section_parser())]

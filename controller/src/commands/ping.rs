@@ -11,6 +11,7 @@ use tokio::time::sleep_until;
 
 use crate::cli::parse_duration;
 use crate::client::Client;
+use crate::completion;
 use crate::desk::Desk;
 use crate::error::{Failure, Trouble};
 use crate::exit::Exit;
@@ -21,6 +22,7 @@ use crate::output::human::{milliseconds, plain};
 #[derive(Debug, Args)]
 pub struct Ping {
     /// A name, an address, or either with :PORT.
+    #[arg(add = completion::hosts())]
     pub host: String,
     /// How many echoes; without it, until Ctrl-C.
     #[arg(long, short, value_parser = clap::value_parser!(u64).range(1..))]

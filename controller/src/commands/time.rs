@@ -8,6 +8,7 @@ use protocol::requests::time::{self, Clock};
 use serde::Serialize;
 
 use crate::client::Client;
+use crate::completion;
 use crate::desk::Desk;
 use crate::error::{Failure, Trouble};
 use crate::exit::Exit;
@@ -18,6 +19,7 @@ use crate::output::human::{at_offset, milliseconds, plain};
 #[derive(Debug, Args)]
 pub struct Time {
     /// A name, an address, or either with :PORT.
+    #[arg(add = completion::hosts())]
     pub host: String,
     /// How many exchanges to measure with.
     #[arg(long, short = 'n', default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]

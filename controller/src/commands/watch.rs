@@ -11,6 +11,7 @@ use tokio::signal::ctrl_c;
 use crate::cli::parse_duration;
 use crate::client::Client;
 use crate::commands::info::section_parser;
+use crate::completion;
 use crate::desk::Desk;
 use crate::error::{Failure, Trouble};
 use crate::exit::Exit;
@@ -22,6 +23,7 @@ const REDRAW: &str = "\x1b[H\x1b[J";
 #[derive(Debug, Args)]
 pub struct Watch {
     /// A name, an address, or either with :PORT.
+    #[arg(add = completion::hosts())]
     pub host: String,
     /// Time between two answers, from 200ms to 1h.
     #[arg(long, short, value_name = "TIME", default_value = "2s", value_parser = parse_every)]

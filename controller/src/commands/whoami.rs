@@ -3,6 +3,7 @@
 use clap::Args;
 use protocol::requests::whoami::{self, You};
 
+use crate::completion;
 use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::exit::Exit;
@@ -13,6 +14,7 @@ use crate::output::human::plain;
 #[derive(Debug, Args)]
 pub struct Whoami {
     /// A name, an address, or either with :PORT.
+    #[arg(add = completion::hosts())]
     pub host: String,
 }
 

@@ -40,6 +40,12 @@ pub fn plain(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// Text of many lines from a host, made harmless and not cut.
+pub fn harmless(text: &str) -> String {
+    let is_of_text = |character| matches!(character, '\n' | '\t');
+    text.chars().map(|c| if is_dangerous(c) && !is_of_text(c) { '\u{fffd}' } else { c }).collect()
+}
+
 /// A size: `512 B`, `1.5 GiB`.
 pub fn bytes(count: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];

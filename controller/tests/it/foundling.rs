@@ -33,6 +33,11 @@ fn agent() -> PathBuf {
     agent
 }
 
+/// What the agent's program says to these words.
+pub(crate) fn agent_program(words: &[&str]) -> Output {
+    Command::new(agent()).args(words).output().unwrap()
+}
+
 /// An agent that belongs to nobody.
 pub(crate) struct Foundling {
     pub(crate) child: Child,
@@ -47,19 +52,20 @@ impl Foundling {
 
     /// Begins in a state folder; `None` when the program ends before it waits for anybody.
     pub(crate) fn at(state: &Rc<TempDir>, wrap: &[&str]) -> Option<Foundling> {
-        Foundling::start(state, wrap, "127.0.0.1:0")
+        Foundling::start(state, wrap, &["--listen", "127.0.0.1:0"])
     }
 
     /// The same at an address that was its own before.
     pub(crate) fn listening(state: &Rc<TempDir>, address: &str) -> Option<Foundling> {
-        Foundling::start(state, &[], address)
+        Foundling::start(state, &[], &["--listen", address])
     }
 
-    fn start(state: &Rc<TempDir>, wrap: &[&str], listen: &str) -> Option<Foundling> {
+    pub(crate) fn start(state: &Rc<TempDir>, wrap: &[&str], flags: &[&str]) -> Option<Foundling> {
         let agent = agent();
-        let words = [wrap, &[agent.to_str().unwrap(), "run", "--listen", listen, "--state"]].concat();
+        let words = [wrap, &[agent.to_str().unwrap(), "run"], flags].concat();
         let mut command = Command::new(words[0]);
-        command.args(&words[1..]).arg(state.path()).stderr(Stdio::piped()).stdout(Stdio::null());
+        command.args(&words[1..]).arg("--state").arg(state.path());
+        command.stderr(Stdio::piped()).stdout(Stdio::null());
         // What wraps it must not outlive it, nor the other way round.
         command.process_group(0);
         let mut child = command.spawn().unwrap();

@@ -6,6 +6,7 @@ mod adoption;
 mod audit;
 mod authority;
 mod clocks;
+mod declared;
 mod demo;
 mod doctor;
 mod endings;

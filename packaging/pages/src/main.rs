@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Command, CommandFactory};
-use clap_complete::{Shell, generate_to};
+use clap_complete::env::{Bash, EnvCompleter, Fish, Zsh};
 use clap_mangen::Man;
 
 const CONFIG: &str = include_str!("../../agent.toml");
@@ -37,9 +37,11 @@ fn write(folder: &Path) -> io::Result<()> {
         // Only a built command knows what its verbs are called in full.
         command.build();
         pages(&command, section, folder)?;
-        let name = command.get_name().to_owned();
-        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
-            generate_to(shell, &mut command, &name, folder)?;
+        for (shell, name) in [(&Bash as &dyn EnvCompleter, "{}.bash"), (&Zsh, "_{}"), (&Fish, "{}.fish")] {
+            let program = command.get_name();
+            let mut script = Vec::new();
+            shell.write_registration("COMPLETE", program, program, program, &mut script)?;
+            fs::write(folder.join(name.replace("{}", program)), script)?;
         }
     }
     fs::write(folder.join("agent.toml.5"), config_page())

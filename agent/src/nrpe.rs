@@ -1,0 +1,198 @@
+//! `agent import-nrpe`: the commands of an `nrpe.cfg` as declarations, as far as they need no shell.
+
+mod words;
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Files that include files that include files: deeper than this, one includes itself.
+const DEEPEST: usize = 16;
+
+/// What peers may put in the place of `$ARG1$`, until its owner says it more narrowly.
+const ANYTHING_PLAIN: &str = "[A-Za-z0-9._,:/%@+=][A-Za-z0-9._,:/%@+= -]*";
+
+/// All that could be declared, and all that could not.
+#[derive(Debug, Default)]
+pub struct Imported {
+    /// Declarations, for a file in `agent.d`.
+    pub declarations: String,
+    /// How many there are.
+    pub count: usize,
+    /// A line for each command that cannot be declared, with the reason.
+    pub left_out: Vec<String>,
+}
+
+/// What the files say.
+#[derive(Debug, Default)]
+struct Found {
+    /// The name, its command line, and where that stands.
+    commands: Vec<(String, String, String)>,
+    prefix: String,
+    timeout: Option<u64>,
+}
+
+/// Reads the file, and all that it includes.
+///
+/// # Errors
+/// A file cannot be read.
+pub fn import(file: &Path) -> Result<Imported, String> {
+    let mut found = Found::default();
+    found.read(file, 0)?;
+    let mut imported = Imported::default();
+    let mut names: BTreeMap<String, String> = BTreeMap::new();
+    for (name, line, place) in &found.commands {
+        let line = format!("{} {line}", found.prefix);
+        let declared = declare(name, line.trim(), found.timeout, place).and_then(|(name, text)| match names
+            .insert(name.clone(), place.clone())
+        {
+            Some(before) => Err(format!("`{name}` is declared already, from {before}")),
+            None => Ok(text),
+        });
+        match declared {
+            Ok(text) => {
+                imported.declarations += &text;
+                imported.count += 1;
+            }
+            Err(why) => imported.left_out.push(format!("{place}: command[{name}]: {why}")),
+        }
+    }
+    Ok(imported)
+}
+
+impl Found {
+    fn read(&mut self, file: &Path, depth: usize) -> Result<(), String> {
+        if depth > DEEPEST {
+            return Err(format!("{}: it includes itself", file.display()));
+        }
+        let text = fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
+        let text = String::from_utf8_lossy(&text);
+        for (number, line) in text.lines().enumerate() {
+            let Some((key, value)) =
+                line.trim().split_once('=').filter(|_| !line.trim_start().starts_with('#'))
+            else {
+                continue;
+            };
+            let (key, value) = (key.trim(), value.trim());
+            let command = key.strip_prefix("command[").and_then(|key| key.strip_suffix(']'));
+            match (key, command) {
+                (_, Some(name)) => {
+                    let place = format!("{}:{}", file.display(), number + 1);
+                    self.commands.push((name.to_owned(), value.to_owned(), place));
+                }
+                ("include" | "include_file", _) => self.read(Path::new(value), depth + 1)?,
+                ("include_dir", _) => self.read_folder(Path::new(value), depth + 1)?,
+                ("command_prefix", _) => value.clone_into(&mut self.prefix),
+                ("command_timeout", _) => self.timeout = value.parse().ok().filter(|seconds| *seconds > 0),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// As NRPE does: files that end in `.cfg`, and folders.
+    fn read_folder(&mut self, folder: &Path, depth: usize) -> Result<(), String> {
+        let fault = |error| format!("{}: {error}", folder.display());
+        let entries = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(fault)?;
+        let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
+        paths.sort_unstable();
+        for path in paths {
+            if path.is_dir() && depth <= DEEPEST {
+                self.read_folder(&path, depth + 1)?;
+            } else if path.extension().is_some_and(|end| end == "cfg") {
+                self.read(&path, depth)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The name under which it is declared, and the declaration.
+fn declare(name: &str, line: &str, timeout: Option<u64>, place: &str) -> Result<(String, String), String> {
+    let declared = name.to_ascii_lowercase().replace(['_', '.', ' '], "-");
+    declared.parse::<certs::Name>().map_err(|fault| fault.to_string())?;
+    let words = words::split(line)?;
+    let program = words.first().ok_or("it starts nothing")?;
+    if !program.starts_with('/') {
+        return Err(match program.contains('=') {
+            true => "it sets a variable: write that as env = { NAME = \"value\" }".to_owned(),
+            false => format!("{program:?} is no absolute path, and only a shell has a search path"),
+        });
+    }
+    if program.contains(['{', '}']) {
+        return Err("what it starts must not depend on a value".to_owned());
+    }
+    let mut text = format!("# {place}\n[check.{declared}]\n");
+    let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+    let _ = writeln!(text, "exec = [{}]", words.join(", "));
+    let _ = writeln!(text, "timeout = \"{}s\"", timeout.unwrap_or(60));
+    for number in 1..=99 {
+        let parameter = format!("arg{number}");
+        if line.contains(&format!("$ARG{number}$")) {
+            let _ = writeln!(
+                text,
+                "[check.{declared}.parameter.{parameter}]\n# It was $ARG{number}$, with anything in it. Say what it may be: \
+                 integer, one_of, regex or beneath.\nregex = {}",
+                quoted(ANYTHING_PLAIN)
+            );
+        }
+    }
+    text.push('\n');
+    Ok((declared, text))
+}
+
+/// As TOML writes a string.
+fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_needs_no_shell_is_declared_and_the_rest_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::create_dir(path("more")).unwrap();
+        fs::write(path("more/b.cfg"), "command[b]=/bin/true\n").unwrap();
+        fs::write(path("more/c.txt"), "command[c]=/bin/true\n").unwrap();
+        let main = path("nrpe.cfg");
+        let text = format!(
+            "# command[no]=/bin/no\ncommand_timeout=30\ninclude_dir={}\n\
+             command[check_load]=/usr/lib/nagios/plugins/check_load -r -w .15,.10,.05 -c .30,.25,.20\n\
+             command[CHECK_Disk]=/bin/df \"-w $ARG1$\" -p '$ARG2$'\n\
+             command[piped]=/bin/ps ax | wc -l\ncommand[b]=/bin/false\ncommand[rel]=check_x\ncommand[env]=A=b /bin/x\n\
+             command[arg]=$ARG1$\ncommand[über]=/bin/x\n",
+            path("more").display()
+        );
+        fs::write(&main, text).unwrap();
+        let imported = import(&main).unwrap();
+        assert_eq!(imported.count, 3);
+        let said = imported.left_out.join("\n");
+        for why in [
+            "needs a shell, for a pipe",
+            "declared already",
+            "no absolute path",
+            "sets a variable",
+            "a-z, 0-9",
+        ] {
+            assert!(said.contains(why), "{why}: {said}");
+        }
+        assert_eq!(imported.left_out.len(), 6, "{said}");
+        let declared = &imported.declarations;
+        assert!(
+            declared.contains(
+                r#"[check.check-disk]
+exec = ["/bin/df", "-w {arg1}", "-p", "{arg2}"]"#
+            ),
+            "{declared}"
+        );
+        assert!(declared.contains("[check.check-load]") && declared.contains("timeout = \"30s\""));
+
+        fs::write(path("loop.cfg"), format!("include={}\n", path("loop.cfg").display())).unwrap();
+        assert!(import(&path("loop.cfg")).unwrap_err().contains("includes itself"));
+        assert!(import(&path("none.cfg")).is_err());
+    }
+}

@@ -1,0 +1,116 @@
+//! What a declared check costs: on an open connection beside a plain request and a bare start of the same program, and as a whole
+//! process beside the same plugin through `check_nrpe`. And what an agent with a runner holds when nobody asks.
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use bench::Error;
+use protocol::requests::check::Check;
+use protocol::requests::uptime::Uptime;
+
+use crate::fleet::Fleet;
+use crate::load::{Batch, Client};
+use crate::oneshot::{in_turns, numbers, one, ratios};
+use crate::peers::{find, nrpe};
+use crate::report::{Aim, Report};
+use crate::samples::Samples;
+use crate::server::Server;
+use crate::{Effort, proc};
+
+const PROGRAM: &str = "/bin/true";
+const PLUGIN: &str = "check_load";
+/// Far from any load, so that the plugin says OK.
+const ARGUMENTS: [&str; 4] = ["-w", "1000,1000,1000", "-c", "1000,1000,1000"];
+
+pub(crate) fn measure(fleet: &Fleet, effort: &Effort, report: &mut Report) -> Result<(), Error> {
+    let plugin = find(PLUGIN).ok();
+    let mut declared = format!("[check.true]\nexec = [\"{PROGRAM}\"]\n");
+    if let Some(plugin) = &plugin {
+        declared += &format!(
+            "[check.load]\nexec = {:?}\n",
+            [&[plugin.to_str().unwrap_or_default()][..], &ARGUMENTS].concat()
+        );
+    }
+    let agent = fleet.agent_declaring(&declared)?;
+    on_a_connection(fleet, effort, report, &agent)?;
+    at_rest(report, &agent)?;
+    let Some(plugin) = plugin else {
+        report.not_measured("a plugin through check_nrpe", &format!("`{PLUGIN}` is not installed."));
+        return Ok(());
+    };
+    let folder = fleet.path("checks");
+    fs::create_dir(&folder)?;
+    let line = format!("{} {}", plugin.display(), ARGUMENTS.join(" "));
+    let theirs = nrpe::start_checking(&folder, "load", &line)?;
+    let shots = in_turns(&mut [theirs.ask, fleet.ask_check("load")], effort.shots / 2)?;
+    let (theirs, ours) = (&shots[0], &shots[1]);
+    let times = ratios(theirs, ours, |shot| shot.wall)?;
+    report.compare(
+        "`check_nrpe -c load` over `controller check`, the same plugin",
+        Aim::AtLeast(10.0),
+        &times,
+        "x",
+    );
+    report.detail(format!(
+        "### A plugin\n\n{} rounds in turns.\n\n| whole process | wall ms |\n|---|---|\n| `check_nrpe` | {} |\n| `controller check` | {} |",
+        effort.shots / 2,
+        numbers(theirs, |shot| shot.wall)?,
+        numbers(ours, |shot| shot.wall)?,
+    ));
+    Ok(())
+}
+
+/// Medians of each turn, in microseconds.
+fn on_a_connection(fleet: &Fleet, effort: &Effort, report: &mut Report, agent: &Server) -> Result<(), Error> {
+    let client = Client::of(fleet, None)?;
+    let plain = Batch::of(&Uptime {}, 1)?;
+    let check = Batch::of(&Check { name: "true".to_owned(), ..Check::default() }, 1)?;
+    let (mut over, mut rows) = (Vec::new(), [Vec::new(), Vec::new(), Vec::new()]);
+    for _ in 0..effort.turns {
+        let plain = client.load(agent.address, 1, &plain, effort.span)?.micros.median();
+        let check = client.load(agent.address, 1, &check, effort.span)?.micros.median();
+        let bare = bare(effort.span)?.median();
+        over.push((check - plain) / bare);
+        for (row, median) in rows.iter_mut().zip([plain, check, bare]) {
+            row.push(median);
+        }
+    }
+    let over = Samples::new(over).ok_or("no turns")?;
+    let what = format!("a declared `{PROGRAM}`: what it adds to a plain request, over a bare start and wait");
+    report.compare(&what, Aim::AtMost(1.2), &over, "x");
+    let mut table =
+        "### A declared check\n\nOne connection, one request at a time.\n\n| what | p50 µs |\n|---|---|"
+            .to_owned();
+    for (name, row) in ["`uptime`", "`check true`", "posix_spawn and wait"].into_iter().zip(rows) {
+        table += &format!("\n| {name} | {:.0} |", Samples::new(row).ok_or("no turns")?);
+    }
+    report.detail(table);
+    Ok(())
+}
+
+/// The least: this process starts the program and waits for it.
+fn bare(span: Duration) -> Result<Samples, Error> {
+    let mut command = Command::new(PROGRAM);
+    command.env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let (began, mut micros) = (Instant::now(), Vec::new());
+    while began.elapsed() < span {
+        let one = Instant::now();
+        command.spawn()?.wait()?;
+        micros.push(one.elapsed().as_secs_f64() * 1e6);
+    }
+    Samples::new(micros).ok_or_else(|| "no rounds".into())
+}
+
+fn at_rest(report: &mut Report, agent: &Server) -> Result<(), Error> {
+    sleep(Duration::from_secs(1));
+    let mut shares = vec![proc::share_kib(agent.pid())?];
+    for child in proc::children(agent.pid())? {
+        shares.push(proc::share_kib(child)?);
+    }
+    let all = shares.iter().sum::<u64>() as f64 / 1024.0;
+    one(report, "idle agent and its runner, proportional memory (PSS)", Aim::AtMost(8.0), all, " MiB")?;
+    report.detail(format!("### An idle agent with a runner\n\nPSS of each, KiB: {shares:?}."));
+    Ok(())
+}

@@ -1,0 +1,177 @@
+//! `controller run`: a declared command. What it writes comes as it is written, its two outputs apart, and its exit code is
+//! this program's.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use clap::Args;
+use protocol::refusal;
+use protocol::requests::explain::Declared;
+use protocol::requests::run::{self, Ended, Output, Piece};
+use serde::Serialize;
+use tokio::signal::ctrl_c;
+
+use crate::client::Client;
+use crate::commands::explain::{explain, parameters, parse_parameter};
+use crate::completion;
+use crate::desk::Desk;
+use crate::error::{Failure, Kind, Trouble};
+use crate::exit::Exit;
+use crate::output::Show;
+use crate::output::human::{bytes, harmless};
+
+/// A command may be silent for as long as it may run; the agent ends it when its time is over.
+const PATIENCE: Duration = Duration::from_secs(25 * 3600);
+
+/// Its time was over.
+const TIMED_OUT: i32 = 124;
+/// Something is in the way on this side, on the way, or on the machine.
+const FAILED: i32 = 125;
+/// The agent refused.
+const REFUSED: i32 = 126;
+/// Nothing of this name is declared there.
+const NOT_DECLARED: i32 = 127;
+/// What shells add to the number of the signal that ended a program.
+const BY_SIGNAL: i32 = 128;
+/// Ctrl-C.
+const INTERRUPTED: i32 = 130;
+
+/// Run a command that a machine's owner declared: its output as it comes, and its exit code.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: the command's own; 128 and the signal that ended it; 124 its time was over, 125 it could not be run,\n\
+                  126 refused, 127 not declared, 130 Ctrl-C"
+)]
+pub struct Run {
+    /// A name, an address, or either with :PORT.
+    #[arg(add = completion::hosts())]
+    pub host: String,
+    /// As it is declared there: `controller caps HOST` lists them.
+    #[arg(add = completion::declared())]
+    pub name: String,
+    /// A value for each of its parameters.
+    #[arg(value_name = "NAME=VALUE", value_parser = parse_parameter, add = completion::parameters())]
+    pub parameters: Vec<(String, String)>,
+    /// Show what exactly would run, and do not run it.
+    #[arg(long)]
+    pub explain: bool,
+}
+
+/// A piece, with its bytes as text.
+#[derive(Debug, Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    piece: &'a Piece,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+}
+
+impl Run {
+    /// Asks, passes on what comes, and ends as the command did.
+    pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
+        let parameters = parameters(&self.parameters)?;
+        if self.explain {
+            return explain(desk, &self.host, Declared::Run, &self.name, parameters).await;
+        }
+        if desk.is_one_document() {
+            let what = "run prints what comes as it comes, which is no one JSON document".to_owned();
+            return Err(Trouble::Here(what, "use --output jsonl: one object a line".to_owned()));
+        }
+        let ask = run::Run { name: self.name.clone(), parameters };
+        match self.conduct(desk, &ask).await {
+            Ok(code) => Ok(Exit::Program(code)),
+            Err(trouble) => {
+                desk.report(&trouble);
+                Ok(Exit::Program(code_of(&trouble)))
+            }
+        }
+    }
+
+    async fn conduct(&self, desk: &Desk, ask: &run::Run) -> Result<i32, Trouble> {
+        let mut client = desk.connect(&self.host).await?;
+        let id = client.start(ask).await?;
+        let revoked = client.revoked();
+        tokio::select! {
+            ended = self.follow(desk, &mut client, id) => return Ok(tell(desk, &ended?)),
+            failure = revoked => return Err(failure.into()),
+            _ = ctrl_c() => {}
+        }
+        client.cancel(id).await?;
+        Ok(INTERRUPTED)
+    }
+
+    async fn follow(&self, desk: &Desk, client: &mut Client, id: u64) -> Result<Ended, Trouble> {
+        while let Some(piece) = client.next::<run::Run>(id, PATIENCE).await? {
+            if desk.is_table() {
+                pass_on(&piece).map_err(Trouble::Stdout)?;
+            } else {
+                let text = piece.to.map(|_| String::from_utf8_lossy(&piece.bytes).into_owned());
+                desk.show(&self.host, &Told { piece: &piece, text })?;
+            }
+            if let Some(ended) = piece.ended {
+                return Ok(ended);
+            }
+        }
+        Err(Failure::ended(&client.greeted().host).into())
+    }
+}
+
+/// A terminal gets what is harmless, and everybody else the bytes as they are.
+fn pass_on(piece: &Piece) -> io::Result<()> {
+    match piece.to {
+        Some(Output::Output) => write_to(io::stdout().lock(), &piece.bytes),
+        Some(Output::Errors) => write_to(io::stderr().lock(), &piece.bytes),
+        None => Ok(()),
+    }
+}
+
+fn write_to(mut out: impl Write + IsTerminal, bytes: &[u8]) -> io::Result<()> {
+    match out.is_terminal() {
+        true => out.write_all(harmless(&String::from_utf8_lossy(bytes)).as_bytes())?,
+        false => out.write_all(bytes)?,
+    }
+    out.flush()
+}
+
+/// Says what the output does not, and returns the exit code.
+fn tell(desk: &Desk, ended: &Ended) -> i32 {
+    if ended.sent_bytes < ended.written_bytes {
+        desk.remark(&format!(
+            "controller: cut: {} of {} were sent, as much as its owner lets it say",
+            bytes(ended.sent_bytes),
+            bytes(ended.written_bytes)
+        ));
+    }
+    match *ended {
+        Ended { timed_out: true, took_seconds, .. } => {
+            desk.remark(&format!(
+                "controller: it did not end in its time and was ended after {took_seconds:.1} s"
+            ));
+            TIMED_OUT
+        }
+        Ended { code: Some(code), .. } => code,
+        Ended { signal: Some(signal), .. } => {
+            desk.remark(&format!("controller: signal {signal} ended it"));
+            BY_SIGNAL + signal
+        }
+        _ => FAILED,
+    }
+}
+
+fn code_of(trouble: &Trouble) -> i32 {
+    let Trouble::Host(failure) = trouble else { return FAILED };
+    match failure.kind {
+        Kind::Refusal(refusal::Kind::NotDeclared) => NOT_DECLARED,
+        Kind::Refusal(refusal::Kind::CannotStart | refusal::Kind::Failed) => FAILED,
+        Kind::Refusal(_) => REFUSED,
+        _ => FAILED,
+    }
+}
+
+impl Show for Told<'_> {
+    const SCHEMA: &'static str = "rollcall.run/1";
+
+    fn table(&self, _: &str) -> String {
+        harmless(self.text.as_deref().unwrap_or_default())
+    }
+}
