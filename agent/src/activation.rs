@@ -1,10 +1,8 @@
 //! Sockets that the service manager listens on for the agent: it takes them in place of its own.
 
-use std::io;
 use std::net::TcpListener as StdListener;
 
 use listenfd::ListenFd;
-use tokio::net::TcpListener;
 
 use crate::c_library::take_variable;
 
@@ -26,16 +24,4 @@ pub fn take() -> Result<Vec<StdListener>, String> {
         })
     };
     (0..all).map(listener).collect()
-}
-
-/// Makes them part of the runtime.
-///
-/// # Errors
-/// The system refused it.
-pub fn adopt(handed: Vec<StdListener>) -> io::Result<Vec<TcpListener>> {
-    let adopt = |listener: StdListener| {
-        listener.set_nonblocking(true)?;
-        TcpListener::from_std(listener)
-    };
-    handed.into_iter().map(adopt).collect()
 }

@@ -2,6 +2,8 @@
 #![allow(unsafe_code)]
 
 use std::ffi::OsString;
+use std::io;
+use std::ptr;
 
 /// The kernel's clock as it is: the call's own verdict, and what it told.
 pub(crate) fn read_kernel_clock() -> (libc::c_int, libc::timex) {
@@ -30,4 +32,60 @@ pub(crate) fn take_variable(name: &str) -> Option<OsString> {
     // SAFETY: no other thread reads or writes the environment, for there is none.
     unsafe { std::env::remove_var(name) };
     Some(value)
+}
+
+/// What the sandbox forbids, tried: each is harmless where it gets through. Nothing serves with these.
+pub(crate) mod forbidden {
+    use super::{io, ptr};
+
+    /// Another process, which ends at once.
+    pub(crate) fn fork() -> io::Result<()> {
+        // SAFETY: the child calls nothing but `_exit`, which is allowed in the child of a program with threads.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            // SAFETY: ends the child, and runs nothing of the parent's.
+            unsafe { libc::_exit(0) };
+        }
+        told(child)?;
+        // SAFETY: waits for that child, and writes to nothing.
+        told(unsafe { libc::waitpid(child, ptr::null_mut(), 0) })
+    }
+
+    /// Traces a process without stopping it; that ends with this one.
+    pub(crate) fn trace(process: libc::pid_t) -> io::Result<()> {
+        // SAFETY: attaching reads and writes no memory of this process.
+        let answer = unsafe {
+            libc::ptrace(libc::PTRACE_SEIZE, process, ptr::null_mut::<u8>(), ptr::null_mut::<u8>())
+        };
+        if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+
+    /// A name space of its own for the machine's name.
+    pub(crate) fn new_namespace() -> io::Result<()> {
+        // SAFETY: changes what this thread sees of the machine's name, and no memory.
+        told(unsafe { libc::unshare(libc::CLONE_NEWUTS) })
+    }
+
+    /// A kernel module from no file: whoever may load one hears that there is none.
+    pub(crate) fn load_module() -> io::Result<()> {
+        // SAFETY: no descriptor is -1, so the kernel reads nothing but the empty string.
+        let answer = unsafe { libc::syscall(libc::SYS_finit_module, -1, c"".as_ptr(), 0) };
+        told(libc::c_int::try_from(answer).unwrap_or(-1))
+    }
+
+    /// A page of memory that could be run.
+    pub(crate) fn memory_for_code() -> io::Result<()> {
+        let (rights, kind) = (libc::PROT_READ | libc::PROT_EXEC, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        // SAFETY: a new page, where the kernel likes; nothing that is there is replaced.
+        let page = unsafe { libc::mmap(ptr::null_mut(), 4096, rights, kind, -1, 0) };
+        if page == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: that page, which nobody knows of.
+        told(unsafe { libc::munmap(page, 4096) })
+    }
+
+    fn told(answer: libc::c_int) -> io::Result<()> {
+        if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
 }

@@ -33,6 +33,9 @@ pub enum Verb {
     Run(Flags),
     /// Read configuration and identity, and say everything that is wrong with them.
     CheckConfig(Flags),
+    /// Enter the sandbox that `run` enters, try from inside what it forbids, and print the kernel's answers; exit code 1
+    /// says that something got through. Takes the flags of `run`, for the same sandbox.
+    Selfcheck(Flags),
     /// Print a one-time code with which this machine can be adopted. A code that was printed before is void.
     Code(Code),
     /// Forget whom this machine belongs to, so that it can be adopted again.

@@ -17,6 +17,7 @@ use crate::audit::{self, Recording};
 use crate::cli::Flags;
 use crate::declared::Declarations;
 use crate::permissions::Permissions;
+use crate::sandbox::Demand;
 use crate::state::State;
 
 /// Read when it is there and no other is named.
@@ -38,6 +39,8 @@ pub struct Config {
     pub identity: PathBuf,
     /// How much to log.
     pub log: LevelFilter,
+    /// Whether to serve where the kernel lacks a part of the sandbox.
+    pub sandbox: Demand,
     /// What peers may do.
     pub policy: Policy,
     /// What can be started.
@@ -181,6 +184,7 @@ impl Config {
                 .or_else(handed_identity)
                 .unwrap_or_else(|| state.identity_file()),
             state,
+            sandbox: file.sandbox,
             log: flags.log.or(file.log).unwrap_or(LevelFilter::INFO),
             declarations: file.declarations,
             policy: Policy {

@@ -16,6 +16,8 @@ mod system;
 mod users;
 mod virtualisation;
 
+use std::sync::OnceLock;
+
 use futures_util::future::OptionFuture;
 use jiff::Timestamp;
 use protocol::requests::info::{Cpu, Machine, Section, System};
@@ -25,23 +27,32 @@ use rustix::system::sysinfo;
 pub(crate) use clock::ClockSync;
 pub(crate) use process::Own;
 pub(crate) use source::HostError;
+pub use system::Names;
 
 use clock::Clock;
 use disks::{AskedDisks, Disks};
-use system::Names;
 
 /// Made once when the agent starts; it does nothing until it is asked.
 pub(crate) struct Host {
-    names: Names,
+    names: OnceLock<Names>,
     cpu: cpu::Meter,
     disks: Disks,
     clock: Clock,
 }
 
 impl Host {
-    /// Reads what never changes, and takes the first sample of the processors.
+    /// Takes the first sample of the processors. The names are read when they are asked for, unless somebody knows them.
     pub(crate) fn new() -> Host {
-        Host { names: Names::read(), cpu: cpu::Meter::new(), disks: Disks::new(), clock: Clock::new() }
+        Host { names: OnceLock::new(), cpu: cpu::Meter::new(), disks: Disks::new(), clock: Clock::new() }
+    }
+
+    /// The names, as they were read when the agent could still read everything.
+    pub(crate) fn is_called(&self, names: Names) {
+        let _ = self.names.set(names);
+    }
+
+    fn names(&self) -> &Names {
+        self.names.get_or_init(Names::read)
     }
 
     /// Gathers what is asked and nothing else; no sections asked means all of them. `agent` is left to the caller,
@@ -106,7 +117,7 @@ impl Host {
     fn system(&self) -> System {
         let now = Timestamp::now();
         let (time_zone, utc_offset_seconds) = self.clock.zone(now);
-        let names = &self.names;
+        let names = self.names();
         System {
             host_name: system::host_name(),
             os: names.os.clone(),
@@ -126,8 +137,8 @@ impl Host {
     async fn cpu(&self) -> Result<Cpu, HostError> {
         let busy = self.cpu.measure().await?;
         Ok(Cpu {
-            model: self.names.cpu_model.clone(),
-            physical_cores: self.names.physical_cores,
+            model: self.names().cpu_model.clone(),
+            physical_cores: self.names().physical_cores,
             logical_cores: busy.cores,
             used_ratio: busy.ratio,
             used_over_seconds: busy.over.as_secs_f64(),

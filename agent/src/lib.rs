@@ -24,6 +24,8 @@ mod renewal;
 mod requests;
 mod response;
 pub mod runner;
+pub mod sandbox;
+pub mod selfcheck;
 mod server;
 pub mod service;
 mod session;
@@ -32,14 +34,14 @@ mod throttle;
 mod tide;
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{self, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use arc_swap::ArcSwap;
 use certs::{Credentials, Peer};
-use rustix::net::sockopt::set_ipv6_v6only;
-use tokio::net::{TcpListener, TcpSocket};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -48,13 +50,15 @@ use crate::audit::{Audit, Note};
 use crate::config::{Config, Policy};
 use crate::declared::Declarations;
 use crate::host::Host;
+pub use crate::host::Names;
 use crate::renewal::Renewal;
 use crate::requests::Subject;
 use crate::runner::Runner;
+use crate::sandbox::Report;
 use crate::server::{Server, Settings};
 
 /// With the usual 128, a burst of strangers makes the kernel drop good peers' first packets, which costs them a second.
-const BACKLOG: u32 = 4096;
+const BACKLOG: i32 = 4096;
 
 /// Why an agent cannot start, or cannot take new settings.
 #[derive(Debug, thiserror::Error)]
@@ -125,6 +129,7 @@ impl Agent {
             renewal: Mutex::new(Renewal::default()),
             declared: ArcSwap::default(),
             runner: OnceLock::new(),
+            sandbox: OnceLock::new(),
         };
         Ok(Agent { listeners, server: Arc::new(Server::new(subject)) })
     }
@@ -163,6 +168,15 @@ impl Agent {
         }
     }
 
+    /// Says what holds it, and what the machine was called before that.
+    #[must_use]
+    pub fn held_by(self, sandbox: Report, names: Names) -> Agent {
+        let subject = self.server.subject();
+        let _ = subject.sandbox.set(sandbox);
+        subject.host.is_called(names);
+        self
+    }
+
     /// Where it listens; with port 0 asked for, the port that the system chose.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
@@ -185,11 +199,11 @@ impl Agent {
     }
 }
 
-/// Listens where the configuration says.
+/// Listens where the configuration says. Nobody is accepted yet: that needs [`accepting`].
 ///
 /// # Errors
 /// An address is not to be had.
-pub fn listen(config: &Config) -> Result<Vec<TcpListener>, Error> {
+pub fn listen(config: &Config) -> Result<Vec<net::TcpListener>, Error> {
     let on = |&address: &SocketAddr| {
         // The kernel gives IPv4 to a socket of every IPv6 address too: then there is none left for the one beside it.
         let beside = SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()));
@@ -199,14 +213,25 @@ pub fn listen(config: &Config) -> Result<Vec<TcpListener>, Error> {
     config.listen.iter().map(on).collect()
 }
 
-fn listen_on(address: SocketAddr, only_ipv6: bool) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+/// The same listeners, for the runtime in which this is called.
+///
+/// # Errors
+/// The system has no room for them.
+pub fn accepting(listeners: Vec<net::TcpListener>) -> io::Result<Vec<TcpListener>> {
+    listeners.into_iter().map(TcpListener::from_std).collect()
+}
+
+fn listen_on(address: SocketAddr, only_ipv6: bool) -> io::Result<net::TcpListener> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(family, SocketType::STREAM, flags, None)?;
     if only_ipv6 {
-        set_ipv6_v6only(&socket, true)?;
+        sockopt::set_ipv6_v6only(&socket, true)?;
     }
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    bind(&socket, &address)?;
+    rustix::net::listen(&socket, BACKLOG)?;
+    Ok(socket.into())
 }
 
 impl Reload {

@@ -4,7 +4,9 @@
 //! removed or changed meanwhile is not brought back.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use certs::store::Existing;
@@ -71,7 +73,18 @@ impl Renewal {
         let file = fs::canonicalize(file).map_err(unusable)?;
         let folder = file.parent().unwrap_or(&file);
         access(folder, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| unusable(error.into()))?;
+        the_sandbox_lets_write(folder).map_err(unusable)?;
         Ok(file)
+    }
+}
+
+/// Landlock tells only whoever tries. A file without a name is gone as soon as it is closed.
+fn the_sandbox_lets_write(folder: &Path) -> io::Result<()> {
+    let nameless = File::options().write(true).custom_flags(libc::O_TMPFILE).open(folder);
+    match nameless {
+        Err(refused) if refused.kind() == io::ErrorKind::PermissionDenied => Err(refused),
+        // Not every file system has such files; then there is nothing to learn here.
+        _ => Ok(()),
     }
 }
 

@@ -32,6 +32,7 @@ use crate::permissions::{Permissions, Permitted};
 use crate::renewal::Renewal;
 use crate::response::Response;
 use crate::runner::Runner;
+use crate::sandbox::Report;
 use crate::server::Settings;
 
 /// What requests are about: this machine, and who the agent on it is.
@@ -51,6 +52,8 @@ pub(crate) struct Subject {
     pub(crate) declared: ArcSwap<Declarations>,
     /// There is none where nothing was declared when the agent started.
     pub(crate) runner: OnceLock<Runner>,
+    /// Empty where the agent is a part of another program.
+    pub(crate) sandbox: OnceLock<Report>,
 }
 
 impl Subject {

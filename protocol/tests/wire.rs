@@ -48,7 +48,8 @@ const MACHINE: &str = concat!(
     r#""received_packets":3,"sent_packets":4,"errors":5}],"#,
     r#""users":[{"name":"alice","terminal":"tty1","from":null,"since":null}],"#,
     r#""agent":{"name":"web-1","version":"0.1.0","certificate_ends":"2027-01-15T08:00:00Z","running_seconds":1.5,"#,
-    r#""memory_bytes":6,"descriptors":7,"descriptors_limit":8,"audit":"the disk is full"}}"#
+    r#""memory_bytes":6,"descriptors":7,"descriptors_limit":8,"audit":"the disk is full","#,
+    r#""sandbox":{"holds":["files"],"missing":["TCP: no"]}}}"#
 );
 
 fn clock() -> Clock {

@@ -14,6 +14,7 @@ use super::{Fault, Limits, Policy, parse_listen, parse_log};
 use crate::audit::{Recording, WhenBroken};
 use crate::declared::{Declarations, nobody_else_can_change};
 use crate::permissions::{Permissions, Rule, What};
+use crate::sandbox::Demand;
 
 /// A configuration is a page of text; whatever is larger is something else.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -24,6 +25,7 @@ pub(super) struct File {
     pub(super) listen: Option<Vec<SocketAddr>>,
     pub(super) identity: Option<PathBuf>,
     pub(super) log: Option<LevelFilter>,
+    pub(super) sandbox: Demand,
     pub(super) policy: Policy,
     pub(super) declarations: Declarations,
 }
@@ -98,6 +100,7 @@ fn file(root: &mut Table<'_, '_>) -> File {
         listen: root.read("listen", listen),
         identity: root.read("identity", |value| string(value).map(PathBuf::from)),
         log: root.read("log", |value| parse_log(string(value)?)),
+        sandbox: root.read("sandbox", demand).unwrap_or_default(),
         policy: Policy {
             limits: root.table("limits", limits).unwrap_or_default(),
             audit: root.table("audit", audit).unwrap_or_default(),
@@ -164,6 +167,14 @@ fn when_broken(value: &DeValue<'_>) -> Result<WhenBroken, String> {
         "continue" => Ok(WhenBroken::Continue),
         "refuse" => Ok(WhenBroken::Refuse),
         _ => Err("this is \"continue\" or \"refuse\"".to_owned()),
+    }
+}
+
+fn demand(value: &DeValue<'_>) -> Result<Demand, String> {
+    match string(value)? {
+        "best-effort" => Ok(Demand::BestEffort),
+        "required" => Ok(Demand::Required),
+        _ => Err("this is \"best-effort\" or \"required\"".to_owned()),
     }
 }
 

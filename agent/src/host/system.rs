@@ -5,9 +5,9 @@ use sysinfo::{CpuRefreshKind, RefreshKind};
 
 use super::{source, virtualisation};
 
-/// What the agent reads when it starts.
+/// What is read before the sandbox: some of it is not to be had inside.
 #[derive(Debug)]
-pub(super) struct Names {
+pub struct Names {
     pub(super) os: String,
     pub(super) os_id: String,
     pub(super) os_version: Option<String>,
@@ -20,7 +20,9 @@ pub(super) struct Names {
 }
 
 impl Names {
-    pub(super) fn read() -> Names {
+    /// Reads them all.
+    #[must_use]
+    pub fn read() -> Names {
         let release =
             ["/etc/os-release", "/usr/lib/os-release"].iter().find_map(|path| source::text(path).ok());
         let release = release.unwrap_or_default();

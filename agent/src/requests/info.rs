@@ -7,6 +7,7 @@ use protocol::{Refusal, VERSION};
 
 use crate::host::HostError;
 use crate::requests::Subject;
+use crate::sandbox::Report;
 
 pub(super) async fn answer(ask: Info, subject: Arc<Subject>) -> Result<Machine, Refusal> {
     gather(&subject, &ask.sections).await
@@ -37,5 +38,6 @@ fn agent(subject: &Subject) -> Result<Agent, HostError> {
         descriptors: process.descriptors,
         descriptors_limit: process.descriptors_limit,
         audit: subject.audit.problem(),
+        sandbox: subject.sandbox.get().map(Report::told),
     })
 }

@@ -3,7 +3,9 @@
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::Timestamp;
-use protocol::requests::info::{self, Agent, Cpu, Disk, Interface, Machine, Memory, Section, System, User};
+use protocol::requests::info::{
+    self, Agent, Cpu, Disk, Interface, Machine, Memory, Sandbox, Section, System, User,
+};
 
 use crate::completion;
 use crate::desk::Desk;
@@ -120,9 +122,18 @@ fn agent(part: &Agent, facts: &mut Vec<Vec<String>>) {
     if let Some(problem) = &part.audit {
         fact(facts, "audit log", format!("NOT WRITTEN: {problem}"));
     }
+    fact(facts, "sandbox", sandbox(part.sandbox.as_ref()));
     let left = part.certificate_ends.duration_since(Timestamp::now());
     let left = if left.is_negative() { format!("{} ago", age(left)) } else { format!("in {}", age(left)) };
     fact(facts, "certificate", format!("ends {left}, {}", local(part.certificate_ends, 0)));
+}
+
+fn sandbox(told: Option<&Sandbox>) -> String {
+    let Some(told) = told else {
+        return "none: the agent is a part of another program, or an old one".to_owned();
+    };
+    let holds = if told.holds.is_empty() { "nothing".to_owned() } else { told.holds.join(", ") };
+    if told.missing.is_empty() { holds } else { format!("{holds}; MISSING: {}", told.missing.join("; ")) }
 }
 
 fn disks(part: &[Disk]) -> String {

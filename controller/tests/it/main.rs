@@ -22,5 +22,6 @@ mod registry;
 mod renewal;
 mod revocation;
 mod rotation;
+mod sandbox;
 mod site;
 mod verbs;

@@ -248,6 +248,18 @@ pub struct Agent {
     /// Why its audit log is not whole or cannot be written; absent when all is well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<String>,
+    /// What the kernel keeps it from doing; absent where it is a part of another program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<Sandbox>,
+}
+
+/// What the kernel keeps the agent from doing, in words.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Sandbox {
+    /// The parts that the kernel enforces.
+    pub holds: Vec<String>,
+    /// Those that it does not, and why.
+    pub missing: Vec<String>,
 }
 
 impl Message for Info {}
