@@ -69,9 +69,12 @@ impl State {
         match fs::metadata(&self.path) {
             Ok(found) if found.is_dir() && found.uid() != me => {
                 let owner = found.uid();
+                let how = match me {
+                    0 => format!("run it as that user: setpriv --reuid {owner} --clear-groups"),
+                    _ => "run it as that user, or with sudo".to_owned(),
+                };
                 let fault = format!(
-                    "this folder belongs to user {owner}, as whom the agent runs, and this is user {me}; \
-                     run it as that user: setpriv --reuid {owner} --clear-groups"
+                    "this folder belongs to user {owner}, as whom the agent runs, and this is user {me}; {how}"
                 );
                 Err(Error::File { path: self.path.clone(), fault })
             }

@@ -36,6 +36,8 @@ never grep -q '^done' /tmp/second
 [ "$(pid)" = "$before" ]
 cmp /tmp/edited /etc/rollcall/agent.toml
 
+refuses 1 "or with sudo" setpriv --reuid 65534 --clear-groups agent code
+
 # The code that root printed is one that the agent can read; an agent that belongs to somebody says to whom.
 adopt 127.0.0.1
 says "web-1 serves on" /root/download/agent install

@@ -28,6 +28,8 @@ pub(crate) fn release() -> Result<(), Fault> {
 /// Man pages and completions, to where the packages' descriptions look for them.
 pub(crate) fn pages(program: &Path) -> Result<(), Fault> {
     let to = workspace().join("target/dist/pages");
+    // A verb that is no more must not leave its page behind.
+    let _ = fs::remove_dir_all(&to);
     output(Command::new(program).arg(to)).map(drop).map_err(|fault| format!("{}: {fault}", program.display()))
 }
 

@@ -32,7 +32,8 @@ pub(crate) fn make() -> Result<PathBuf, Fault> {
         &word(&half),
         &mirror,
     ]);
-    output(&mut debootstrap)?;
+    let last = |told: Fault| told.trim().lines().last().unwrap_or_default().to_owned();
+    output(&mut debootstrap).map_err(|told| format!("debootstrap: {}", last(told)))?;
     // It would override the name that the machine is booted with.
     let _ = fs::remove_file(half.join("etc/hostname"));
     fs::rename(&half, &tree).map_err(|error| error.to_string())?;

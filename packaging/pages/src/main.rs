@@ -12,6 +12,10 @@ use clap_mangen::Man;
 const CONFIG: &str = include_str!("../../agent.toml");
 const CONFIG_PAGE: &str = include_str!("../agent.toml.5");
 
+/// What a page of a program ends with.
+const ENDS: [(&str, &str); 2] =
+    [("agent", include_str!("../agent.end")), ("controller", include_str!("../controller.end"))];
+
 fn main() -> ExitCode {
     let Some(folder) = std::env::args_os().nth(1) else {
         let _ = writeln!(io::stderr(), "usage: pages FOLDER");
@@ -28,8 +32,8 @@ fn main() -> ExitCode {
 
 fn write(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
-    for (mut command, section) in [(agent::cli::Cli::command(), "8"), (controller::cli::Cli::command(), "1")]
-    {
+    for (command, section) in [(agent::cli::Cli::command(), "8"), (controller::cli::Cli::command(), "1")] {
+        let mut command = command.disable_help_subcommand(true);
         // Only a built command knows what its verbs are called in full.
         command.build();
         pages(&command, section, folder)?;
@@ -46,17 +50,47 @@ fn write(folder: &Path) -> io::Result<()> {
 /// A page for the command, and one for each verb below it.
 fn pages(command: &Command, section: &str, folder: &Path) -> io::Result<()> {
     let name = command.get_display_name().unwrap_or(command.get_name()).to_owned();
-    let page = Man::new(command.clone()).title(name.to_uppercase()).section(section);
-    let mut text = Vec::new();
-    page.render(&mut text)?;
-    fs::write(folder.join(format!("{name}.{section}")), text)?;
-    let mut verbs = command.get_subcommands().filter(|verb| !verb.is_hide_set() && verb.get_name() != "help");
+    fs::write(folder.join(format!("{name}.{section}")), page(command, &name, section)?)?;
+    let mut verbs = command.get_subcommands().filter(|verb| !verb.is_hide_set());
     verbs.try_for_each(|verb| pages(verb, section, folder))
+}
+
+fn page(command: &Command, name: &str, section: &str) -> io::Result<Vec<u8>> {
+    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    // Lists of pages show one sentence.
+    let first = about.split(". ").next().unwrap_or_default().to_owned();
+    let long = command.get_long_about().map_or(about, ToString::to_string);
+    let man =
+        Man::new(command.clone().about(first).long_about(long)).title(name.to_uppercase()).section(section);
+    let mut text = Vec::new();
+    man.render_title(&mut text)?;
+    man.render_name_section(&mut text)?;
+    man.render_synopsis_section(&mut text)?;
+    man.render_description_section(&mut text)?;
+    man.render_options_section(&mut text)?;
+    if command.has_subcommands() {
+        man.render_subcommands_section(&mut text)?;
+    }
+    let end = ENDS.iter().find(|(program, _)| *program == name).map_or("", |(_, end)| end);
+    text.extend([examples(command).as_str(), end].concat().bytes());
+    Ok(text)
+}
+
+/// What the help ends with, up to the first empty line.
+fn examples(command: &Command) -> String {
+    let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let Some(examples) = after.strip_prefix("Examples:\n") else { return String::new() };
+    let examples = examples.split("\n\n").next().unwrap_or_default();
+    format!(".SH EXAMPLES\n.nf\n{}\n.fi\n", literal(examples))
+}
+
+/// Text as it is, for a page.
+fn literal(text: &str) -> String {
+    let escaped = text.replace('\\', "\\e").replace('-', "\\-");
+    escaped.lines().map(|line| format!("\\&{line}")).collect::<Vec<_>>().join("\n")
 }
 
 /// The file that a machine gets says every key: the page shows it as it is.
 fn config_page() -> String {
-    let escaped = CONFIG.replace('\\', "\\e").replace('-', "\\-");
-    let lines = escaped.lines().map(|line| format!("\\&{line}\n"));
-    CONFIG_PAGE.replace("@FILE@\n", &lines.collect::<String>())
+    CONFIG_PAGE.replace("@FILE@", &literal(CONFIG))
 }

@@ -20,10 +20,16 @@ fn every_verb_has_its_page_and_is_completed() {
         assert!(read(folder, name).contains(".SH DESCRIPTION"), "{name}");
     }
     assert!(read(folder, "controller.1").contains("controller\\-authority(1)"));
+    let agent = read(folder, "agent.8");
+    assert!(
+        agent.contains(".SH EXAMPLES\n.nf\n\\&  sudo agent install ") && agent.contains(".SH FILES"),
+        "{agent}"
+    );
+    // They ask the program itself; `packaging/tests/package.sh` asks it as a shell would.
     for program in ["agent", "controller"] {
-        for name in ["PROGRAM.bash", "_PROGRAM", "PROGRAM.fish"] {
-            let script = read(folder, &name.replace("PROGRAM", program));
-            assert!(script.contains(program) && script.contains("COMPLETE"), "{script}");
+        for name in [format!("{program}.bash"), format!("_{program}"), format!("{program}.fish")] {
+            let script = read(folder, &name);
+            assert!(script.contains("COMPLETE") && script.contains(program), "{name}: {script}");
         }
     }
     let config = read(folder, "agent.toml.5");
