@@ -21,7 +21,7 @@ use crate::sandbox::Demand;
 use crate::state::State;
 
 /// Read when it is there and no other is named.
-const DEFAULT_FILE: &str = "/etc/rollcall/agent.toml";
+pub(crate) const DEFAULT_FILE: &str = "/etc/rollcall/agent.toml";
 
 /// The folder beside it for further declarations, a file each, in the order of their names.
 const MORE_FILES: &str = "agent.d";

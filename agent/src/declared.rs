@@ -14,7 +14,7 @@ use std::time::Duration;
 use protocol::Refusal;
 use protocol::chain::Hash;
 use protocol::requests::caps::{Offer, Parameter as Offered};
-use protocol::requests::explain::{Declared, Plan};
+use protocol::requests::explain::{Plan, Sort};
 
 pub use parameter::{Kind, Parameter};
 pub use template::Template;
@@ -68,7 +68,7 @@ pub struct User {
     pub group: u32,
 }
 
-/// What is asked for by name, with a value for each parameter.
+/// A value for each parameter, by name.
 pub type Given = BTreeMap<String, String>;
 
 impl Declarations {
@@ -78,14 +78,14 @@ impl Declarations {
     }
 
     /// What is declared under a name.
-    pub(crate) fn find(&self, sort: Declared, name: &str) -> Result<&Declaration, Refusal> {
-        self.of(sort).get(name).ok_or_else(|| Refusal::not_declared(sort.word(), name))
+    pub(crate) fn find(&self, sort: Sort, name: &str) -> Result<&Declaration, Refusal> {
+        self.of(sort).get(name).ok_or_else(|| Refusal::not_declared(sort, name))
     }
 
-    pub(crate) fn of(&self, sort: Declared) -> &BTreeMap<String, Declaration> {
+    pub(crate) fn of(&self, sort: Sort) -> &BTreeMap<String, Declaration> {
         match sort {
-            Declared::Check => &self.checks,
-            Declared::Run => &self.commands,
+            Sort::Check => &self.checks,
+            Sort::Command => &self.commands,
         }
     }
 }
@@ -126,8 +126,11 @@ impl Declaration {
     ) -> Result<BTreeMap<&str, T>, Refusal> {
         if let Some(unknown) = given.keys().find(|name| !self.parameters.contains_key(*name)) {
             let known: Vec<&str> = self.parameters.keys().map(String::as_str).collect();
-            let known = if known.is_empty() { "it takes none".to_owned() } else { known.join(", ") };
-            return Err(Refusal::bad_parameter(unknown, &format!("there is none of this name: {known}")));
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            return Err(Refusal::bad_parameter(
+                unknown,
+                &format!("there is none of this name; it takes {known}"),
+            ));
         }
         let value = |(name, parameter): (&'_ String, &Parameter)| {
             let value = given.get(name).or(parameter.default.as_ref()).ok_or("it must be given".to_owned());

@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
 use certs::{Credentials, Peer, Revocations};
-use protocol::requests::explain::Declared;
+use protocol::requests::explain::Sort;
 use protocol::{Ask, Refusal};
 use tokio::sync::watch::Sender;
 use tokio_rustls::rustls::pki_types::CertificateDer;
@@ -31,7 +31,7 @@ use crate::host::Host;
 use crate::permissions::{Permissions, Permitted};
 use crate::renewal::Renewal;
 use crate::response::Response;
-use crate::runner::Runner;
+use crate::runner::{Job, Runner};
 use crate::sandbox::Report;
 use crate::server::Settings;
 
@@ -63,9 +63,15 @@ impl Subject {
     }
 
     /// The runner, for something that is declared and is given what it takes. The runner itself judges that once more.
-    pub(crate) fn runner_for(&self, sort: Declared, name: &str, given: &Given) -> Result<&Runner, Refusal> {
+    pub(crate) fn runner_for(&self, sort: Sort, name: &str, given: &Given) -> Result<&Runner, Refusal> {
         self.declared.load().find(sort, name)?.judge(given)?;
-        self.runner.get().ok_or_else(|| Refusal::not_declared(sort.word(), name))
+        self.runner.get().ok_or_else(|| Refusal::not_declared(sort, name))
+    }
+
+    /// Starts it there, when it is its turn.
+    pub(crate) async fn start(&self, sort: Sort, name: String, given: Given) -> Result<Job, Refusal> {
+        let limit = self.declared.load().find(sort, &name)?.max_output;
+        self.runner_for(sort, &name, &given)?.start(sort, name, given, limit).await
     }
 
     /// Is this from now on: connections to come are shown it, and open ones keep their handshake.

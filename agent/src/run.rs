@@ -53,9 +53,10 @@ struct Prepared {
 pub(crate) fn run(flags: &Flags) -> Result<(), Faults> {
     let manager = Manager::take().map_err(|fault| vec![format!("cannot start: {fault}")])?;
     let mut config = Config::decide(flags).map_err(|faults| lines(&faults))?;
-    raise_descriptor_limit();
     let was_handed = !manager.sockets.is_empty();
     let prepared = prepare(&config, manager)?;
+    // What the runner starts keeps the usual limit.
+    raise_descriptor_limit();
     // From here on there is no way back; and no thread may have begun before.
     let access = Access::of(&config);
     let held = sandbox::enter(&access);

@@ -9,20 +9,22 @@ mod family;
 pub mod process;
 mod program;
 
+use std::future::pending;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use protocol::Refusal;
-use protocol::requests::explain::{Declared, Plan};
-use protocol::requests::run::Output;
+use protocol::requests::explain::{Plan, Sort};
+use protocol::requests::run::{Ended, Output};
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
+use tokio::time::{Instant, sleep_until};
 
 use crate::declared::Given;
 use channel::Channel;
@@ -37,8 +39,8 @@ const LAST_BYTES: Duration = Duration::from_secs(1);
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 enum Order {
-    Start { sort: Declared, name: String, given: Given },
-    Explain { sort: Declared, name: String, given: Given },
+    Start { sort: Sort, name: String, given: Given },
+    Explain { sort: Sort, name: String, given: Given },
     ReadAgain,
 }
 
@@ -50,32 +52,21 @@ enum Word {
     Plan(Plan),
     /// With two descriptors: what the program writes to its standard output, and to its standard error.
     Started,
-    Ended(Ending),
+    Ended(Ended),
     ReadAgain(Result<(), Vec<String>>),
-}
-
-/// How a program ended.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Ending {
-    pub(crate) code: Option<i32>,
-    pub(crate) signal: Option<i32>,
-    pub(crate) timed_out: bool,
-    pub(crate) took: Duration,
 }
 
 /// The runner's process, before there is a runtime to speak with it.
 #[derive(Debug)]
 pub struct Spawned {
     control: OwnedFd,
-    child: Child,
 }
 
 /// The runner, as the process sees it that speaks with peers.
 #[derive(Debug)]
 pub struct Runner {
+    /// The runner ends by itself when this is closed.
     control: Channel,
-    /// It ends by itself when the control is closed.
-    _child: Child,
 }
 
 /// A program that runs. Dropped, it is ended with all that came from it.
@@ -84,14 +75,20 @@ pub(crate) struct Job {
     channel: Channel,
     output: Option<Receiver>,
     errors: Option<Receiver>,
-    ending: Option<Ending>,
+    /// So much of what it writes is handed on; the rest is counted, and it does not wait for that.
+    limit: u64,
+    written: u64,
+    sent: u64,
+    ended: Option<Ended>,
+    /// When its pipes are given up. All that it started has ended by then; what is left of it went elsewhere.
+    last_bytes: Option<Instant>,
 }
 
 /// What a program did.
 #[derive(Debug)]
 pub(crate) enum Step {
     Wrote(Output, Bytes),
-    Ended(Ending),
+    Ended(Ended),
 }
 
 /// Starts the runner. This must be done while this process may still start something.
@@ -107,7 +104,8 @@ pub fn spawn(config: Option<&Path>) -> io::Result<Spawned> {
     if let Some(config) = config {
         command.arg("--config").arg(std::path::absolute(config)?);
     }
-    Ok(Spawned { control, child: command.spawn()? })
+    command.spawn()?;
+    Ok(Spawned { control })
 }
 
 impl Runner {
@@ -118,8 +116,8 @@ impl Runner {
     pub async fn meet(spawned: Spawned) -> io::Result<Runner> {
         let control = Channel::new(spawned.control)?;
         match control.receive::<Word>().await? {
-            Some((Word::Ready, _)) => Ok(Runner { control, _child: spawned.child }),
-            _ => Err(io::Error::other("the runner, which starts what is declared, did not begin")),
+            Some((Word::Ready, _)) => Ok(Runner { control }),
+            _ => Err(io::Error::other("it did not begin")),
         }
     }
 
@@ -139,7 +137,7 @@ impl Runner {
         }
     }
 
-    pub(crate) async fn explain(&self, sort: Declared, name: String, given: Given) -> Result<Plan, Refusal> {
+    pub(crate) async fn explain(&self, sort: Sort, name: String, given: Given) -> Result<Plan, Refusal> {
         let channel =
             self.order(&Order::Explain { sort, name, given }).await.map_err(|error| lost(&error))?;
         match hear(&channel).await? {
@@ -148,14 +146,22 @@ impl Runner {
         }
     }
 
-    pub(crate) async fn start(&self, sort: Declared, name: String, given: Given) -> Result<Job, Refusal> {
+    /// Starts it, when it is its turn; what it writes is handed on up to a limit.
+    pub(crate) async fn start(
+        &self,
+        sort: Sort,
+        name: String,
+        given: Given,
+        limit: u64,
+    ) -> Result<Job, Refusal> {
         let channel = self.order(&Order::Start { sort, name, given }).await.map_err(|error| lost(&error))?;
         let (word, with) = hear(&channel).await?;
         let mut pipes = with.into_iter();
         match (word, pipes.next(), pipes.next()) {
             (Word::Started, Some(output), Some(errors)) => {
                 let pipe = |end| Receiver::from_owned_fd(end).map(Some).map_err(|error| lost(&error));
-                Ok(Job { channel, output: pipe(output)?, errors: pipe(errors)?, ending: None })
+                let (output, errors) = (pipe(output)?, pipe(errors)?);
+                Ok(Job { channel, output, errors, limit, written: 0, sent: 0, ended: None, last_bytes: None })
             }
             (other, ..) => Err(unexpected(other)),
         }
@@ -172,52 +178,63 @@ impl Job {
     /// What it does next; the last is that it ended.
     pub(crate) async fn next(&mut self) -> Result<Step, Refusal> {
         loop {
-            if self.output.is_none() && self.errors.is_none() {
-                if let Some(ending) = self.ending {
-                    return Ok(Step::Ended(ending));
-                }
-                self.hear_how_it_ended().await?;
-                continue;
+            let is_silent = self.output.is_none() && self.errors.is_none();
+            if let Some(ended) = self.ended.filter(|_| is_silent) {
+                return Ok(Step::Ended(Ended {
+                    written_bytes: self.written,
+                    sent_bytes: self.sent,
+                    ..ended
+                }));
             }
-            tokio::select! {
-                bytes = some(&mut self.output) => if let Some(bytes) = bytes {
-                    return Ok(Step::Wrote(Output::Output, bytes));
-                },
-                bytes = some(&mut self.errors) => if let Some(bytes) = bytes {
-                    return Ok(Step::Wrote(Output::Errors, bytes));
-                },
-                word = self.channel.receive::<Word>(), if self.ending.is_none() => {
-                    self.ending = Some(ending(word)?);
+            let (to, bytes) = tokio::select! {
+                bytes = some(&mut self.output) => (Output::Output, bytes),
+                bytes = some(&mut self.errors) => (Output::Errors, bytes),
+                word = self.channel.receive::<Word>(), if self.ended.is_none() => {
+                    self.ended = Some(ended(word)?);
+                    self.last_bytes = Some(Instant::now() + LAST_BYTES);
+                    continue;
                 }
-                () = tokio::time::sleep(LAST_BYTES), if self.ending.is_some() => {
+                () = until(self.last_bytes) => {
                     (self.output, self.errors) = (None, None);
+                    continue;
                 }
+            };
+            let bytes = self.within_limit(&bytes);
+            if !bytes.is_empty() {
+                return Ok(Step::Wrote(to, bytes));
             }
         }
     }
 
-    async fn hear_how_it_ended(&mut self) -> Result<(), Refusal> {
-        self.ending = Some(ending(self.channel.receive::<Word>().await)?);
-        Ok(())
+    fn within_limit(&mut self, bytes: &Bytes) -> Bytes {
+        self.written += bytes.len() as u64;
+        let room = usize::try_from(self.limit - self.sent).unwrap_or(usize::MAX);
+        let bytes = bytes.slice(..bytes.len().min(room));
+        self.sent += bytes.len() as u64;
+        bytes
     }
 }
 
-/// The next bytes of a pipe; at its end the pipe is given up.
-async fn some(pipe: &mut Option<Receiver>) -> Option<Bytes> {
-    let Some(open) = pipe else { return std::future::pending().await };
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => pending().await,
+    }
+}
+
+/// The next bytes of a pipe; at its end there are none, and the pipe is given up.
+async fn some(pipe: &mut Option<Receiver>) -> Bytes {
+    let Some(open) = pipe else { return pending().await };
     let mut bytes = BytesMut::with_capacity(PIECE);
-    match open.read_buf(&mut bytes).await {
-        Ok(1..) => Some(bytes.freeze()),
-        _ => {
-            *pipe = None;
-            None
-        }
+    if !matches!(open.read_buf(&mut bytes).await, Ok(1..)) {
+        *pipe = None;
     }
+    bytes.freeze()
 }
 
-fn ending(heard: io::Result<Option<(Word, Vec<OwnedFd>)>>) -> Result<Ending, Refusal> {
+fn ended(heard: io::Result<Option<(Word, Vec<OwnedFd>)>>) -> Result<Ended, Refusal> {
     match heard.map_err(|error| lost(&error))? {
-        Some((Word::Ended(ending), _)) => Ok(ending),
+        Some((Word::Ended(ended), _)) => Ok(ended),
         Some((other, _)) => Err(unexpected(other)),
         None => Err(lost(&io::Error::from(io::ErrorKind::UnexpectedEof))),
     }

@@ -13,12 +13,12 @@ use std::path::{Path, PathBuf};
 
 use protocol::requests::info;
 
-use crate::config::Config;
+use crate::config::{Config, DEFAULT_FILE};
 
 /// For `info` and `time`. Of `/proc` only its root can be named: the kernel makes what is below anew now and then, and a rule
 /// would be forgotten with it.
-const FACTS: [&str; 5] =
-    ["/proc", "/etc/localtime", "/usr/share/zoneinfo", "/run/utmp", "/run/systemd/container"];
+const FACTS: [&str; 6] =
+    ["/proc", "/etc/localtime", "/usr/share/zoneinfo", "/run/utmp", "/run/systemd/container", "/etc/passwd"];
 
 /// The sessions of systemd, and where they will be if nobody has logged in yet.
 const SESSIONS: [&str; 2] = ["/run/systemd/sessions", "/run/systemd"];
@@ -65,7 +65,9 @@ impl Access {
         access.reads.extend(SESSIONS.map(PathBuf::from).into_iter().find(|path| path.exists()));
         access.writes.push(config.state.path().to_owned());
         access.renew(&config.identity);
-        for file in config.file.iter().flat_map(|file| [Some(file.clone()), fs::canonicalize(file).ok()]) {
+        // Where there is no file, one may come, and declarations lie beside it.
+        let file = config.file.as_deref().unwrap_or(Path::new(DEFAULT_FILE));
+        for file in [Some(file.to_owned()), fs::canonicalize(file).ok()] {
             access.reads.extend(file.map(|file| folder_of(&file).unwrap_or(file)));
         }
         access.tell_own_configuration(config.file.as_deref());
@@ -141,14 +143,14 @@ impl Report {
             return Ok(());
         }
         let hint = "`sandbox = \"required\"` forbids to serve like that";
-        let missing = self.missing.iter().map(|part| format!("this kernel does not enforce {part}"));
+        let missing = self.missing.iter().map(|part| format!("the sandbox is not whole, it lacks {part}"));
         Err(missing.chain([hint.to_owned()]).collect())
     }
 
     /// A line for each part that is missing, or one that says that none is.
     pub fn log(&self) {
         for part in &self.missing {
-            tracing::warn!("the sandbox is not whole: this kernel does not enforce {part}");
+            tracing::warn!("the sandbox is not whole: it lacks {part}");
         }
         if self.missing.is_empty() {
             tracing::info!("{self}");
@@ -207,7 +209,7 @@ mod tests {
         let report = Report { holds: vec!["files".to_owned()], missing: vec![missing] };
         assert_eq!(report.satisfies(Demand::BestEffort), Ok(()));
         let said = report.satisfies(Demand::Required).unwrap_err();
-        assert_eq!(said[0], "this kernel does not enforce network: this kernel has Landlock 3");
+        assert_eq!(said[0], "the sandbox is not whole, it lacks network: this kernel has Landlock 3");
         assert!(said[1].contains("`sandbox = \"required\"`"), "{said:?}");
         assert_eq!(Report::default().satisfies(Demand::Required), Ok(()));
     }

@@ -2,7 +2,9 @@
 //! while somebody types.
 
 use std::collections::BTreeMap;
+use std::env;
 use std::fs;
+use std::path::PathBuf;
 
 use certs::store::{self, Existing};
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
@@ -69,12 +71,14 @@ fn offers() -> BTreeMap<String, Offer> {
 }
 
 fn home() -> Home {
-    let named = std::env::var_os("ROLLCALL_HOME").map(std::path::PathBuf::from);
-    let mut words = std::env::args_os().skip_while(|word| word != "--home").skip(1);
-    Home::locate(words.next().map(std::path::PathBuf::from).or(named).as_deref())
+    let named = env::var_os("ROLLCALL_HOME").map(PathBuf::from);
+    let typed = typed();
+    let joined = typed.iter().find_map(|word| word.strip_prefix("--home="));
+    let apart = typed.iter().skip_while(|word| *word != "--home").nth(1).map(String::as_str);
+    Home::locate(joined.or(apart).map(PathBuf::from).or(named).as_deref())
 }
 
 /// The words before the one that is being typed.
 fn typed() -> Vec<String> {
-    std::env::args_os().filter_map(|word| word.into_string().ok()).collect()
+    env::args_os().filter_map(|word| word.into_string().ok()).collect()
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::VERSION;
 use crate::frame::FrameError;
+use crate::requests::explain::Sort;
 
 /// A refusal as it crosses the wire.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -229,9 +230,9 @@ impl Refusal {
     }
 
     /// No check or command of this name is declared.
-    pub fn not_declared(request: &str, name: &str) -> Refusal {
+    pub fn not_declared(sort: Sort, name: &str) -> Refusal {
         let name: String = name.chars().take(80).collect();
-        let table = if request == "run" { "command" } else { request };
+        let table = sort.table();
         let message = format!("the agent's owner declared no {table} {name:?}");
         let hint = format!(
             "see what is declared with `controller caps`; the owner declares it in agent.toml, as [{table}.NAME]"

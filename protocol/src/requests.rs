@@ -21,6 +21,11 @@ pub trait Message: Serialize + DeserializeOwned {
         Cow::Borrowed(request)
     }
 
+    /// How the program ended that was started for this answer, if one was and did.
+    fn program(&self) -> Option<run::Ended> {
+        None
+    }
+
     /// Takes the bytes that came behind the head; a message without a tail ignores them.
     fn attach(&mut self, _tail: Bytes) {}
 
@@ -122,11 +127,7 @@ macro_rules! requests {
         impl Answer {
             /// How the program ended that was started for it, if one was and did.
             pub fn program(&self) -> Option<run::Ended> {
-                match self {
-                    Answer::Check(checked) => Some(checked.ended),
-                    Answer::Run(piece) => piece.ended,
-                    _ => None,
-                }
+                match self { $(Answer::$request(answer) => answer.program()),+ }
             }
 
             /// The bytes that travel behind the head.

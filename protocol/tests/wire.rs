@@ -14,7 +14,7 @@ use protocol::requests::can::{Can, Verdict};
 use protocol::requests::caps::{Caps, Offer, Offers, Parameter};
 use protocol::requests::check::{Check, Checked, State};
 use protocol::requests::echo::{Echo, Echoed, MAX_PAYLOAD};
-use protocol::requests::explain::{Declared, Explain, Plan};
+use protocol::requests::explain::{Explain, Plan, Sort};
 use protocol::requests::info::{Info, Machine, Section};
 use protocol::requests::install::{Install, Installed};
 use protocol::requests::renew::{Renew, SigningRequest};
@@ -201,7 +201,7 @@ fn declared_things() -> [&'static str; 4] {
         r#""max_output_bytes":3,"max_running":4}"#
     );
     let explain_json = r#"{"request":"run","name":"disk","parameters":{"path":"/"}}"#;
-    let explain = Explain { request: Declared::Run, name: name.clone(), parameters: parameters.clone() };
+    let explain = Explain { sort: Sort::Command, name: name.clone(), parameters: parameters.clone() };
     let piece = Piece { to: Some(Output::Errors), ended: None, bytes };
     [
         check(&Caps {}, "{}", &offers, offers_json),

@@ -160,9 +160,9 @@ pub(super) fn count(value: &DeValue<'_>, range: RangeInclusive<usize>) -> Result
 pub(super) fn size(value: &DeValue<'_>, range: RangeInclusive<usize>) -> Result<usize, String> {
     let wrong = || {
         format!(
-            "this must be a size with its unit, from \"{}KiB\" to \"{}MiB\"",
-            range.start().div_ceil(1 << 10),
-            range.end() >> 20
+            "this must be a size with its unit, from \"{}\" to \"{}\"",
+            shown(*range.start()),
+            shown(*range.end())
         )
     };
     let text = string(value).map_err(|_| wrong())?;
@@ -176,6 +176,12 @@ pub(super) fn size(value: &DeValue<'_>, range: RangeInclusive<usize>) -> Result<
     };
     let bytes = number.parse::<usize>().ok().and_then(|number| number.checked_mul(unit)).ok_or_else(wrong)?;
     if range.contains(&bytes) { Ok(bytes) } else { Err(wrong()) }
+}
+
+fn shown(bytes: usize) -> String {
+    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB"), (0, "B")];
+    let fitting = units.into_iter().find(|(bits, _)| bytes.is_multiple_of(1 << bits) && bytes >> bits > 0);
+    fitting.map_or_else(String::new, |(bits, unit)| format!("{}{unit}", bytes >> bits))
 }
 
 pub(super) fn duration(value: &DeValue<'_>, range: RangeInclusive<Duration>) -> Result<Duration, String> {

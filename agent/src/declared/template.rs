@@ -1,4 +1,4 @@
-//! An argument with places for values: `--size={size}`. A value never becomes more than one argument, or a part of one.
+//! An argument with places for values: `--size={size}`. A value becomes one argument or a part of one, and never more.
 
 use std::collections::BTreeMap;
 

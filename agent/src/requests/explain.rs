@@ -8,6 +8,7 @@ use protocol::requests::explain::{Explain, Plan};
 use crate::requests::Subject;
 
 pub(super) async fn answer(ask: Explain, subject: Arc<Subject>) -> Result<Plan, Refusal> {
-    let Explain { request, name, parameters } = ask;
-    subject.runner_for(request, &name, &parameters)?.explain(request, name.clone(), parameters.clone()).await
+    let Explain { sort, name, parameters } = ask;
+    let runner = subject.runner_for(sort, &name, &parameters)?;
+    runner.explain(sort, name, parameters).await
 }

@@ -2,78 +2,44 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use futures_util::stream::{self, Stream, StreamExt};
+use futures_util::stream::{self, Stream};
 use protocol::Refusal;
-use protocol::requests::explain::Declared;
+use protocol::requests::explain::Sort;
 use protocol::requests::run::{Piece, Run};
 
 use crate::requests::Subject;
 use crate::runner::{Job, Step};
 
-/// A command that runs, and how much of what it wrote was told.
-struct Telling {
-    job: Job,
-    limit: u64,
-    written: u64,
-    sent: u64,
-    has_ended: bool,
+/// What is told of the command next.
+enum Next {
+    Start(Run, Arc<Subject>),
+    Step(Job),
+    Nothing,
 }
 
 pub(super) fn answer(
     ask: Run,
     subject: Arc<Subject>,
 ) -> impl Stream<Item = Result<Piece, Refusal>> + Send + 'static {
-    stream::once(begin(ask, subject)).flat_map(|begun| match begun {
-        Ok(telling) => stream::unfold(Some(telling), |telling| async { next(telling?).await }).boxed(),
-        Err(refusal) => stream::iter([Err(refusal)]).boxed(),
+    stream::unfold(Next::Start(ask, subject), |next| async {
+        let job = match next {
+            Next::Start(Run { name, parameters }, subject) => {
+                subject.start(Sort::Command, name, parameters).await
+            }
+            Next::Step(job) => Ok(job),
+            Next::Nothing => return None,
+        };
+        match job {
+            Ok(job) => Some(piece(job).await),
+            Err(refusal) => Some((Err(refusal), Next::Nothing)),
+        }
     })
 }
 
-async fn begin(ask: Run, subject: Arc<Subject>) -> Result<Telling, Refusal> {
-    let Run { name, parameters } = ask;
-    let limit = subject.declared.load().find(Declared::Run, &name)?.max_output;
-    let runner = subject.runner_for(Declared::Run, &name, &parameters)?;
-    let job = runner.start(Declared::Run, name, parameters).await?;
-    Ok(Telling { job, limit, written: 0, sent: 0, has_ended: false })
-}
-
-/// The next piece, and what goes on after it: nothing after the last.
-async fn next(mut telling: Telling) -> Option<(Result<Piece, Refusal>, Option<Telling>)> {
-    if telling.has_ended {
-        return None;
-    }
-    match telling.piece().await {
-        Ok(piece) => Some((Ok(piece), Some(telling))),
-        Err(refusal) => Some((Err(refusal), None)),
-    }
-}
-
-impl Telling {
-    async fn piece(&mut self) -> Result<Piece, Refusal> {
-        loop {
-            match self.job.next().await? {
-                Step::Ended(ending) => {
-                    self.has_ended = true;
-                    let ended = ending.told(self.written, self.sent);
-                    return Ok(Piece { ended: Some(ended), ..Piece::default() });
-                }
-                Step::Wrote(to, bytes) => {
-                    let bytes = self.within_limit(&bytes);
-                    // What goes beyond is counted, and the program does not wait for it.
-                    if !bytes.is_empty() {
-                        return Ok(Piece { to: Some(to), bytes, ..Piece::default() });
-                    }
-                }
-            }
-        }
-    }
-
-    fn within_limit(&mut self, bytes: &Bytes) -> Bytes {
-        self.written += bytes.len() as u64;
-        let room = usize::try_from(self.limit - self.sent).unwrap_or(usize::MAX);
-        let bytes = bytes.slice(..bytes.len().min(room));
-        self.sent += bytes.len() as u64;
-        bytes
+async fn piece(mut job: Job) -> (Result<Piece, Refusal>, Next) {
+    match job.next().await {
+        Ok(Step::Wrote(to, bytes)) => (Ok(Piece { to: Some(to), bytes, ended: None }), Next::Step(job)),
+        Ok(Step::Ended(ended)) => (Ok(Piece { ended: Some(ended), ..Piece::default() }), Next::Nothing),
+        Err(refusal) => (Err(refusal), Next::Nothing),
     }
 }

@@ -37,6 +37,9 @@ impl Channel {
 
     pub(super) async fn send(&self, message: &impl Serialize, with: &[BorrowedFd<'_>]) -> io::Result<()> {
         let bytes = serde_json::to_vec(message)?;
+        if bytes.len() > MAX_BYTES {
+            return Err(io::Error::other("these are more values than it takes at once"));
+        }
         self.0.async_io(Interest::WRITABLE, || send(self.0.as_fd(), &bytes, with)).await
     }
 

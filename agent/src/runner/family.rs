@@ -34,15 +34,15 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Mark(u64);
 
-/// The processes of all jobs.
+/// All jobs, and the program of each.
 #[derive(Debug, Default)]
 pub(super) struct Family {
-    jobs: Mutex<HashMap<Pid, Job>>,
+    members: Mutex<HashMap<Pid, Member>>,
     marks: AtomicU64,
 }
 
 #[derive(Debug)]
-struct Job {
+struct Member {
     mark: Mark,
     ended: Option<oneshot::Sender<WaitStatus>>,
 }
@@ -55,7 +55,9 @@ impl Family {
                 "the limit of real-time computing is set, by which jobs are told apart",
             ));
         }
-        fs::metadata(children_file(getpid(), getpid()))?;
+        fs::metadata(children_file(getpid(), getpid())).map_err(|_| {
+            io::Error::other("this kernel does not tell whose child a process is (CONFIG_PROC_CHILDREN)")
+        })?;
         set_child_subreaper(Some(getpid()))?;
         let family = Arc::new(Family::default());
         let mut ended = signal(SignalKind::child())?;
@@ -68,21 +70,18 @@ impl Family {
         Ok(family)
     }
 
-    /// Starts a job's program by `start`, and says how it ends when it does.
-    pub(super) fn start<T, E>(
-        &self,
-        start: impl FnOnce() -> Result<(Pid, T), E>,
-    ) -> Result<(Mark, T, oneshot::Receiver<WaitStatus>), E>
-    where
-        E: From<io::Error>,
-    {
+    /// What is started next has this mark.
+    pub(super) fn mark(&self) -> io::Result<Mark> {
         let mark = Mark(FIRST_MARK + self.marks.fetch_add(1, Ordering::Relaxed));
-        let inherited = Rlimit { current: Some(mark.0), maximum: None };
-        setrlimit(Resource::Rttime, inherited).map_err(io::Error::from)?;
-        let (pid, more) = start()?;
+        setrlimit(Resource::Rttime, Rlimit { current: Some(mark.0), maximum: None })?;
+        Ok(mark)
+    }
+
+    /// A job's program has been started; how it ends is told when it does.
+    pub(super) fn expect(&self, mark: Mark, pid: Pid) -> oneshot::Receiver<WaitStatus> {
         let (tell, told) = oneshot::channel();
-        self.jobs().insert(pid, Job { mark, ended: Some(tell) });
-        Ok((mark, more, told))
+        self.members().insert(pid, Member { mark, ended: Some(tell) });
+        told
     }
 
     /// Ends all that is left of a job.
@@ -105,7 +104,7 @@ impl Family {
             }
             sleep(LOOK_AGAIN).await;
         }
-        self.jobs().retain(|_, job| job.mark != mark);
+        self.members().retain(|_, member| member.mark != mark);
     }
 
     /// Ends everything at once.
@@ -125,12 +124,11 @@ impl Family {
     }
 
     fn left_of(&self, mark: Mark) -> Vec<Pid> {
-        let jobs = self.jobs();
-        let is_of_it = |pid: &Pid| match jobs.get(pid) {
-            Some(job) => job.mark == mark,
-            None => {
-                mark_of(*pid).is_none_or(|found| found == mark || jobs.values().all(|job| job.mark != found))
-            }
+        let members = self.members();
+        let is_of_it = |pid: &Pid| match members.get(pid) {
+            Some(member) => member.mark == mark,
+            None => mark_of(*pid)
+                .is_none_or(|found| found == mark || members.values().all(|member| member.mark != found)),
         };
         let roots = own_children().into_iter().filter(is_of_it).collect();
         with_descendants(roots)
@@ -138,14 +136,14 @@ impl Family {
 
     fn reap(&self) {
         while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
-            if let Some(tell) = self.jobs().get_mut(&pid).and_then(|job| job.ended.take()) {
+            if let Some(tell) = self.members().get_mut(&pid).and_then(|member| member.ended.take()) {
                 let _ = tell.send(status);
             }
         }
     }
 
-    fn jobs(&self) -> MutexGuard<'_, HashMap<Pid, Job>> {
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    fn members(&self) -> MutexGuard<'_, HashMap<Pid, Member>> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

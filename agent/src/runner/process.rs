@@ -6,33 +6,34 @@ use std::io;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use protocol::Refusal;
-use protocol::requests::explain::{Declared, Plan};
-use rustix::process::WaitStatus;
+use protocol::requests::explain::{Plan, Sort};
+use protocol::requests::run::Ended;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
 use super::channel::Channel;
 use super::family::Family;
-use super::{Ending, Order, Word, program};
+use super::program::{self, NotStarted};
+use super::{Order, Word};
 use crate::config::Config;
-use crate::declared::{Declaration, Declarations, Given};
+use crate::declared::{Declaration, Given};
 
-/// What is declared, and whose turn it is.
+/// All that is declared, by sort and name.
 #[derive(Debug, Default)]
 struct Workshop {
-    declarations: Declarations,
-    turns: BTreeMap<(Declared, String), Turns>,
+    declared: BTreeMap<(Sort, String), Declared>,
 }
 
-#[derive(Debug, Clone)]
-struct Turns {
-    limit: usize,
-    free: Arc<Semaphore>,
+/// A check or a command, and whose turn it is.
+#[derive(Debug)]
+struct Declared {
+    declaration: Declaration,
+    turns: Arc<Semaphore>,
 }
 
 struct Process {
@@ -83,58 +84,54 @@ impl Process {
     }
 
     async fn obey(&self, order: Order, reply: &Channel) -> io::Result<()> {
+        let workshop = self.workshop.load_full();
         let word = match order {
-            Order::ReadAgain => Word::ReadAgain(self.read_again()),
-            Order::Explain { sort, name, given } => match self.workshop.load().plan(sort, &name, &given) {
-                Ok((_, plan)) => Word::Plan(plan),
-                Err(refusal) => Word::Refused(refusal),
-            },
-            Order::Start { sort, name, given } => match self.workshop.load().plan(sort, &name, &given) {
-                Ok((declaration, plan)) => {
-                    let turns =
-                        self.workshop.load().turns.get(&(sort, name)).map(|turns| Arc::clone(&turns.free));
-                    match self.conduct(&declaration, &plan, turns, reply).await? {
-                        Some(word) => word,
-                        None => return Ok(()),
-                    }
-                }
-                Err(refusal) => Word::Refused(refusal),
+            Order::ReadAgain => Ok(Some(Word::ReadAgain(self.read_again()))),
+            Order::Explain { sort, name, given } => {
+                workshop.plan(sort, &name, &given).map(|(_, plan)| Some(Word::Plan(plan)))
+            }
+            Order::Start { sort, name, given } => match workshop.plan(sort, &name, &given) {
+                Ok((declared, plan)) => self.conduct(declared, &plan, reply).await,
+                Err(refusal) => Err(refusal),
             },
         };
-        reply.send(&word, &[]).await
+        match word.unwrap_or_else(|refusal| Some(Word::Refused(refusal))) {
+            Some(word) => reply.send(&word, &[]).await,
+            None => Ok(()),
+        }
     }
 
     /// Starts a program when it is its turn, and looks after it until it ends. There is no last word when nobody listens.
     async fn conduct(
         &self,
-        declaration: &Declaration,
+        Declared { declaration, turns }: &Declared,
         plan: &Plan,
-        turns: Option<Arc<Semaphore>>,
         reply: &Channel,
-    ) -> io::Result<Option<Word>> {
-        let turn = async { if let Some(turns) = turns { turns.acquire_owned().await.ok() } else { None } };
+    ) -> Result<Option<Word>, Refusal> {
         let _turn = tokio::select! {
-            turn = turn => turn,
+            turn = turns.acquire() => turn,
             () = reply.closed() => return Ok(None),
         };
         let began = Instant::now();
-        let (mark, written, ended) = match self.family.start(|| program::start(declaration, plan)) {
-            Ok(started) => started,
-            Err(not_started) => return Ok(Some(Word::Refused(not_started.refusal(declaration)))),
-        };
+        let cannot = |not_started: NotStarted| not_started.refusal(declaration);
+        let mark = self.family.mark().map_err(|error| cannot(error.into()))?;
+        let (pid, written) = program::start(declaration, plan).map_err(cannot)?;
+        let status = self.family.expect(mark, pid);
         let told = reply.send(&Word::Started, &[written.output.as_fd(), written.errors.as_fd()]).await;
         drop(written);
-        let mut ending = Ending::default();
+        let mut ended = Ended::default();
         if told.is_ok() {
             tokio::select! {
-                status = ended => ending.tell(status.ok()),
-                () = sleep(declaration.timeout) => ending.timed_out = true,
+                Ok(status) = status => {
+                    (ended.code, ended.signal) = (status.exit_status(), status.terminating_signal());
+                }
+                () = sleep(declaration.timeout) => ended.timed_out = true,
                 () = reply.closed() => {}
             }
         }
-        ending.took = began.elapsed();
+        ended.took_seconds = began.elapsed().as_secs_f64();
         self.family.end(mark).await;
-        Ok(Some(Word::Ended(ending)))
+        Ok(Some(Word::Ended(ended)))
     }
 
     fn read_again(&self) -> Result<(), Vec<String>> {
@@ -149,28 +146,22 @@ impl Workshop {
     fn read(config: Option<&PathBuf>, before: &Workshop) -> Result<Workshop, Vec<String>> {
         let declarations = Config::declared(config.map(PathBuf::as_path))
             .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-        let turns = [Declared::Check, Declared::Run].into_iter().flat_map(|sort| {
-            declarations.of(sort).iter().map(move |(name, declaration)| {
+        let mut declared = BTreeMap::new();
+        for sort in Sort::ALL {
+            for (name, declaration) in declarations.of(sort) {
                 let (key, limit) = ((sort, name.clone()), declaration.max_running);
-                let same = before.turns.get(&key).filter(|turns| turns.limit == limit).cloned();
-                let turns = same.unwrap_or_else(|| Turns { limit, free: Arc::new(Semaphore::new(limit)) });
-                (key, turns)
-            })
-        });
-        let turns = turns.collect();
-        Ok(Workshop { declarations, turns })
+                let same = before.declared.get(&key).filter(|same| same.declaration.max_running == limit);
+                let turns =
+                    same.map_or_else(|| Arc::new(Semaphore::new(limit)), |same| Arc::clone(&same.turns));
+                declared.insert(key, Declared { declaration: declaration.clone(), turns });
+            }
+        }
+        Ok(Workshop { declared })
     }
 
-    fn plan(&self, sort: Declared, name: &str, given: &Given) -> Result<(Declaration, Plan), Refusal> {
-        let declaration = self.declarations.find(sort, name)?;
-        Ok((declaration.clone(), declaration.plan(given)?))
-    }
-}
-
-impl Ending {
-    fn tell(&mut self, status: Option<WaitStatus>) {
-        self.code = status.and_then(WaitStatus::exit_status);
-        self.signal = status.and_then(WaitStatus::terminating_signal);
-        self.took = Duration::ZERO;
+    fn plan(&self, sort: Sort, name: &str, given: &Given) -> Result<(&Declared, Plan), Refusal> {
+        let declared = self.declared.get(&(sort, name.to_owned()));
+        let declared = declared.ok_or_else(|| Refusal::not_declared(sort, name))?;
+        Ok((declared, declared.declaration.plan(given)?))
     }
 }

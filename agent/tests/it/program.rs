@@ -375,7 +375,7 @@ fn what_the_kernel_lacks_is_told_and_where_all_is_required_fatal() {
     assert_eq!(code, Some(1));
     assert!(
         said.starts_with(
-            "agent: cannot start: this kernel does not enforce files: it has no Landlock, and this came with 1, in Linux 5.13\n"
+            "agent: cannot start: the sandbox is not whole, it lacks files: it has no Landlock, and this came with 1, in Linux 5.13\n"
         ),
         "{said}"
     );

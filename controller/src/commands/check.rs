@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use protocol::requests::check::{self, Checked, State};
-use protocol::requests::explain::Declared;
+use protocol::requests::explain::Sort;
 use serde::Serialize;
 
 use crate::commands::explain::{explain, parameters, parse_parameter};
@@ -49,7 +49,7 @@ impl Check {
     pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
         let parameters = parameters(&self.parameters)?;
         if self.explain {
-            return explain(desk, &self.host, Declared::Check, &self.name, parameters).await;
+            return explain(desk, &self.host, Sort::Check, &self.name, parameters).await;
         }
         let ask = check::Check { name: self.name.clone(), parameters };
         match self.ask(desk, ask).await {

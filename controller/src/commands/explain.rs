@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use protocol::requests::explain::{Declared, Explain, Plan};
+use protocol::requests::explain::{Explain, Plan, Sort};
 
 use crate::desk::Desk;
 use crate::error::Trouble;
@@ -30,11 +30,11 @@ pub(crate) fn parameters(given: &[(String, String)]) -> Result<BTreeMap<String, 
 pub(crate) async fn explain(
     desk: &Desk,
     host: &str,
-    request: Declared,
+    sort: Sort,
     name: &str,
     parameters: BTreeMap<String, String>,
 ) -> Result<Exit, Trouble> {
-    let ask = Explain { request, name: name.to_owned(), parameters };
+    let ask = Explain { sort, name: name.to_owned(), parameters };
     let plan = desk.connect(host).await?.ask(ask).await?;
     desk.show(host, &plan)?;
     Ok(Exit::Answered)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use protocol::refusal;
-use protocol::requests::explain::Declared;
+use protocol::requests::explain::Sort;
 use protocol::requests::run::{self, Ended, Output, Piece};
 use serde::Serialize;
 use tokio::signal::ctrl_c;
@@ -71,7 +71,7 @@ impl Run {
     pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
         let parameters = parameters(&self.parameters)?;
         if self.explain {
-            return explain(desk, &self.host, Declared::Run, &self.name, parameters).await;
+            return explain(desk, &self.host, Sort::Command, &self.name, parameters).await;
         }
         if desk.is_one_document() {
             let what = "run prints what comes as it comes, which is no one JSON document".to_owned();

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::Message;
+use super::explain::Sort;
 use super::run::Ended;
 
 /// Which check, and with what.
@@ -24,7 +25,7 @@ pub struct Check {
 pub struct Checked {
     /// The verdict.
     pub state: State,
-    /// Why it is [`State::Unknown`] where the program itself did not say so.
+    /// What the program itself did not say, such as that it did not end in time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
     /// How the program ended.
@@ -76,12 +77,16 @@ impl State {
 }
 
 impl Message for Check {
-    fn permission(&self, request: &'static str) -> Cow<'static, str> {
-        Cow::Owned(format!("{request}:{}", self.name))
+    fn permission(&self, _: &'static str) -> Cow<'static, str> {
+        Cow::Owned(Sort::Check.permission(&self.name))
     }
 }
 
 impl Message for Checked {
+    fn program(&self) -> Option<Ended> {
+        Some(self.ended)
+    }
+
     fn tail(&self) -> &[u8] {
         &self.output
     }

@@ -11,7 +11,8 @@ use super::Message;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Explain {
     /// `run` or `check`.
-    pub request: Declared,
+    #[serde(rename = "request")]
+    pub sort: Sort,
     /// As it is declared.
     pub name: String,
     /// A value for each of its parameters.
@@ -19,23 +20,40 @@ pub struct Explain {
     pub parameters: BTreeMap<String, String>,
 }
 
-/// The two requests that start what was declared.
+/// The two sorts of what can be declared, by the request that starts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Declared {
-    /// `[command.NAME]`.
-    Run,
+pub enum Sort {
     /// `[check.NAME]`.
+    #[serde(rename = "check")]
     Check,
+    /// `[command.NAME]`.
+    #[serde(rename = "run")]
+    Command,
 }
 
-impl Declared {
-    /// The request's name.
-    pub fn word(self) -> &'static str {
+impl Sort {
+    /// Both.
+    pub const ALL: [Sort; 2] = [Sort::Check, Sort::Command];
+
+    /// The request that starts it.
+    pub fn request(self) -> &'static str {
         match self {
-            Declared::Run => "run",
-            Declared::Check => "check",
+            Sort::Check => "check",
+            Sort::Command => "run",
         }
+    }
+
+    /// The table in which it is declared.
+    pub fn table(self) -> &'static str {
+        match self {
+            Sort::Check => "check",
+            Sort::Command => "command",
+        }
+    }
+
+    /// What one must be permitted to start the one of this name.
+    pub fn permission(self, name: &str) -> String {
+        format!("{}:{name}", self.request())
     }
 }
 
@@ -65,7 +83,7 @@ pub struct Plan {
 
 impl Message for Explain {
     fn permission(&self, _: &'static str) -> Cow<'static, str> {
-        Cow::Owned(format!("{}:{}", self.request.word(), self.name))
+        Cow::Owned(self.sort.permission(&self.name))
     }
 }
 

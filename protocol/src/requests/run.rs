@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::Message;
+use super::explain::Sort;
 
 /// Which command, and with what.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -56,19 +57,23 @@ pub struct Ended {
     pub timed_out: bool,
     /// How long it ran.
     pub took_seconds: f64,
-    /// All that it wrote, to both.
+    /// All that it wrote: for a command to both, for a check to its standard output.
     pub written_bytes: u64,
     /// How much of that was sent; the rest was more than its owner lets it say.
     pub sent_bytes: u64,
 }
 
 impl Message for Run {
-    fn permission(&self, request: &'static str) -> Cow<'static, str> {
-        Cow::Owned(format!("{request}:{}", self.name))
+    fn permission(&self, _: &'static str) -> Cow<'static, str> {
+        Cow::Owned(Sort::Command.permission(&self.name))
     }
 }
 
 impl Message for Piece {
+    fn program(&self) -> Option<Ended> {
+        self.ended
+    }
+
     fn tail(&self) -> &[u8] {
         &self.bytes
     }
