@@ -141,13 +141,15 @@ async fn serve(flags: &Flags, config: &Config, prepared: Prepared, held: Report)
         },
     };
     let agent = agent.map_err(|error| cannot_start(&error))?.kept_in(&config.identity);
+    let serving = Serving { addresses: joined(&agent.addresses()), held: held.clone() };
     let agent = agent.held_by(held, prepared.names).starting(config.declarations.clone(), runner);
-    let (own, addresses) = (agent.own(), joined(&agent.addresses()));
+    let own = agent.own();
     let again = Again { flags: flags.clone(), running: config.clone(), reload: agent.reload() };
-    reload::when_told(hangup, again, Arc::clone(&notify), addresses.clone());
-    tracing::info!("{} is ready on {addresses}; its certificate ends {}", own.identity.name, own.not_after);
+    let (name, addresses) = (&own.identity.name, &serving.addresses);
+    tracing::info!("{name} is ready on {addresses}; its certificate ends {}", own.not_after);
     tell_dates(&own);
-    notify.ready(&serving(&own, &addresses));
+    notify.ready(&serving.words(&own));
+    reload::when_told(hangup, again, Arc::clone(&notify), serving);
     let lost = agent.runner_lost(&stop);
     let (cut, lost) = tokio::join!(agent.serve(stop.clone()), lost);
     match cut {
@@ -180,9 +182,21 @@ fn stay_in_touch(notify: Notify, stop: CancellationToken) -> Arc<Notify> {
     notify
 }
 
-/// What `systemctl status` shows while the agent serves.
-fn serving(own: &Peer, addresses: &str) -> String {
-    format!("{} serves on {addresses}; its certificate ends {:.0}", own.identity.name, own.not_after)
+/// What does not change while the agent serves.
+struct Serving {
+    addresses: String,
+    held: Report,
+}
+
+impl Serving {
+    /// What `systemctl status` shows.
+    fn words(&self, own: &Peer) -> String {
+        let Serving { addresses, held } = self;
+        format!(
+            "{} serves on {addresses}; its certificate ends {:.0}; {held}",
+            own.identity.name, own.not_after
+        )
+    }
 }
 
 async fn be_adopted(

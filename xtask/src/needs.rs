@@ -3,7 +3,7 @@
 use crate::shell::{has, is_root, run, step};
 
 /// A program, and the Debian package that it is in.
-const NEEDS: [(&str, &str); 8] = [
+const NEEDS: [(&str, &str); 9] = [
     ("cc", "gcc libc6-dev"),
     ("faketime", "faketime"),
     ("strace", "strace"),
@@ -12,6 +12,7 @@ const NEEDS: [(&str, &str); 8] = [
     ("systemd-nspawn", "systemd-container"),
     ("debootstrap", "debootstrap"),
     ("mkfs.ext4", "e2fsprogs"),
+    ("/usr/lib/nagios/plugins/check_load", "monitoring-plugins-basic"),
 ];
 
 /// Installs what is missing. Where that is not possible, the tests that need it say so.

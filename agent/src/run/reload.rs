@@ -9,7 +9,7 @@ use agent::notify::Notify;
 use certs::Peer;
 use tokio::signal::unix::Signal;
 
-use super::{fit_to_descriptors, serving};
+use super::{Serving, fit_to_descriptors};
 use crate::{Faults, lines, tell_dates};
 
 /// All that it takes to read the settings again.
@@ -20,14 +20,14 @@ pub(super) struct Again {
 }
 
 /// Beside what is served: files may be slow.
-pub(super) fn when_told(mut hangup: Signal, again: Again, notify: Arc<Notify>, addresses: String) {
+pub(super) fn when_told(mut hangup: Signal, again: Again, notify: Arc<Notify>, serving: Serving) {
     let again = Arc::new(again);
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
             notify.reloading();
             let applied = read_again(Arc::clone(&again)).await;
             tell_what_was_read(&again.running, applied);
-            notify.ready(&serving(&again.reload.own(), &addresses));
+            notify.ready(&serving.words(&again.reload.own()));
         }
     });
 }

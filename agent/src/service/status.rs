@@ -32,6 +32,7 @@ pub fn status(flags: &cli::Status) -> ExitCode {
     if let Some(process) = process {
         line("process", &process_words(process));
         line("listens on", &listener_words(process));
+        line("sandbox", &sandbox_words(process));
     }
     if let Some(said) =
         service.as_ref().map(|service| service.get("StatusText")).filter(|said| !said.is_empty())
@@ -82,6 +83,27 @@ fn listener_words(process: u32) -> String {
         None => "only root may look".to_owned(),
         Some(none) if none.is_empty() => "nothing".to_owned(),
         Some(all) => all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// What the kernel itself says that it holds. Of files it tells nobody; the agent does, in its log and in `info`.
+fn sandbox_words(process: u32) -> String {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let field = |name: &str| {
+        let value = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        value.map_or("", str::trim)
+    };
+    let has_none = field("CapPrm").bytes().all(|digit| digit == b'0');
+    let parts = [
+        ("no capabilities", has_none),
+        ("no new privileges", field("NoNewPrivs") == "1"),
+        ("few system calls", field("Seccomp") == "2"),
+    ];
+    let of =
+        |holds| parts.iter().filter(|part| part.1 == holds).map(|part| part.0).collect::<Vec<_>>().join(", ");
+    match (of(true), of(false)) {
+        (holds, missing) if missing.is_empty() => format!("holds: {holds}"),
+        (holds, missing) => format!("holds: {holds}; MISSING: {missing}"),
     }
 }
 

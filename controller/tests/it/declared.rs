@@ -508,3 +508,60 @@ fn what_was_nrpes_is_declared_and_taken() {
     let (code, output, _) = agent.said(&["check", "web-1", "check-echo", "arg1=x y"]);
     assert_eq!((code, output.as_str()), (0, "OK - {x y} a  b\n"));
 }
+
+#[test]
+fn who_is_started_as_root_starts_as_whom_the_owner_named() {
+    if !rustix::process::geteuid().is_root() {
+        not_run("a command as another user: these tests are not run as root");
+        return;
+    }
+    let workshop = Workshop::declaring(
+        "[allow]\nalice = [\"run:id\", \"run:id-of-root\"]\n\
+         [command.id]\nexec = [\"/usr/bin/id\", \"-un\"]\nuser = \"nobody\"\n\
+         [command.id-of-root]\nexec = [\"/usr/bin/id\", \"-Gn\"]\n",
+    );
+    assert_eq!(workshop.said(&["run", "web-1", "id"]).1, "nobody\n");
+    assert!(workshop.said(&["run", "web-1", "id-of-root"]).1.contains("root"));
+}
+
+#[test]
+fn a_program_that_misbehaves_harms_nobody_else() {
+    let workshop = Workshop::declaring(
+        r#"
+        [check.floods]
+        exec = ["/usr/bin/yes"]
+        timeout = "2s"
+        [check.hangs]
+        exec = ["/bin/sleep", "1000"]
+        timeout = "2s"
+        [check.closes]
+        exec = ["/bin/sh", "-c", "exec >&- 2>&-; sleep 0.2; exit 2"]
+        [check.dies]
+        exec = ["/bin/sh", "-c", "kill -SEGV $$"]
+        [check.silent]
+        exec = ["/bin/true"]
+        "#,
+    );
+    let begin = |name: &str| {
+        let mut asked = controller(&workshop.site.home(), &["check", "web-1", name]);
+        (name.to_owned(), asked.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap())
+    };
+    let asked: Vec<(String, Child)> =
+        ["floods", "floods", "hangs", "hangs", "closes", "dies", "silent"].map(begin).into_iter().collect();
+    for _ in 0..5 {
+        workshop.site.good(&["uptime", "web-1"]);
+        assert_eq!(workshop.said(&["check", "web-1", "silent"]).0, 0);
+    }
+    for (name, asked) in asked {
+        let output = asked.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let (code, begins) = match name.as_str() {
+            "floods" | "hangs" => (3, "UNKNOWN - it did not end within 2"),
+            "closes" => (2, "CRITICAL - it ended with 2 and said nothing"),
+            "dies" => (3, "UNKNOWN - signal 11 ended it"),
+            _ => (0, "OK - it ended with 0 and said nothing"),
+        };
+        assert_eq!(output.status.code(), Some(code), "{name}");
+        assert!(said.starts_with(begins), "{name}: {said:.200}");
+    }
+}
