@@ -16,9 +16,9 @@ pub fn take() -> Result<Vec<StdListener>, String> {
     take_variable("LISTEN_FDNAMES");
     let all = handed.len();
     let listener = |at| {
-        // A runtime takes only what does not make it wait.
-        let usable = |listener: &StdListener| listener.set_nonblocking(true).is_ok();
-        handed.take_tcp_listener(at).ok().flatten().filter(usable).ok_or_else(|| {
+        let listener = handed.take_tcp_listener(at).ok().flatten();
+        // The runtime takes no others, and a service manager's wait.
+        listener.filter(|listener| listener.set_nonblocking(true).is_ok()).ok_or_else(|| {
             format!(
                 "socket {} of those that the service manager handed over is not a TCP one that listens",
                 at + 1

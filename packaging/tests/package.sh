@@ -26,6 +26,11 @@ says doctor asks controller doc
 systemd-analyze verify --man=no $UNIT
 systemd-analyze security --threshold=15 $UNIT
 
+# The unit must not keep the agent from putting walls around itself.
+never grep "sandbox is not whole" <<END
+$(journalctl --unit $UNIT --no-pager)
+END
+
 # The package's own program needs nothing, and another one is no help.
 says "nothing to do" agent install
 refuses 1 "rollcall-agent" /mnt/agent install
