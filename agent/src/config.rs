@@ -2,6 +2,7 @@
 
 mod declared;
 mod file;
+mod folder;
 mod table;
 
 use std::env;
@@ -161,7 +162,7 @@ impl Config {
         let path = named.or_else(|| Some(Path::new(DEFAULT_FILE)).filter(|path| path.exists()));
         let mut file = path.map(file::read).transpose()?.unwrap_or_default();
         let beside = path.unwrap_or(Path::new(DEFAULT_FILE)).with_file_name(MORE_FILES);
-        declared::add_all(&mut file.declarations, &beside)?;
+        folder::add_all(&mut file.declarations, &beside)?;
         Ok((path, file))
     }
 

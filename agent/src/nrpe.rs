@@ -2,10 +2,12 @@
 
 mod words;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use crate::declared::Template;
 
 /// Files that include files that include files: deeper than this, one includes itself.
 const DEEPEST: usize = 16;
@@ -124,19 +126,18 @@ fn declare(name: &str, line: &str, timeout: Option<u64>, place: &str) -> Result<
         return Err("what it starts must not depend on a value".to_owned());
     }
     let mut text = format!("# {place}\n[check.{declared}]\n");
-    let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
-    let _ = writeln!(text, "exec = [{}]", words.join(", "));
+    let written: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+    let _ = writeln!(text, "exec = [{}]", written.join(", "));
     let _ = writeln!(text, "timeout = \"{}s\"", timeout.unwrap_or(60));
-    for number in 1..=99 {
-        let parameter = format!("arg{number}");
-        if line.contains(&format!("$ARG{number}$")) {
-            let _ = writeln!(
-                text,
-                "[check.{declared}.parameter.{parameter}]\n# It was $ARG{number}$, with anything in it. Say what it may be: \
-                 integer, one_of, regex or beneath.\nregex = {}",
-                quoted(ANYTHING_PLAIN)
-            );
-        }
+    let templates = words.iter().map(|word| Template::read(word)).collect::<Result<Vec<_>, _>>()?;
+    let parameters: BTreeSet<&str> = templates.iter().flat_map(Template::names).collect();
+    for parameter in parameters {
+        let _ = writeln!(
+            text,
+            "[check.{declared}.parameter.{parameter}]\n# Anything could be in it. Say what it may be: integer, one_of, regex or \
+             beneath.\nregex = {}",
+            quoted(ANYTHING_PLAIN)
+        );
     }
     text.push('\n');
     Ok((declared, text))

@@ -1,6 +1,7 @@
 //! The agent as a service of the machine: put there, taken away and looked at by the machine's owner. Nothing here runs
 //! while an agent serves.
 
+mod command;
 mod install;
 mod listeners;
 mod status;

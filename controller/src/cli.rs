@@ -20,7 +20,8 @@ use crate::commands::{
   controller issue web-1 --address 192.0.2.7     make the identity of a machine
   controller info web-1                          ask it
 
-Exit codes: 0 answered, 1 refused or failed, 2 wrong usage or a broken home, 3 not reached or not trusted")]
+Exit codes: 0 answered, 1 refused or failed, 2 wrong usage or a broken home, 3 not reached or not trusted.
+`check` and `run` have their own.")]
 pub struct Cli {
     /// What all verbs share.
     #[command(flatten)]
@@ -39,9 +40,10 @@ pub struct Shared {
     /// How to print answers.
     #[arg(long, global = true, value_name = "FORMAT", default_value = "table")]
     pub output: Format,
-    /// How long to wait at each stage: lookup, connect, TLS, answer.
-    #[arg(long, global = true, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
-    pub timeout: Duration,
+    /// How long to wait at each stage: lookup, connect, TLS, answer [default: 10s; for what `run` and `check` start, as long as it
+    /// may run].
+    #[arg(long, global = true, value_name = "TIME", value_parser = parse_duration)]
+    pub timeout: Option<Duration>,
     /// Read the authority's passphrase, where it carries one, from this descriptor: one line [default: ask].
     #[arg(long, global = true, value_name = "N")]
     pub passphrase_fd: Option<u32>,

@@ -7,6 +7,7 @@ pub mod can;
 pub mod caps;
 pub mod certs;
 pub mod check;
+pub mod declared;
 pub mod demo;
 pub mod doctor;
 pub mod echo;

@@ -21,6 +21,9 @@ use crate::output::{self, Show, human};
 use crate::passphrase::Source;
 use crate::trace::Trace;
 
+/// How long to wait at each stage, where nobody says.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
 /// What a verb needs to know of its surroundings.
 #[derive(Debug)]
 pub struct Desk {
@@ -28,6 +31,8 @@ pub struct Desk {
     pub home: Home,
     /// How long to wait at each stage.
     pub timeout: Duration,
+    /// The same, where somebody said so.
+    pub patience: Option<Duration>,
     format: Format,
     quiet: bool,
     verbose: bool,
@@ -40,7 +45,8 @@ impl Desk {
         let passphrase = shared.passphrase_fd.map_or(Source::Terminal, Source::Descriptor);
         Desk {
             home: Home::locate(shared.home.as_deref()).with_passphrase_from(passphrase),
-            timeout: shared.timeout,
+            timeout: shared.timeout.unwrap_or(TIMEOUT),
+            patience: shared.timeout,
             format: shared.output,
             quiet: shared.quiet,
             verbose: shared.verbose,

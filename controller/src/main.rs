@@ -1,18 +1,21 @@
 //! Parses, runs, exits.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use clap_complete::CompleteEnv;
 use controller::cli::Cli;
-use controller::commands;
+use controller::commands::{self, check, run};
 use controller::desk::Desk;
 use controller::error::Trouble;
+use controller::exit::Exit;
+use protocol::requests::check::State;
 
 fn main() -> ExitCode {
     // A shell asks so what can be typed next; it ends there.
     CompleteEnv::with_factory(Cli::command).complete();
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| usage(&error));
     let desk = Desk::new(&cli.shared);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let done = match runtime {
@@ -21,5 +24,21 @@ fn main() -> ExitCode {
     };
     let exit = done.unwrap_or_else(|trouble| desk.report(&trouble));
     // The answer is out: what is left to tear down is not worth anybody's time.
+    std::process::exit(exit.code())
+}
+
+/// Says what is wrong with what was typed. `check` and `run` have codes of their own for that, as for everything.
+fn usage(error: &clap::Error) -> ! {
+    let _ = error.print();
+    let verb = std::env::args().skip(1).find(|word| !word.starts_with('-'));
+    let exit = match (error.exit_code(), verb.as_deref()) {
+        (0, _) => Exit::Answered,
+        (_, Some("check")) => {
+            let _ = io::stdout().write_all(check::unknown("wrong usage of the controller").as_bytes());
+            Exit::Program(State::Unknown.code())
+        }
+        (_, Some("run")) => Exit::Program(run::FAILED),
+        _ => Exit::NotAsked,
+    };
     std::process::exit(exit.code())
 }

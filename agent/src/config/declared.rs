@@ -1,17 +1,16 @@
-//! `[check.NAME]` and `[command.NAME]`: what can be started, in `agent.toml` and in the files of `agent.d`.
+//! `[check.NAME]` and `[command.NAME]`: what can be started.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use certs::Name;
 use protocol::chain::Hash;
+use protocol::requests::explain::Sort;
 use toml::de::DeValue;
 
 use super::table::{Table, count, duration, integer, size, string};
-use super::{Fault, file};
 use crate::declared::{
     Declaration, Declarations, Kind, Parameter, Template, User, is_parameter_name, nobody_else_can_change,
 };
@@ -32,48 +31,11 @@ const MAX_RUNNING: usize = 4;
 
 /// Reads both kinds.
 pub(super) fn declarations(root: &mut Table<'_, '_>) -> Declarations {
-    let mut all = |table, usual: &Usual| {
+    let mut all = |sort: Sort, usual: &Usual| {
         let each = |name: &str, table: &mut Table<'_, '_>| declaration(name, table, usual);
-        root.table(table, |table| table.tables(each)).unwrap_or_default()
+        root.table(sort.table(), |table| table.tables(each)).unwrap_or_default()
     };
-    Declarations { checks: all("check", &CHECK), commands: all("command", &COMMAND) }
-}
-
-/// Adds those of the files in a folder, where there is one.
-pub(super) fn add_all(declarations: &mut Declarations, folder: &Path) -> Result<(), Vec<Fault>> {
-    for path in files(folder)? {
-        let more = file::read_more(&path)?;
-        for (table, there, more) in [
-            ("check", &mut declarations.checks, more.checks),
-            ("command", &mut declarations.commands, more.commands),
-        ] {
-            for (name, declaration) in more {
-                if there.contains_key(&name) {
-                    let (key, message) =
-                        (format!("{table}.{name}"), "an earlier file declares it too".to_owned());
-                    return Err(vec![Fault { file: path, place: None, key, message }]);
-                }
-                there.insert(name, declaration);
-            }
-        }
-    }
-    Ok(())
-}
-
-fn files(folder: &Path) -> Result<Vec<PathBuf>, Vec<Fault>> {
-    let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.and_then(Iterator::collect::<Result<Vec<_>, _>>),
-    };
-    let entries = entries.map_err(|error| {
-        let message = format!("cannot be read: {error}");
-        vec![Fault { file: folder.to_owned(), place: None, key: String::new(), message }]
-    })?;
-    let paths = entries.into_iter().map(|entry| entry.path());
-    let mut paths: Vec<PathBuf> =
-        paths.filter(|path| path.extension().is_some_and(|end| end == "toml")).collect();
-    paths.sort_unstable();
-    Ok(paths)
+    Declarations { checks: all(Sort::Check, &CHECK), commands: all(Sort::Command, &COMMAND) }
 }
 
 fn declaration(name: &str, table: &mut Table<'_, '_>, usual: &Usual) -> Option<Declaration> {
@@ -81,12 +43,21 @@ fn declaration(name: &str, table: &mut Table<'_, '_>, usual: &Usual) -> Option<D
         table.fault(fault.to_string());
     }
     let exec = table.read("exec", exec);
-    let is_missing = exec.is_none() && !table.knows("exec");
-    let declaration = Declaration {
+    let parameters = table.table("parameter", |table| table.tables(parameter)).unwrap_or_default();
+    match &exec {
+        Some((program, arguments)) => look_at(table, program, arguments, &parameters),
+        None if table.knows("exec") => {}
+        None => table.fault(
+            "it says nothing of what to start: exec = [\"/path/of/program\", \"argument\"]".to_owned(),
+        ),
+    }
+    // A file with any fault is refused as a whole.
+    let (program, arguments) = exec.unwrap_or_default();
+    Some(Declaration {
         about: table.read("about", |value| string(value).map(str::to_owned)),
-        program: PathBuf::new(),
-        arguments: Vec::new(),
-        parameters: table.table("parameter", |table| table.tables(parameter)).unwrap_or_default(),
+        program,
+        arguments,
+        parameters,
         timeout: table
             .read("timeout", |value| duration(value, SECOND / 10..=SECOND * 86_400))
             .unwrap_or(usual.timeout),
@@ -98,28 +69,21 @@ fn declaration(name: &str, table: &mut Table<'_, '_>, usual: &Usual) -> Option<D
         environment: table.read("env", environment).unwrap_or_default(),
         folder: table.read("folder", folder).unwrap_or_else(|| PathBuf::from("/")),
         sha256: table.read("sha256", hash),
-    };
-    if is_missing {
-        table.fault(
-            "it says nothing of what to start: exec = [\"/path/of/program\", \"argument\"]".to_owned(),
-        );
-    }
-    let (program, arguments) = exec?;
-    // One that is not there yet is told when it is asked for.
-    if program.exists()
-        && let Err(why) = nobody_else_can_change(&program)
-    {
-        table.fault(why);
-    }
-    every_place_has_its_parameter(table, &arguments, &declaration.parameters);
-    Some(Declaration { program, arguments, ..declaration })
+    })
 }
 
-fn every_place_has_its_parameter(
+fn look_at(
     table: &mut Table<'_, '_>,
+    program: &Path,
     arguments: &[Template],
     parameters: &BTreeMap<String, Parameter>,
 ) {
+    // One that is not there yet is told when it is asked for.
+    if program.exists()
+        && let Err(why) = nobody_else_can_change(program)
+    {
+        table.fault(why);
+    }
     let places: Vec<&str> = arguments.iter().flat_map(Template::names).collect();
     for place in places.iter().filter(|place| !parameters.contains_key(**place)) {
         let path = table.full("parameter");

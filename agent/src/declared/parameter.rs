@@ -1,8 +1,7 @@
 //! What peers may put into an argument. A value is judged as the bytes that will be used, after it was decoded, and whole.
 
 use std::fmt;
-use std::fs::File;
-use std::os::fd::AsFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
 use regex_lite::{Regex, RegexBuilder};
@@ -24,29 +23,28 @@ pub struct Parameter {
 }
 
 /// What a value may be.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Kind {
     /// A whole number from the first to the last.
     Integer(i64, i64),
     /// One of these words.
     OneOf(Vec<String>),
-    /// Text that an expression describes from its first to its last character, and its expression as the owner wrote it.
-    Text(Regex, String),
+    /// Text that an expression describes from its first to its last character.
+    Text(Expression),
     /// Something that is there beneath a folder; no link leads out of it.
     Beneath(PathBuf),
 }
 
-impl PartialEq for Kind {
-    fn eq(&self, other: &Kind) -> bool {
-        match (self, other) {
-            (Kind::Integer(from, to), Kind::Integer(other_from, other_to)) => {
-                (from, to) == (other_from, other_to)
-            }
-            (Kind::OneOf(words), Kind::OneOf(others)) => words == others,
-            (Kind::Text(_, text), Kind::Text(_, other)) => text == other,
-            (Kind::Beneath(folder), Kind::Beneath(other)) => folder == other,
-            _ => false,
-        }
+/// An expression that describes all of a value, and how its owner wrote it.
+#[derive(Debug, Clone)]
+pub struct Expression {
+    whole: Regex,
+    written: String,
+}
+
+impl PartialEq for Expression {
+    fn eq(&self, other: &Expression) -> bool {
+        self.written == other.written
     }
 }
 
@@ -55,7 +53,7 @@ impl fmt::Display for Kind {
         match self {
             Kind::Integer(from, to) => write!(f, "a whole number from {from} to {to}"),
             Kind::OneOf(words) => write!(f, "one of: {}", words.join(", ")),
-            Kind::Text(_, text) => write!(f, "text that is wholly {text}"),
+            Kind::Text(text) => write!(f, "text that is wholly {}", text.written),
             Kind::Beneath(folder) => write!(f, "a path beneath {}", folder.display()),
         }
     }
@@ -72,7 +70,7 @@ impl Kind {
         // By itself first: `a)(b` would be one only within our parentheses.
         compile(expression).map_err(fault)?;
         let whole = compile(&format!(r"\A(?:{expression})\z")).map_err(fault)?;
-        Ok(Kind::Text(whole, expression.to_owned()))
+        Ok(Kind::Text(Expression { whole, written: expression.to_owned() }))
     }
 }
 
@@ -108,7 +106,7 @@ impl Parameter {
         let fits = match &self.kind {
             Kind::Integer(from, to) => integer(given).is_some_and(|value| (*from..=*to).contains(&value)),
             Kind::OneOf(words) => words.iter().any(|word| word == given),
-            Kind::Text(whole, _) => whole.is_match(given),
+            Kind::Text(text) => text.whole.is_match(given),
             Kind::Beneath(folder) => return stays_beneath(folder, given),
         };
         if !fits {
@@ -149,15 +147,13 @@ fn beneath(folder: &Path, given: &Path) -> Result<String, String> {
         Errno::NOENT | Errno::NOTDIR => format!("there is nothing of this name beneath {}", folder.display()),
         error => format!("it cannot be opened beneath {}: {error}", folder.display()),
     })?;
-    name_of(&File::from(found)).ok_or_else(|| "its path is no text".to_owned())
+    name_of(&found).ok_or_else(|| "its path is no text".to_owned())
 }
 
 /// Under which name the kernel knows an open file.
-fn name_of(file: &File) -> Option<String> {
-    use std::os::fd::AsRawFd;
-    let link = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
-    let name = readlinkat(CWD, link, Vec::new()).ok()?;
-    name.into_string().ok()
+fn name_of(file: &OwnedFd) -> Option<String> {
+    let link = format!("/proc/self/fd/{}", file.as_raw_fd());
+    readlinkat(CWD, link, Vec::new()).ok()?.into_string().ok()
 }
 
 #[cfg(test)]

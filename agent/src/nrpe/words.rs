@@ -1,6 +1,7 @@
 //! A command line as NRPE hands it to a shell, taken apart into words where that needs no shell.
 
-use std::fmt::Write;
+use std::iter::Peekable;
+use std::vec;
 
 /// One word, as a template: what stands for a value is `{NAME}`.
 pub(super) type Words = Vec<String>;
@@ -22,32 +23,38 @@ const MEANT_FOR_A_SHELL: [(char, &str); 13] = [
     ('~', "somebody's home"),
 ];
 
+/// What a command line is made of. Words of NRPE's own are replaced before a shell sees them, so they stand anywhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Symbol {
+    Character(char),
+    /// `$ARG1$`.
+    Value(String),
+}
+
+type Symbols = Peekable<vec::IntoIter<Symbol>>;
+
 /// Takes a command line apart.
 ///
 /// # Errors
 /// What in it needs a shell, or that it is cut off.
 pub(super) fn split(line: &str) -> Result<Words, String> {
-    let (mut words, mut word, mut rest) = (Vec::new(), None::<String>, line);
-    while let Some(first) = rest.chars().next() {
-        if let Some((name, after)) = macro_at(rest) {
-            let _ = write!(word.get_or_insert_default(), "{{{name}}}");
-            rest = after;
-            continue;
-        }
-        rest = &rest[first.len_utf8()..];
-        match first {
-            ' ' | '\t' => words.extend(word.take()),
-            '\'' => rest = single(rest, word.get_or_insert_default())?,
-            '"' => rest = double(rest, word.get_or_insert_default())?,
-            '\\' => {
-                let next = rest.chars().next().ok_or("it ends with a backslash")?;
-                push(word.get_or_insert_default(), next);
-                rest = &rest[next.len_utf8()..];
+    let (mut words, mut word, mut rest) = (Vec::new(), None::<String>, symbols(line));
+    while let Some(symbol) = rest.next() {
+        match symbol {
+            Symbol::Character(' ' | '\t') => words.extend(word.take()),
+            Symbol::Character('#') if word.is_none() => {
+                return Err("it has a comment, which only a shell leaves out".to_owned());
             }
-            '#' if word.is_none() => return Err("it has a comment, which only a shell leaves out".to_owned()),
-            plain => {
-                refuse_for_a_shell(plain)?;
-                push(word.get_or_insert_default(), plain);
+            Symbol::Character(quote @ ('\'' | '"')) => {
+                quoted(&mut rest, quote, word.get_or_insert_default())?
+            }
+            Symbol::Character('\\') => {
+                let escaped = rest.next().ok_or("it ends with a backslash")?;
+                put(word.get_or_insert_default(), &escaped);
+            }
+            symbol => {
+                refuse_for_a_shell(&symbol)?;
+                put(word.get_or_insert_default(), &symbol);
             }
         }
     }
@@ -55,63 +62,60 @@ pub(super) fn split(line: &str) -> Result<Words, String> {
     Ok(words)
 }
 
-/// `$ARG1$` as `arg1`, and what follows. Words of NRPE's own are replaced before a shell sees them.
-fn macro_at(text: &str) -> Option<(String, &str)> {
-    let (number, after) = text.strip_prefix("$ARG")?.split_once('$')?;
-    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| (format!("arg{number}"), after))
+fn symbols(line: &str) -> Symbols {
+    let (mut symbols, mut rest) = (Vec::new(), line);
+    while let Some(first) = rest.chars().next() {
+        let value = rest.strip_prefix("$ARG").and_then(|after| after.split_once('$'));
+        match value.filter(|(number, _)| number.parse::<u32>().is_ok()) {
+            Some((number, after)) => {
+                symbols.push(Symbol::Value(format!("arg{number}")));
+                rest = after;
+            }
+            None => {
+                symbols.push(Symbol::Character(first));
+                rest = &rest[first.len_utf8()..];
+            }
+        }
+    }
+    symbols.into_iter().peekable()
 }
 
-fn refuse_for_a_shell(character: char) -> Result<(), String> {
-    match MEANT_FOR_A_SHELL.iter().find(|(meant, _)| *meant == character) {
+/// What stands between quotes.
+fn quoted(rest: &mut Symbols, quote: char, word: &mut String) -> Result<(), String> {
+    loop {
+        let symbol = rest.next().ok_or("a quote in it is not closed")?;
+        match symbol {
+            Symbol::Character(end) if end == quote => return Ok(()),
+            Symbol::Character('\\') if quote == '"' => match rest.next_if(is_escapable) {
+                Some(escaped) => put(word, &escaped),
+                None => put(word, &symbol),
+            },
+            Symbol::Character('$' | '`') if quote == '"' => refuse_for_a_shell(&symbol)?,
+            _ => put(word, &symbol),
+        }
+    }
+}
+
+/// What a backslash takes its meaning from, between double quotes.
+fn is_escapable(symbol: &Symbol) -> bool {
+    matches!(symbol, Symbol::Character('"' | '\\' | '$' | '`'))
+}
+
+fn refuse_for_a_shell(symbol: &Symbol) -> Result<(), String> {
+    let meant = |(meant, _): &&(char, &str)| *symbol == Symbol::Character(*meant);
+    match MEANT_FOR_A_SHELL.iter().find(meant) {
         Some((_, what)) => Err(format!("it needs a shell, for {what}")),
         None => Ok(()),
     }
 }
 
-fn single<'a>(mut rest: &'a str, word: &mut String) -> Result<&'a str, String> {
-    loop {
-        if let Some((name, after)) = macro_at(rest) {
-            let _ = write!(word, "{{{name}}}");
-            rest = after;
-            continue;
-        }
-        let next = rest.chars().next().ok_or("a quote in it is not closed")?;
-        rest = &rest[next.len_utf8()..];
-        match next {
-            '\'' => return Ok(rest),
-            plain => push(word, plain),
-        }
+/// Writes it as a template has it, where a brace itself stands twice.
+fn put(word: &mut String, symbol: &Symbol) {
+    match symbol {
+        Symbol::Character(brace @ ('{' | '}')) => word.extend([brace, brace]),
+        Symbol::Character(plain) => word.push(*plain),
+        Symbol::Value(name) => word.extend(["{", name, "}"]),
     }
-}
-
-fn double<'a>(mut rest: &'a str, word: &mut String) -> Result<&'a str, String> {
-    loop {
-        if let Some((name, after)) = macro_at(rest) {
-            let _ = write!(word, "{{{name}}}");
-            rest = after;
-            continue;
-        }
-        let next = rest.chars().next().ok_or("a quote in it is not closed")?;
-        rest = &rest[next.len_utf8()..];
-        match next {
-            '"' => return Ok(rest),
-            '\\' if rest.starts_with(['"', '\\', '$', '`']) => {
-                rest.chars().next().into_iter().for_each(|escaped| push(word, escaped));
-                rest = &rest[1..];
-            }
-            '$' | '`' => refuse_for_a_shell(next)?,
-            plain => push(word, plain),
-        }
-    }
-}
-
-/// A brace itself is written twice in a template.
-fn push(word: &mut String, character: char) {
-    if matches!(character, '{' | '}') {
-        word.push(character);
-    }
-    word.push(character);
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
+use super::command::{self, shown};
 use super::{Fault, say};
 
 /// What may be done.
@@ -67,7 +67,7 @@ impl What {
                 fs::read(from).and_then(|bytes| put(Path::new(to), &bytes, 0o755)).map_err(failed)
             }
             What::Remove(path) => remove(Path::new(path)).map_err(failed),
-            What::Run(words) => run(words),
+            What::Run(words) => command::output(words).map(drop),
         }
     }
 }
@@ -120,22 +120,6 @@ fn remove(path: &Path) -> io::Result<()> {
     if path.symlink_metadata()?.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
 }
 
-fn run(words: &[&str]) -> Result<(), Fault> {
-    let (program, rest) = words.split_first().ok_or("no program was named")?;
-    let ran = Command::new(program).args(rest).output();
-    let ran = ran.map_err(|error| format!("cannot run {}: {error}", shown(words)))?;
-    if ran.status.success() {
-        return Ok(());
-    }
-    Err(format!("{} failed: {}", shown(words), String::from_utf8_lossy(&ran.stderr).trim()))
-}
-
-/// As a person would type it.
-fn shown(words: &[&str]) -> String {
-    let quoted = |word: &&str| if word.contains(' ') { format!("'{word}'") } else { (*word).to_owned() };
-    words.iter().map(quoted).collect::<Vec<_>>().join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,10 +137,5 @@ mod tests {
         assert_eq!(path.parent().unwrap().read_dir().unwrap().count(), 1);
         remove(path.parent().unwrap()).unwrap();
         assert!(!path.exists());
-    }
-
-    #[test]
-    fn commands_can_be_copied_to_a_shell() {
-        assert_eq!(shown(&["useradd", "--comment=An agent", "a"]), "useradd '--comment=An agent' a");
     }
 }

@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::process::Command;
 
-use super::{Fault, UNIT};
+use super::{Fault, UNIT, command};
 
 /// systemd makes this folder when it is what started the machine.
 const RUNNING: &str = "/run/systemd/system";
@@ -29,7 +28,7 @@ pub(super) fn demand() -> Result<(), Fault> {
 
 /// `systemd 252 (252.39-1~deb12u2)`, then what it was built with.
 pub(super) fn version() -> Result<u32, Fault> {
-    let told = output(&["systemctl", "--version"])?;
+    let told = command::output(&["systemctl", "--version"])?;
     let number = told.split_whitespace().nth(1).and_then(|number| number.parse().ok());
     number.ok_or_else(|| {
         format!("systemctl --version does not say which: {}", told.lines().next().unwrap_or_default())
@@ -41,7 +40,7 @@ pub(super) struct Service(HashMap<String, String>);
 
 impl Service {
     pub(super) fn ask() -> Result<Service, Fault> {
-        let told = output(&["systemctl", "show", UNIT])?;
+        let told = command::output(&["systemctl", "show", UNIT])?;
         let pairs = told.lines().filter_map(|line| line.split_once('='));
         Ok(Service(pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()))
     }
@@ -71,17 +70,5 @@ impl Service {
 pub(super) fn journal(more: &[&str]) -> Result<String, Fault> {
     let words =
         ["journalctl", "--unit", UNIT, "--quiet", "--no-pager", "--output", "short-iso", "--lines", "5"];
-    output(&[&words, more].concat())
-}
-
-/// What a program prints.
-fn output(words: &[&str]) -> Result<String, Fault> {
-    let (program, rest) = words.split_first().ok_or("no program was named")?;
-    let ran = Command::new(program).args(rest).output();
-    let ran = ran.map_err(|error| format!("cannot run {}: {error}", words.join(" ")))?;
-    if ran.status.success() {
-        return Ok(String::from_utf8_lossy(&ran.stdout).into_owned());
-    }
-    let said = String::from_utf8_lossy(&ran.stderr);
-    Err(format!("{} failed: {}", words.join(" "), said.trim()))
+    command::output(&[&words, more].concat())
 }

@@ -1,40 +1,18 @@
 //! `--explain` of `run` and `check`: what exactly would be started, without starting it.
 
-use std::collections::BTreeMap;
-
 use protocol::requests::explain::{Explain, Plan, Sort};
 
+use crate::commands::declared::What;
 use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::exit::Exit;
 use crate::output::Show;
 use crate::output::human::{bytes, plain};
 
-/// `NAME=VALUE`.
-pub(crate) fn parse_parameter(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("a parameter is given as NAME=VALUE")?;
-    Ok((name.to_owned(), value.to_owned()))
-}
-
-/// Each parameter once.
-pub(crate) fn parameters(given: &[(String, String)]) -> Result<BTreeMap<String, String>, Trouble> {
-    let parameters: BTreeMap<String, String> = given.iter().cloned().collect();
-    if parameters.len() < given.len() {
-        let what = "a parameter is given twice".to_owned();
-        return Err(Trouble::Here(what, "nothing was asked; give each once".to_owned()));
-    }
-    Ok(parameters)
-}
-
 /// Asks and shows.
-pub(crate) async fn explain(
-    desk: &Desk,
-    host: &str,
-    sort: Sort,
-    name: &str,
-    parameters: BTreeMap<String, String>,
-) -> Result<Exit, Trouble> {
-    let ask = Explain { sort, name: name.to_owned(), parameters };
+pub(crate) async fn explain(desk: &Desk, sort: Sort, what: &What) -> Result<Exit, Trouble> {
+    let What { host, name, .. } = what;
+    let ask = Explain { sort, name: name.clone(), parameters: what.values()? };
     let plan = desk.connect(host).await?.ask(ask).await?;
     desk.show(host, &plan)?;
     Ok(Exit::Answered)

@@ -2,7 +2,6 @@
 //! this program's.
 
 use std::io::{self, IsTerminal, Write};
-use std::time::Duration;
 
 use clap::Args;
 use protocol::refusal;
@@ -12,21 +11,18 @@ use serde::Serialize;
 use tokio::signal::ctrl_c;
 
 use crate::client::Client;
-use crate::commands::explain::{explain, parameters, parse_parameter};
-use crate::completion;
+use crate::commands::declared::{PATIENCE, What};
+use crate::commands::explain::explain;
 use crate::desk::Desk;
 use crate::error::{Failure, Kind, Trouble};
 use crate::exit::Exit;
 use crate::output::Show;
 use crate::output::human::{bytes, harmless};
 
-/// A command may be silent for as long as it may run; the agent ends it when its time is over.
-const PATIENCE: Duration = Duration::from_secs(25 * 3600);
-
 /// Its time was over.
 const TIMED_OUT: i32 = 124;
 /// Something is in the way on this side, on the way, or on the machine.
-const FAILED: i32 = 125;
+pub const FAILED: i32 = 125;
 /// The agent refused.
 const REFUSED: i32 = 126;
 /// Nothing of this name is declared there.
@@ -43,18 +39,9 @@ const INTERRUPTED: i32 = 130;
                   126 refused, 127 not declared, 130 Ctrl-C"
 )]
 pub struct Run {
-    /// A name, an address, or either with :PORT.
-    #[arg(add = completion::hosts())]
-    pub host: String,
-    /// As it is declared there: `controller caps HOST` lists them.
-    #[arg(add = completion::declared())]
-    pub name: String,
-    /// A value for each of its parameters.
-    #[arg(value_name = "NAME=VALUE", value_parser = parse_parameter, add = completion::parameters())]
-    pub parameters: Vec<(String, String)>,
-    /// Show what exactly would run, and do not run it.
-    #[arg(long)]
-    pub explain: bool,
+    /// Which, and with what.
+    #[command(flatten)]
+    pub what: What,
 }
 
 /// A piece, with its bytes as text.
@@ -69,16 +56,14 @@ struct Told<'a> {
 impl Run {
     /// Asks, passes on what comes, and ends as the command did.
     pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
-        let parameters = parameters(&self.parameters)?;
-        if self.explain {
-            return explain(desk, &self.host, Sort::Command, &self.name, parameters).await;
+        if self.what.explain {
+            return explain(desk, Sort::Command, &self.what).await;
         }
         if desk.is_one_document() {
             let what = "run prints what comes as it comes, which is no one JSON document".to_owned();
             return Err(Trouble::Here(what, "use --output jsonl: one object a line".to_owned()));
         }
-        let ask = run::Run { name: self.name.clone(), parameters };
-        match self.conduct(desk, &ask).await {
+        match self.conduct(desk).await {
             Ok(code) => Ok(Exit::Program(code)),
             Err(trouble) => {
                 desk.report(&trouble);
@@ -87,9 +72,11 @@ impl Run {
         }
     }
 
-    async fn conduct(&self, desk: &Desk, ask: &run::Run) -> Result<i32, Trouble> {
-        let mut client = desk.connect(&self.host).await?;
-        let id = client.start(ask).await?;
+    async fn conduct(&self, desk: &Desk) -> Result<i32, Trouble> {
+        let What { host, name, .. } = &self.what;
+        let ask = run::Run { name: name.clone(), parameters: self.what.values()? };
+        let mut client = desk.connect(host).await?;
+        let id = client.start(&ask).await?;
         let revoked = client.revoked();
         tokio::select! {
             ended = self.follow(desk, &mut client, id) => return Ok(tell(desk, &ended?)),
@@ -101,12 +88,14 @@ impl Run {
     }
 
     async fn follow(&self, desk: &Desk, client: &mut Client, id: u64) -> Result<Ended, Trouble> {
-        while let Some(piece) = client.next::<run::Run>(id, PATIENCE).await? {
+        let patience = desk.patience.unwrap_or(PATIENCE);
+        let mut terminals = Terminals::default();
+        while let Some(piece) = client.next::<run::Run>(id, patience).await? {
             if desk.is_table() {
-                pass_on(&piece).map_err(Trouble::Stdout)?;
+                terminals.pass_on(&piece).map_err(Trouble::Stdout)?;
             } else {
                 let text = piece.to.map(|_| String::from_utf8_lossy(&piece.bytes).into_owned());
-                desk.show(&self.host, &Told { piece: &piece, text })?;
+                desk.show(&self.what.host, &Told { piece: &piece, text })?;
             }
             if let Some(ended) = piece.ended {
                 return Ok(ended);
@@ -117,20 +106,45 @@ impl Run {
 }
 
 /// A terminal gets what is harmless, and everybody else the bytes as they are.
-fn pass_on(piece: &Piece) -> io::Result<()> {
-    match piece.to {
-        Some(Output::Output) => write_to(io::stdout().lock(), &piece.bytes),
-        Some(Output::Errors) => write_to(io::stderr().lock(), &piece.bytes),
-        None => Ok(()),
+#[derive(Default)]
+struct Terminals {
+    output: Cut,
+    errors: Cut,
+}
+
+/// The beginning of a character whose rest comes with the next piece.
+#[derive(Default)]
+struct Cut(Vec<u8>);
+
+impl Terminals {
+    fn pass_on(&mut self, piece: &Piece) -> io::Result<()> {
+        match piece.to {
+            Some(Output::Output) => self.output.write(io::stdout().lock(), &piece.bytes),
+            Some(Output::Errors) => self.errors.write(io::stderr().lock(), &piece.bytes),
+            None => Ok(()),
+        }
     }
 }
 
-fn write_to(mut out: impl Write + IsTerminal, bytes: &[u8]) -> io::Result<()> {
-    match out.is_terminal() {
-        true => out.write_all(harmless(&String::from_utf8_lossy(bytes)).as_bytes())?,
-        false => out.write_all(bytes)?,
+impl Cut {
+    fn write(&mut self, mut out: impl Write + IsTerminal, bytes: &[u8]) -> io::Result<()> {
+        match out.is_terminal() {
+            true => out.write_all(self.text(bytes).as_bytes())?,
+            false => out.write_all(bytes)?,
+        }
+        out.flush()
     }
-    out.flush()
+
+    fn text(&mut self, bytes: &[u8]) -> String {
+        self.0.extend_from_slice(bytes);
+        let whole = match str::from_utf8(&self.0) {
+            // Nothing is wrong but that it ends too soon.
+            Err(error) if error.error_len().is_none() => error.valid_up_to(),
+            _ => self.0.len(),
+        };
+        let rest = self.0.split_off(whole);
+        harmless(&String::from_utf8_lossy(&std::mem::replace(&mut self.0, rest)))
+    }
 }
 
 /// Says what the output does not, and returns the exit code.
@@ -171,7 +185,22 @@ fn code_of(trouble: &Trouble) -> i32 {
 impl Show for Told<'_> {
     const SCHEMA: &'static str = "rollcall.run/1";
 
+    /// Only for one JSON object a line: people get the bytes.
     fn table(&self, _: &str) -> String {
-        harmless(self.text.as_deref().unwrap_or_default())
+        String::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_character_that_is_cut_between_two_pieces_is_shown_whole() {
+        let mut cut = Cut::default();
+        let bytes = "ä\u{1b}[31m€".as_bytes();
+        let shown: String = bytes.chunks(1).map(|byte| cut.text(byte)).collect();
+        assert_eq!(shown, "ä\u{fffd}[31m€");
+        assert_eq!(cut.text(b"\xff\xe2\x82"), "\u{fffd}\u{fffd}");
     }
 }

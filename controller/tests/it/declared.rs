@@ -112,7 +112,7 @@ fn left_in(folder: &Path) -> Vec<String> {
 /// Commands that end in every way there is.
 const ENDINGS: &str = r#"
 [allow]
-alice = ["run:both", "run:signal", "run:slow", "run:gone", "run:mode", "run:much", "run:env", "run:none", "run:empty"]
+alice = ["run:both", "run:signal", "run:slow", "run:gone", "run:mode", "run:much", "run:env", "run:none", "run:empty", "run:sleeps"]
 [command.both]
 exec = ["/bin/sh", "-c", "echo out; echo err >&2; exit 7"]
 [command.signal]
@@ -120,6 +120,8 @@ exec = ["/bin/sh", "-c", "kill -9 $$"]
 [command.slow]
 exec = ["/bin/sh", "-c", "echo begun; exec sleep 100"]
 timeout = "300ms"
+[command.sleeps]
+exec = ["/bin/sleep", "9"]
 [command.gone]
 exec = ["DIR/none"]
 [command.mode]
@@ -169,6 +171,14 @@ fn a_commands_outputs_come_apart_and_its_code_is_the_controllers() {
         assert!(found == code && errors.contains(why), "{name}: {found} {errors}");
     }
     assert_eq!(workshop.said(&["run", "nowhere.invalid", "both"]).0, 125);
+    for words in [&["web-1"][..], &["web-1", "both", "no-value"], &["web-1", "both", "x=1", "x=2"]] {
+        assert_eq!(workshop.said(&[&["run"], words].concat()).0, 125, "{words:?}");
+        let (code, output, _) = workshop.said(&[&["check"], words].concat());
+        assert!(code == 3 && output.starts_with("UNKNOWN - "), "{words:?}: {output}");
+    }
+    let began = Instant::now();
+    assert_eq!(workshop.said(&["run", "web-1", "sleeps", "--timeout", "200ms"]).0, 125);
+    assert!(began.elapsed() < Duration::from_secs(5), "whoever says how long waits no longer");
     let lines = workshop.site.good(&["run", "web-1", "env", "--output", "jsonl"]);
     let lines: Vec<serde_json::Value> =
         lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -181,7 +191,7 @@ fn a_commands_outputs_come_apart_and_its_code_is_the_controllers() {
     assert!(caps.contains("controller run web-1 both") && !caps.contains("secret"), "{caps}");
     only_for_their_owner(&workshop.site.home());
     assert_eq!(workshop.offered(&["info", ""]), ["web-1"]);
-    assert_eq!(workshop.offered(&["run", "web-1", "s"]), ["signal", "slow"]);
+    assert_eq!(workshop.offered(&["run", "web-1", "s"]), ["signal", "sleeps", "slow"]);
     assert!(workshop.offered(&["check", "web-1", "s"]).is_empty());
 }
 
@@ -522,6 +532,12 @@ fn who_is_started_as_root_starts_as_whom_the_owner_named() {
     );
     assert_eq!(workshop.said(&["run", "web-1", "id"]).1, "nobody\n");
     assert!(workshop.said(&["run", "web-1", "id-of-root"]).1.contains("root"));
+    // Also from inside the sandbox it can be read who that is.
+    let more =
+        fs::read_to_string(&workshop.config).unwrap() + "[check.more]\nexec = [\"/bin/echo\", \"more\"]\n";
+    write(&workshop.config, &more);
+    kill_process(Pid::from_child(&workshop.agent.child), Signal::HUP).unwrap();
+    until(|| workshop.said(&["check", "web-1", "more"]).0 == 0);
 }
 
 #[test]

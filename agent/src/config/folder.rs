@@ -1,0 +1,47 @@
+//! `agent.d`: further files, in the order of their names, in which there is nothing but declarations.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use protocol::requests::explain::Sort;
+
+use super::{Fault, file};
+use crate::declared::Declarations;
+
+/// Adds those of the files in a folder, where there is one.
+pub(super) fn add_all(declarations: &mut Declarations, folder: &Path) -> Result<(), Vec<Fault>> {
+    for path in files(folder)? {
+        let more = file::read_more(&path)?;
+        for (sort, there, more) in [
+            (Sort::Check, &mut declarations.checks, more.checks),
+            (Sort::Command, &mut declarations.commands, more.commands),
+        ] {
+            for (name, declaration) in more {
+                if there.contains_key(&name) {
+                    let (key, message) =
+                        (format!("{}.{name}", sort.table()), "an earlier file declares it too".to_owned());
+                    return Err(vec![Fault { file: path, place: None, key, message }]);
+                }
+                there.insert(name, declaration);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn files(folder: &Path) -> Result<Vec<PathBuf>, Vec<Fault>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.and_then(Iterator::collect::<Result<Vec<_>, _>>),
+    };
+    let entries = entries.map_err(|error| {
+        let message = format!("cannot be read: {error}");
+        vec![Fault { file: folder.to_owned(), place: None, key: String::new(), message }]
+    })?;
+    let paths = entries.into_iter().map(|entry| entry.path());
+    let mut paths: Vec<PathBuf> =
+        paths.filter(|path| path.extension().is_some_and(|end| end == "toml")).collect();
+    paths.sort_unstable();
+    Ok(paths)
+}
