@@ -1,0 +1,56 @@
+//! How what is declared is taken: again while the agent serves, and from NRPE.
+
+use super::*;
+
+#[test]
+fn a_reload_takes_all_that_is_declared_or_keeps_all_of_the_old() {
+    let workshop = Workshop::declaring("[check.one]\nexec = [\"/bin/echo\", \"first\"]\n");
+    let checked = |name: &str| workshop.said(&["check", "web-1", name]);
+    let hangup = || kill_process(Pid::from_child(&workshop.agent.child), Signal::HUP).unwrap();
+    assert_eq!(checked("one").1, "first\n");
+    let more = workshop.site.path("agent.d");
+    fs::create_dir(&more).unwrap();
+    write(&more.join("10-more.toml"), "[check.two]\nexec = [\"/bin/echo\", \"second\"]\n");
+    write(&more.join("ignored.txt"), "rubbish");
+    hangup();
+    until(|| checked("two").0 == 0);
+    write(
+        &workshop.config,
+        "[check.one]\nexec = [\"/bin/echo\", \"changed\"]\n[check.three]\nexec = [\"echo\"]\n",
+    );
+    hangup();
+    // A further reload tells that the one before is over.
+    write(&workshop.config, "[check.one]\nexec = [\"/bin/echo\", \"third\"]\n");
+    hangup();
+    until(|| checked("one").1 != "first\n");
+    assert_eq!(checked("one").1, "third\n");
+    assert_eq!(checked("two").1, "second\n");
+    write(&more.join("20-twice.toml"), "[check.one]\nexec = [\"/bin/echo\"]\n");
+    let told = workshop.agent.agent(&["check-config", "--config", workshop.config.to_str().unwrap()]);
+    assert!(text(&told.stderr).contains("20-twice.toml: check.one: an earlier file declares it too"));
+}
+
+#[test]
+fn what_was_nrpes_is_declared_and_taken() {
+    let workshop = Workshop::declaring("");
+    let nrpe = workshop.site.path("nrpe.cfg");
+    let commands =
+        "command[check_echo]=/bin/echo \"OK - {$ARG1$}\" 'a  b'\ncommand[check_piped]=/bin/ps | wc -l\n";
+    fs::write(&nrpe, format!("command_timeout=20\n{commands}")).unwrap();
+    let import = agent_program(&["import-nrpe", nrpe.to_str().unwrap()]);
+    let said = text(&import.stderr);
+    assert!(
+        import.status.success() && said.contains("command[check_piped]: it needs a shell, for a pipe"),
+        "{said}"
+    );
+    let more = workshop.site.path("agent.d");
+    fs::create_dir(&more).unwrap();
+    write(&more.join("nrpe.toml"), &text(&import.stdout));
+    let told = workshop.agent.agent(&["check-config", "--config", workshop.config.to_str().unwrap()]);
+    assert!(told.status.success(), "{}", text(&told.stderr));
+    // Nothing was declared when it began, so there is nobody who could start this.
+    kill_process(Pid::from_child(&workshop.agent.child), Signal::HUP).unwrap();
+    let agent = workshop.again();
+    let (code, output, _) = agent.said(&["check", "web-1", "check-echo", "arg1=x y"]);
+    assert_eq!((code, output.as_str()), (0, "OK - {x y} a  b\n"));
+}
