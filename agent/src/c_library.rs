@@ -34,6 +34,26 @@ pub(crate) fn take_variable(name: &str) -> Option<OsString> {
     Some(value)
 }
 
+/// Whatever this process was given at its start beside its three streams goes to nothing that it starts.
+pub(crate) fn keep_descriptors() {
+    // SAFETY: marks descriptors, and closes none. A kernel that does not know the call leaves them as they are.
+    unsafe {
+        libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC);
+    }
+}
+
+/// Signals that whoever started this process ignored would be ignored by all that it starts.
+///
+/// For the beginning: no signal has a handler yet.
+pub(crate) fn ignore_no_signal() {
+    // What the standard library ignores it puts right for each program that it starts.
+    let usual = (1..=31).filter(|signal| ![libc::SIGKILL, libc::SIGSTOP, libc::SIGPIPE].contains(signal));
+    for signal in usual {
+        // SAFETY: the default action runs no code of this process.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+}
+
 /// What the sandbox forbids, tried: each is harmless where it gets through. Nothing serves with these.
 pub(crate) mod forbidden {
     use super::{io, ptr};

@@ -99,8 +99,6 @@ pub fn spawn(config: Option<&Path>) -> io::Result<Spawned> {
     let (control, theirs) = channel::pair()?;
     let mut command = Command::new("/proc/self/exe");
     command.arg0("agent").arg("runner").env_clear().stdin(Stdio::from(theirs)).stdout(Stdio::null());
-    // Ctrl-C at a terminal is for the process that speaks with peers: it says what is to end.
-    command.process_group(0);
     if let Some(config) = config {
         command.arg("--config").arg(std::path::absolute(config)?);
     }

@@ -3,10 +3,12 @@
 //! Each attempt gets through for root without the sandbox, or it would prove nothing; a test does both.
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -50,6 +52,8 @@ pub struct Targets {
     _listener: TcpListener,
     /// Sockets that are there already, one for each attempt.
     sockets: [OwnedFd; 3],
+    /// A file that is there already, under no name.
+    file: File,
     victim: Option<Child>,
 }
 
@@ -73,6 +77,7 @@ impl Targets {
             address: listener.local_addr()?,
             _listener: listener,
             sockets: [new_socket()?, new_socket()?, new_socket()?],
+            file: nameless()?,
             victim: victim.ok(),
         })
     }
@@ -83,6 +88,8 @@ impl Targets {
         let mut tried = programs();
         tried.extend(self.processes());
         tried.extend(files());
+        let rights = Permissions::from_mode(0o4755);
+        tried.push(tried_to("make a file that gives rights", self.file.set_permissions(rights)));
         tried.extend(self.network());
         tried.extend([
             tried_to("make a namespace of its own", forbidden::new_namespace()),
@@ -127,6 +134,7 @@ impl Targets {
             ),
             tried_to("listen on another port", bind(bound, &to_anywhere).map_err(io::Error::from)),
             tried_to("open a raw socket", raw.map(drop).map_err(io::Error::from)),
+            tried_to("send to a socket by its name", UnixDatagram::unbound().map(drop)),
         ]
     }
 }
@@ -138,6 +146,13 @@ impl Drop for Targets {
             let _ = victim.wait();
         }
     }
+}
+
+fn nameless() -> io::Result<File> {
+    let path = std::env::temp_dir().join(format!("rollcall-selfcheck-{}", std::process::id()));
+    let file = File::create_new(&path)?;
+    fs::remove_file(path)?;
+    Ok(file)
 }
 
 fn programs() -> Vec<Tried> {

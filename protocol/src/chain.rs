@@ -7,6 +7,7 @@
 //! What is missing at the end leaves no trace in the rest: only somebody who noted the last hash can tell.
 
 use std::fmt;
+use std::io;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
@@ -27,6 +28,24 @@ impl Hash {
         let mut hash = [0; 32];
         hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
         Hash(hash)
+    }
+
+    /// Of all that can be read.
+    ///
+    /// # Errors
+    /// It cannot be read to its end.
+    pub fn of_all(from: &mut impl io::Read) -> io::Result<Hash> {
+        let mut context = digest::Context::new(&digest::SHA256);
+        let mut piece = vec![0; 64 << 10];
+        loop {
+            match from.read(&mut piece)? {
+                0 => break,
+                count => context.update(&piece[..count]),
+            }
+        }
+        let mut hash = [0; 32];
+        hash.copy_from_slice(context.finish().as_ref());
+        Ok(Hash(hash))
     }
 
     fn digits(&self) -> [u8; 64] {

@@ -97,12 +97,7 @@ impl Parameter {
     /// # Errors
     /// Why it cannot be used.
     pub(super) fn judge(&self, given: &str) -> Result<(), String> {
-        if given.len() > MAX_LENGTH {
-            return Err(format!("it is {} bytes long, and no value has more than {MAX_LENGTH}", given.len()));
-        }
-        if let Some(control) = given.chars().find(|character| character.is_control()) {
-            return Err(format!("it holds {control:?}, and no control character is taken"));
-        }
+        plain(given)?;
         let fits = match &self.kind {
             Kind::Integer(from, to) => integer(given).is_some_and(|value| (*from..=*to).contains(&value)),
             Kind::OneOf(words) => words.iter().any(|word| word == given),
@@ -117,6 +112,16 @@ impl Parameter {
             return Err("it begins with `-`, so a program could take it for an option".to_owned());
         }
         Ok(())
+    }
+}
+
+fn plain(value: &str) -> Result<(), String> {
+    if value.len() > MAX_LENGTH {
+        return Err(format!("it is {} bytes long, and no value has more than {MAX_LENGTH}", value.len()));
+    }
+    match value.chars().find(|character| character.is_control()) {
+        Some(control) => Err(format!("it holds {control:?}, and no control character is taken")),
+        None => Ok(()),
     }
 }
 
@@ -147,7 +152,10 @@ fn beneath(folder: &Path, given: &Path) -> Result<String, String> {
         Errno::NOENT | Errno::NOTDIR => format!("there is nothing of this name beneath {}", folder.display()),
         error => format!("it cannot be opened beneath {}: {error}", folder.display()),
     })?;
-    name_of(&found).ok_or_else(|| "its path is no text".to_owned())
+    let name = name_of(&found).ok_or_else(|| "its path is no text".to_owned())?;
+    // A link may lead to what nobody could have given.
+    plain(&name)?;
+    Ok(name)
 }
 
 /// Under which name the kernel knows an open file.
@@ -253,6 +261,8 @@ mod tests {
         symlink(outside.path().join("secret"), root.join("out")).unwrap();
         symlink("../..", root.join("logs/up")).unwrap();
         symlink("/proc/self/root", root.join("magic")).unwrap();
+        fs::write(root.join("o\nd"), "").unwrap();
+        symlink("o\nd", root.join("odd")).unwrap();
         let path = parameter(Kind::Beneath(root.clone()));
         let log = root.join("logs/a.log").display().to_string();
         assert_eq!(path.value("logs/a.log").unwrap(), log);
@@ -265,6 +275,7 @@ mod tests {
             ("none", "nothing of this name"),
             ("inside/x", "nothing of this name"),
             ("./inside/..", "no `..`"),
+            ("odd", "no control character"),
         ] {
             let said = path.value(given).unwrap_err();
             assert!(said.contains(why), "{given}: {said}");

@@ -43,6 +43,11 @@ impl Channel {
         self.0.async_io(Interest::WRITABLE, || send(self.0.as_fd(), &bytes, with)).await
     }
 
+    /// The same without waiting: where there is no room nobody listens.
+    pub(super) fn send_now(&self, message: &impl Serialize, with: &[BorrowedFd<'_>]) -> io::Result<()> {
+        send(self.0.as_fd(), &serde_json::to_vec(message)?, with)
+    }
+
     /// The next message, with what came along; nothing when the other end is closed.
     pub(super) async fn receive<T: DeserializeOwned>(&self) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
         let (bytes, with) = self.0.async_io(Interest::READABLE, || receive(self.0.as_fd())).await?;

@@ -2,7 +2,7 @@
 //!
 //! This process is their reaper: whoever loses his parent becomes its child. To tell whose child it was, each job has a mark
 //! that processes inherit and do not use: their limit of real-time computing, which is out of reach for all of them. Whoever
-//! changes his mark belongs to nobody, and is ended with the next job that ends.
+//! changes his mark belongs to nobody and is ended when the next job ends, or when that one ends whose mark he has taken.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -39,6 +39,13 @@ pub(super) struct Mark(u64);
 pub(super) struct Family {
     members: Mutex<HashMap<Pid, Member>>,
     marks: AtomicU64,
+}
+
+/// What is left when a job ends.
+struct Left {
+    own: Vec<Pid>,
+    /// Of jobs that are over, and of nobody.
+    strangers: Vec<Pid>,
 }
 
 #[derive(Debug)]
@@ -84,23 +91,29 @@ impl Family {
         told
     }
 
-    /// Ends all that is left of a job.
+    /// Ends all that is left of a job, and whatever belongs to none; only for the job's own it waits.
     pub(super) async fn end(&self, mark: Mark) {
         let began = Instant::now();
         let mut asked = BTreeSet::new();
         loop {
             self.reap();
-            let left = self.left_of(mark);
             let waited = began.elapsed();
-            if left.is_empty() || waited > GRACE + PATIENCE {
-                break;
-            }
-            for pid in left {
-                if waited > GRACE {
-                    let _ = kill_process(pid, Signal::KILL);
-                } else if asked.insert(pid.as_raw_nonzero()) {
-                    let _ = kill_process(pid, Signal::TERM);
+            // Without a descriptor to look with, nobody knows; there will be one.
+            if let Ok(Left { own, strangers }) = self.left_of(mark) {
+                end_now(strangers);
+                if own.is_empty() {
+                    break;
                 }
+                if waited > GRACE {
+                    end_now(own);
+                } else {
+                    for pid in own.into_iter().filter(|pid| asked.insert(pid.as_raw_nonzero())) {
+                        let _ = kill_process(pid, Signal::TERM);
+                    }
+                }
+            }
+            if waited > GRACE + PATIENCE {
+                break;
             }
             sleep(LOOK_AGAIN).await;
         }
@@ -110,28 +123,32 @@ impl Family {
     /// Ends everything at once.
     pub(super) fn end_all(&self) {
         let deadline = Instant::now() + PATIENCE;
-        loop {
+        while Instant::now() < deadline {
             self.reap();
-            let left = with_descendants(own_children());
-            if left.is_empty() || Instant::now() > deadline {
-                return;
-            }
-            for pid in left {
-                let _ = kill_process(pid, Signal::KILL);
+            match own_children().and_then(with_descendants) {
+                Ok(left) if left.is_empty() => return,
+                Ok(left) => end_now(left),
+                Err(_) => {}
             }
             std::thread::sleep(LOOK_AGAIN);
         }
     }
 
-    fn left_of(&self, mark: Mark) -> Vec<Pid> {
+    fn left_of(&self, mark: Mark) -> io::Result<Left> {
         let members = self.members();
-        let is_of_it = |pid: &Pid| match members.get(pid) {
-            Some(member) => member.mark == mark,
-            None => mark_of(*pid)
-                .is_none_or(|found| found == mark || members.values().all(|member| member.mark != found)),
-        };
-        let roots = own_children().into_iter().filter(is_of_it).collect();
-        with_descendants(roots)
+        let (mut own, mut strangers) = (Vec::new(), Vec::new());
+        for pid in own_children()? {
+            let found = match members.get(&pid) {
+                Some(member) => Some(member.mark),
+                None => mark_of(pid)?,
+            };
+            match found {
+                Some(found) if found == mark => own.push(pid),
+                Some(found) if members.values().any(|member| member.mark == found) => {}
+                _ => strangers.push(pid),
+            }
+        }
+        Ok(Left { own: with_descendants(own)?, strangers: with_descendants(strangers)? })
     }
 
     fn reap(&self) {
@@ -147,38 +164,58 @@ impl Family {
     }
 }
 
-/// This process has one thread.
-fn own_children() -> Vec<Pid> {
-    listed(&fs::read_to_string(children_file(getpid(), getpid())).unwrap_or_default()).collect()
+fn end_now(all: Vec<Pid>) {
+    for pid in all {
+        let _ = kill_process(pid, Signal::KILL);
+    }
 }
 
-fn listed(list: &str) -> impl Iterator<Item = Pid> {
-    list.split_whitespace().filter_map(|number| Pid::from_raw(number.parse().ok()?))
+/// One thread alone starts programs, and it is the first.
+fn own_children() -> io::Result<Vec<Pid>> {
+    Ok(listed(&fs::read_to_string(children_file(getpid(), getpid()))?))
+}
+
+fn listed(list: &str) -> Vec<Pid> {
+    list.split_whitespace().filter_map(|number| Pid::from_raw(number.parse().ok()?)).collect()
 }
 
 fn children_file(pid: Pid, thread: Pid) -> String {
     format!("/proc/{pid}/task/{thread}/children")
 }
 
-/// Those whose parent this is. A process that has ended has none.
-fn children(pid: Pid) -> Vec<Pid> {
-    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let threads = threads.filter_map(|thread| Pid::from_raw(thread.file_name().to_str()?.parse().ok()?));
-    let of_thread = |thread| fs::read_to_string(children_file(pid, thread)).unwrap_or_default();
-    threads.map(of_thread).flat_map(|list| listed(&list).collect::<Vec<_>>()).collect()
+/// Those whose parent this is.
+fn children(pid: Pid) -> io::Result<Vec<Pid>> {
+    let mut all = Vec::new();
+    for thread in unless_gone(fs::read_dir(format!("/proc/{pid}/task")))?.into_iter().flatten() {
+        let number = thread?.file_name().to_str().and_then(|name| name.parse().ok());
+        if let Some(thread) = number.and_then(Pid::from_raw) {
+            let list = unless_gone(fs::read_to_string(children_file(pid, thread)))?;
+            all.extend(listed(&list.unwrap_or_default()));
+        }
+    }
+    Ok(all)
 }
 
-fn with_descendants(mut all: Vec<Pid>) -> Vec<Pid> {
+/// A process that has ended has nothing any more.
+fn unless_gone<T>(read: io::Result<T>) -> io::Result<Option<T>> {
+    match read {
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)) => Ok(None),
+        read => read.map(Some),
+    }
+}
+
+fn with_descendants(mut all: Vec<Pid>) -> io::Result<Vec<Pid>> {
     let mut next = 0;
     while let Some(pid) = all.get(next).copied() {
-        all.extend(children(pid));
+        all.extend(children(pid)?);
         next += 1;
     }
-    all
+    Ok(all)
 }
 
-fn mark_of(pid: Pid) -> Option<Mark> {
-    let limits = fs::read_to_string(format!("/proc/{pid}/limits")).ok()?;
-    let line = limits.lines().find_map(|line| line.strip_prefix("Max realtime timeout"))?;
-    line.split_whitespace().next()?.parse().ok().map(Mark)
+fn mark_of(pid: Pid) -> io::Result<Option<Mark>> {
+    let limits = unless_gone(fs::read_to_string(format!("/proc/{pid}/limits")))?.unwrap_or_default();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max realtime timeout"));
+    let limit = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    Ok(limit.map(Mark))
 }

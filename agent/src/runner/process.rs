@@ -6,20 +6,22 @@ use std::io;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use protocol::Refusal;
 use protocol::requests::explain::{Plan, Sort};
 use protocol::requests::run::Ended;
+use rustix::process::{Pid, setsid};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
 use super::channel::Channel;
-use super::family::Family;
-use super::program::{self, NotStarted};
+use super::family::{Family, Mark};
+use super::program::{self, Descriptors, NotStarted, Written};
 use super::{Order, Word};
+use crate::c_library;
 use crate::config::Config;
 use crate::declared::{Declaration, Given};
 
@@ -40,6 +42,7 @@ struct Process {
     config: Option<PathBuf>,
     workshop: ArcSwap<Workshop>,
     family: Arc<Family>,
+    descriptors: Descriptors,
 }
 
 /// Runs until the process that has started it closes the socket that is its standard input.
@@ -48,17 +51,23 @@ struct Process {
 /// What is declared cannot be read, or the system does not let jobs be looked after.
 pub fn run(config: Option<PathBuf>) -> Result<(), Vec<String>> {
     let system = |error: io::Error| vec![format!("the runner cannot start: {error}")];
+    // Of the terminal of whoever started the agent nothing that runs here has anything: Ctrl-C there is for the process that
+    // speaks with peers, and keys typed there are for nobody else.
+    setsid().map_err(io::Error::from).map_err(system)?;
+    c_library::keep_descriptors();
+    c_library::ignore_no_signal();
     let workshop = Workshop::read(config.as_ref(), &Workshop::default())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system)?;
     runtime.block_on(async {
         ignore_signals().map_err(system)?;
         let family = Family::begin().map_err(system)?;
-        let process = Arc::new(Process { config, workshop: ArcSwap::from_pointee(workshop), family });
+        let (workshop, descriptors) = (ArcSwap::from_pointee(workshop), Descriptors::raise());
+        let process = Arc::new(Process { config, workshop, family, descriptors });
         let control = io::stdin().as_fd().try_clone_to_owned().and_then(Channel::new).map_err(system)?;
         control.send(&Word::Ready, &[]).await.map_err(system)?;
-        process.take_orders(&control).await.map_err(system)?;
+        let orders = process.take_orders(&control).await;
         process.family.end_all();
-        Ok(())
+        orders.map_err(|error| vec![format!("the runner ends: it was told what is no order: {error}")])
     })
 }
 
@@ -84,16 +93,12 @@ impl Process {
     }
 
     async fn obey(&self, order: Order, reply: &Channel) -> io::Result<()> {
-        let workshop = self.workshop.load_full();
         let word = match order {
             Order::ReadAgain => Ok(Some(Word::ReadAgain(self.read_again()))),
             Order::Explain { sort, name, given } => {
-                workshop.plan(sort, &name, &given).map(|(_, plan)| Some(Word::Plan(plan)))
+                self.workshop.load().plan(sort, &name, &given).map(|(_, plan)| Some(Word::Plan(plan)))
             }
-            Order::Start { sort, name, given } => match workshop.plan(sort, &name, &given) {
-                Ok((declared, plan)) => self.conduct(declared, &plan, reply).await,
-                Err(refusal) => Err(refusal),
-            },
+            Order::Start { sort, name, given } => self.wait_and_conduct((sort, &name, &given), reply).await,
         };
         match word.unwrap_or_else(|refusal| Some(Word::Refused(refusal))) {
             Some(word) => reply.send(&word, &[]).await,
@@ -101,23 +106,42 @@ impl Process {
         }
     }
 
-    /// Starts a program when it is its turn, and looks after it until it ends. There is no last word when nobody listens.
-    async fn conduct(
+    /// Starts a program when it is its turn. There is no last word when nobody listens.
+    async fn wait_and_conduct(
         &self,
-        Declared { declaration, turns }: &Declared,
-        plan: &Plan,
+        (sort, name, given): (Sort, &str, &Given),
         reply: &Channel,
     ) -> Result<Option<Word>, Refusal> {
+        let turns = Arc::clone(&self.workshop.load().plan(sort, name, given)?.0.turns);
         let _turn = tokio::select! {
             turn = turns.acquire() => turn,
             () = reply.closed() => return Ok(None),
         };
-        let began = Instant::now();
+        // What was declared may have changed while it waited, and so may what its values mean.
+        let workshop = self.workshop.load_full();
+        let (Declared { declaration, .. }, plan) = workshop.plan(sort, name, given)?;
         let cannot = |not_started: NotStarted| not_started.refusal(declaration);
+        let pinned = program::pinned(declaration).await.map_err(cannot)?;
+        let began = Instant::now();
         let mark = self.family.mark().map_err(|error| cannot(error.into()))?;
-        let (pid, written) = program::start(declaration, plan).map_err(cannot)?;
+        let started = self.descriptors.usual_for(|| program::start(declaration, &plan, pinned.as_ref()));
+        let (pid, written) = started.map_err(cannot)?;
+        let mut ended = self.look_after(mark, pid, written, declaration.timeout, reply).await;
+        ended.took_seconds = began.elapsed().as_secs_f64();
+        Ok(Some(Word::Ended(ended)))
+    }
+
+    /// Waits until a program has ended, its time is over, or nobody listens; then all that came from it ends.
+    async fn look_after(
+        &self,
+        mark: Mark,
+        pid: Pid,
+        written: Written,
+        timeout: Duration,
+        reply: &Channel,
+    ) -> Ended {
         let status = self.family.expect(mark, pid);
-        let told = reply.send(&Word::Started, &[written.output.as_fd(), written.errors.as_fd()]).await;
+        let told = reply.send_now(&Word::Started, &[written.output.as_fd(), written.errors.as_fd()]);
         drop(written);
         let mut ended = Ended::default();
         if told.is_ok() {
@@ -125,13 +149,12 @@ impl Process {
                 Ok(status) = status => {
                     (ended.code, ended.signal) = (status.exit_status(), status.terminating_signal());
                 }
-                () = sleep(declaration.timeout) => ended.timed_out = true,
+                () = sleep(timeout) => ended.timed_out = true,
                 () = reply.closed() => {}
             }
         }
-        ended.took_seconds = began.elapsed().as_secs_f64();
         self.family.end(mark).await;
-        Ok(Some(Word::Ended(ended)))
+        ended
     }
 
     fn read_again(&self) -> Result<(), Vec<String>> {

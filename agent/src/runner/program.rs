@@ -1,7 +1,7 @@
 //! Starts one program as its owner declared it: never by a shell, never by a search path, with nothing of this process's own.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
@@ -12,7 +12,8 @@ use protocol::Refusal;
 use protocol::chain::Hash;
 use protocol::requests::explain::Plan;
 use rustix::io::{FdFlags, fcntl_setfd};
-use rustix::process::Pid;
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, setrlimit};
+use tokio::task::spawn_blocking;
 
 use crate::declared::{Declaration, nobody_else_can_change};
 
@@ -37,14 +38,53 @@ impl NotStarted {
     }
 }
 
+/// How many descriptors this process may have, and how many what it starts.
+pub(super) struct Descriptors {
+    usual: Rlimit,
+    all: Rlimit,
+}
+
+impl Descriptors {
+    /// Takes all that this process may have: each job that waits is one.
+    pub(super) fn raise() -> Descriptors {
+        let usual = getrlimit(Resource::Nofile);
+        let all = Rlimit { current: usual.maximum, ..usual };
+        let _ = setrlimit(Resource::Nofile, all);
+        Descriptors { usual, all }
+    }
+
+    /// Starts something that keeps the usual limit: it may use select(2).
+    pub(super) fn usual_for<T>(&self, start: impl FnOnce() -> T) -> T {
+        let _ = setrlimit(Resource::Nofile, self.usual);
+        let started = start();
+        let _ = setrlimit(Resource::Nofile, self.all);
+        started
+    }
+}
+
+/// The program's file, where its owner pinned what it must hold. Reading it may take a while, and others do not wait for that.
+pub(super) async fn pinned(declaration: &Declaration) -> Result<Option<File>, NotStarted> {
+    let Some(hash) = declaration.sha256 else { return Ok(None) };
+    let path = declaration.program.clone();
+    let opened = spawn_blocking(move || open_pinned(&path, hash)).await;
+    opened.unwrap_or_else(|error| Err(NotStarted(error.to_string()))).map(Some)
+}
+
 /// Starts it.
-pub(super) fn start(declaration: &Declaration, plan: &Plan) -> Result<(Pid, Written), NotStarted> {
+pub(super) fn start(
+    declaration: &Declaration,
+    plan: &Plan,
+    pinned: Option<&File>,
+) -> Result<(Pid, Written), NotStarted> {
     let path = &declaration.program;
     look_at(path)?;
-    let pinned = declaration.sha256.map(|hash| open_pinned(path, hash)).transpose()?;
-    let mut command = match &pinned {
-        // What was looked at is what is started, whatever stands under that name by now.
-        Some(file) => Command::new(format!("/proc/self/fd/{}", file.as_raw_fd())),
+    let mut command = match pinned {
+        // What was looked at is what is started, whatever stands under that name by now. The program inherits it, since a
+        // script is read once more when it runs.
+        Some(file) => {
+            fcntl_setfd(file, FdFlags::empty()).map_err(io::Error::from)?;
+            Command::new(format!("/proc/self/fd/{}", file.as_raw_fd()))
+        }
         None => Command::new(path),
     };
     command.arg0(path).args(&plan.argv[1..]).env_clear().envs(&plan.environment);
@@ -74,17 +114,14 @@ fn look_at(path: &Path) -> Result<(), NotStarted> {
     nobody_else_can_change(path).map_err(NotStarted)
 }
 
-/// The file, if it holds what its owner pinned. The program inherits it, since a script is read once more when it runs.
+/// The file, if it holds what its owner pinned.
 fn open_pinned(path: &Path, pinned: Hash) -> Result<File, NotStarted> {
     let unreadable = |error| NotStarted(format!("it cannot be read, to compare its SHA-256: {error}"));
     let mut file = File::open(path).map_err(unreadable)?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(unreadable)?;
-    let found = Hash::of(&bytes);
+    let found = Hash::of_all(&mut file).map_err(unreadable)?;
     if found != pinned {
         return Err(NotStarted(format!("its SHA-256 is {found}, and {pinned} is declared")));
     }
-    fcntl_setfd(&file, FdFlags::empty()).map_err(io::Error::from)?;
     Ok(file)
 }
 

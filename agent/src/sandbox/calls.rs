@@ -16,10 +16,10 @@ const FREE: &[libc::c_long] = &[
     // What is open.
     libc::SYS_read, libc::SYS_readv, libc::SYS_pread64, libc::SYS_write, libc::SYS_writev, libc::SYS_pwrite64,
     libc::SYS_close, libc::SYS_lseek, libc::SYS_fstat, libc::SYS_fsync, libc::SYS_fdatasync, libc::SYS_ftruncate,
-    libc::SYS_flock, libc::SYS_getdents64, libc::SYS_fchmod, libc::SYS_fstatfs, libc::SYS_dup,
+    libc::SYS_flock, libc::SYS_getdents64, libc::SYS_fstatfs, libc::SYS_dup,
     // Files by name.
-    libc::SYS_openat, libc::SYS_newfstatat, libc::SYS_statx, libc::SYS_statfs, libc::SYS_readlinkat, libc::SYS_faccessat,
-    libc::SYS_faccessat2, libc::SYS_mkdirat, libc::SYS_unlinkat, libc::SYS_renameat, libc::SYS_renameat2,
+    libc::SYS_newfstatat, libc::SYS_statx, libc::SYS_statfs, libc::SYS_readlinkat, libc::SYS_faccessat,
+    libc::SYS_faccessat2, libc::SYS_unlinkat, libc::SYS_renameat, libc::SYS_renameat2,
     libc::SYS_linkat, libc::SYS_getcwd, libc::SYS_umask,
     // Connections that came in, and pairs.
     libc::SYS_accept4, libc::SYS_recvfrom, libc::SYS_recvmsg, libc::SYS_getsockname, libc::SYS_getpeername,
@@ -46,7 +46,7 @@ const FREE: &[libc::c_long] = &[
 #[rustfmt::skip]
 const OLDER: &[libc::c_long] = &[
     libc::SYS_stat, libc::SYS_lstat, libc::SYS_access, libc::SYS_readlink, libc::SYS_rename, libc::SYS_unlink,
-    libc::SYS_link, libc::SYS_mkdir, libc::SYS_poll, libc::SYS_epoll_wait, libc::SYS_time, libc::SYS_getrlimit,
+    libc::SYS_link, libc::SYS_poll, libc::SYS_epoll_wait, libc::SYS_time, libc::SYS_getrlimit,
 ];
 #[cfg(not(target_arch = "x86_64"))]
 const OLDER: &[libc::c_long] = &[];
@@ -86,6 +86,7 @@ fn only_needed() -> Result<BpfProgram, BackendError> {
     rules.extend(memory()?);
     rules.extend(sockets()?);
     rules.extend(descriptors()?);
+    rules.extend(files()?);
     let refused = SeccompAction::Errno(libc::EPERM.unsigned_abs());
     SeccompFilter::new(rules, refused, SeccompAction::Allow, std::env::consts::ARCH.try_into()?)?.try_into()
 }
@@ -118,11 +119,21 @@ fn sockets() -> Result<Rules, BackendError> {
     let fast_open: u64 = libc::MSG_FASTOPEN.unsigned_abs().into();
     Ok(Rules::from([
         (libc::SYS_socket, vec![all([is(0, netlink)?, is(2, routes)?])?]),
-        (libc::SYS_socketpair, vec![all([is(0, libc::AF_UNIX.unsigned_abs().into())?])?]),
+        (libc::SYS_socketpair, pairs()?),
         (libc::SYS_sendto, vec![all([wide(4, 0)?, masked(3, fast_open, 0)?])?]),
         (libc::SYS_sendmsg, vec![all([masked(2, fast_open, 0)?])?]),
         (libc::SYS_setsockopt, options()?),
     ]))
+}
+
+/// Pairs that are connected for good. Datagrams could be sent to any socket that has a name among the files.
+fn pairs() -> Result<Vec<SeccompRule>, BackendError> {
+    const KIND: u64 = 0xf;
+    let unix = libc::AF_UNIX.unsigned_abs().into();
+    [libc::SOCK_STREAM, libc::SOCK_SEQPACKET]
+        .map(|kind| all([is(0, unix)?, masked(1, KIND, kind.unsigned_abs().into())?]))
+        .into_iter()
+        .collect()
 }
 
 /// Of connections that came in: when a dead one is noticed, and that small answers do not wait.
@@ -139,6 +150,21 @@ fn options() -> Result<Vec<SeccompRule>, BackendError> {
     .map(|(level, option)| all([is(1, level.unsigned_abs().into())?, is(2, option.unsigned_abs().into())?]))
     .into_iter()
     .collect()
+}
+
+/// No file is made whose rights are its owner's for whoever starts it: root's, where the agent is started as root.
+fn files() -> Result<Rules, BackendError> {
+    const RIGHTS: u64 = 0o7000;
+    let makes_one: u64 = (libc::O_CREAT | libc::O_TMPFILE).unsigned_abs().into();
+    let mut rules = Rules::from([
+        // Without a file to be made, what stands in the mode's place means nothing.
+        (libc::SYS_openat, vec![all([masked(2, makes_one, 0)?])?, all([masked(3, RIGHTS, 0)?])?]),
+        (libc::SYS_fchmod, vec![all([masked(1, RIGHTS, 0)?])?]),
+        (libc::SYS_mkdirat, vec![all([masked(2, RIGHTS, 0)?])?]),
+    ]);
+    #[cfg(target_arch = "x86_64")]
+    rules.insert(libc::SYS_mkdir, vec![all([masked(1, RIGHTS, 0)?])?]);
+    Ok(rules)
 }
 
 fn descriptors() -> Result<Rules, BackendError> {

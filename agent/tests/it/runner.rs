@@ -31,7 +31,8 @@ impl Captive {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("agent.toml");
         let declared = format!(
-            "[check.mark]\nexec = [\"/usr/bin/touch\", \"{}/{{name}}\"]\nparameter.name.regex = \"[a-z]+\"\n",
+            "[check.mark]\nexec = [\"/usr/bin/touch\", \"{}/{{name}}\"]\nparameter.name.regex = \"[a-z]+\"\n\
+             [command.sleep]\nexec = [\"/bin/sleep\", \"1000\"]\n",
             folder.path().display()
         );
         fs::write(&config, declared).unwrap();
@@ -47,12 +48,7 @@ impl Captive {
     /// Sends these bytes with a socket to answer on, and returns all that is answered there.
     fn say(&self, bytes: &[u8]) -> Vec<Value> {
         let (ours, theirs) = pair();
-        let with = [theirs.as_fd()];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-        let mut ancillary = SendAncillaryBuffer::new(&mut space);
-        assert!(ancillary.push(SendAncillaryMessage::ScmRights(&with)));
-        // It may have ended over what was said before.
-        let _ = sendmsg(&self.control, &[IoSlice::new(bytes)], &mut ancillary, SendFlags::NOSIGNAL);
+        send(&self.control, bytes, &theirs);
         drop(theirs);
         std::iter::from_fn(|| hear(&ours)).collect()
     }
@@ -68,6 +64,15 @@ impl Drop for Captive {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn send(control: &OwnedFd, bytes: &[u8], reply: &OwnedFd) {
+    let with = [reply.as_fd()];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    assert!(ancillary.push(SendAncillaryMessage::ScmRights(&with)));
+    // It may have ended over what was said before.
+    let _ = sendmsg(control, &[IoSlice::new(bytes)], &mut ancillary, SendFlags::NOSIGNAL);
 }
 
 fn hear(socket: &OwnedFd) -> Option<Value> {
@@ -126,5 +131,27 @@ fn what_is_no_order_is_the_end_of_it() {
         assert_eq!(captive.say(&order), [] as [Value; 0], "{shown}");
         assert_eq!(captive.child.wait().unwrap().code(), Some(1), "{shown}");
         assert!(captive.marks().is_empty(), "{shown}");
+    }
+}
+
+#[test]
+fn whatever_is_said_what_runs_ends_with_the_runner() {
+    for last_word in [b"rubbish".as_slice(), b""] {
+        let mut captive = Captive::new();
+        let (ours, theirs) = pair();
+        let Captive { control, child, .. } = &mut captive;
+        send(control, &start("run", "sleep", &json!({})), &theirs);
+        drop(theirs);
+        assert_eq!(hear(&ours), Some(json!("Started")));
+        let runner = child.id();
+        let sleeps = fs::read_to_string(format!("/proc/{runner}/task/{runner}/children")).unwrap();
+        let sleeps = format!("/proc/{}", sleeps.trim());
+        assert!(PathBuf::from(&sleeps).exists());
+        match last_word {
+            b"" => drop(std::mem::replace(control, pair().0)),
+            rubbish => send(control, rubbish, &pair().0),
+        }
+        child.wait().unwrap();
+        assert!(!PathBuf::from(&sleeps).exists(), "{last_word:?}");
     }
 }

@@ -176,7 +176,9 @@ fn code_of(trouble: &Trouble) -> i32 {
     let Trouble::Host(failure) = trouble else { return FAILED };
     match failure.kind {
         Kind::Refusal(refusal::Kind::NotDeclared) => NOT_DECLARED,
-        Kind::Refusal(refusal::Kind::CannotStart | refusal::Kind::Failed) => FAILED,
+        Kind::Refusal(refusal::Kind::CannotStart | refusal::Kind::Failed | refusal::Kind::ShuttingDown) => {
+            FAILED
+        }
         Kind::Refusal(_) => REFUSED,
         _ => FAILED,
     }

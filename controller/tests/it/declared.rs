@@ -30,13 +30,17 @@ struct Workshop {
 impl Workshop {
     /// What is declared may use `DIR`, a folder of the test's own.
     fn declaring(declared: &str) -> Workshop {
+        Workshop::declaring_under(&[], declared)
+    }
+
+    fn declaring_under(wrap: &[&str], declared: &str) -> Workshop {
         let site = Site::new();
         let bundle = site.path("web-1.bundle");
         let state = Rc::new(tempfile::tempdir().unwrap());
         let config = site.path("agent.toml");
         site.good(&["issue", "web-1", "--address", "127.0.0.1:1", "--out", bundle.to_str().unwrap()]);
         write(&config, &declared.replace("DIR", site.folder.path().to_str().unwrap()));
-        let agent = begin(&state, &config, &bundle, "127.0.0.1:0");
+        let agent = begin(wrap, &state, &config, &bundle, "127.0.0.1:0");
         let hosts = site.home().join("hosts.toml");
         let known = fs::read_to_string(&hosts).unwrap().replace("127.0.0.1:1", &agent.address);
         fs::write(&hosts, known).unwrap();
@@ -49,7 +53,7 @@ impl Workshop {
         let (state, bundle, address) =
             (Rc::clone(&agent.state), site.path("web-1.bundle"), agent.address.clone());
         drop(agent);
-        let agent = begin(&state, &config, &bundle, &address);
+        let agent = begin(&[], &state, &config, &bundle, &address);
         Workshop { site, agent, config }
     }
 
@@ -85,10 +89,10 @@ impl Workshop {
     }
 }
 
-fn begin(state: &Rc<TempDir>, config: &Path, bundle: &Path, listen: &str) -> Foundling {
+fn begin(wrap: &[&str], state: &Rc<TempDir>, config: &Path, bundle: &Path, listen: &str) -> Foundling {
     let [config, bundle] = [config, bundle].map(|path| path.to_str().unwrap());
     let flags = ["--listen", listen, "--config", config, "--identity", bundle];
-    Foundling::start(state, &[], &flags).expect("the agent did not begin")
+    Foundling::start(state, wrap, &flags).expect("the agent did not begin")
 }
 
 /// For its owner alone to write, whatever the umask.

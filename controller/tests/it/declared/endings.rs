@@ -63,15 +63,6 @@ fn a_commands_outputs_come_apart_and_its_code_is_the_controllers() {
         let (found, _, errors) = said(name);
         assert!(found == code && errors.contains(why), "{name}: {found} {errors}");
     }
-    assert_eq!(workshop.said(&["run", "nowhere.invalid", "both"]).0, 125);
-    for words in [&["web-1"][..], &["web-1", "both", "no-value"], &["web-1", "both", "x=1", "x=2"]] {
-        assert_eq!(workshop.said(&[&["run"], words].concat()).0, 125, "{words:?}");
-        let (code, output, _) = workshop.said(&[&["check"], words].concat());
-        assert!(code == 3 && output.starts_with("UNKNOWN - "), "{words:?}: {output}");
-    }
-    let began = Instant::now();
-    assert_eq!(workshop.said(&["run", "web-1", "sleeps", "--timeout", "200ms"]).0, 125);
-    assert!(began.elapsed() < Duration::from_secs(5), "whoever says how long waits no longer");
     let lines = workshop.site.good(&["run", "web-1", "env", "--output", "jsonl"]);
     let lines: Vec<serde_json::Value> =
         lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -139,6 +130,20 @@ fn who_is_started_as_root_starts_as_whom_the_owner_named() {
 }
 
 #[test]
+fn whatever_is_in_the_way_has_a_code_of_its_own() {
+    let workshop = Workshop::declaring(ENDINGS);
+    assert_eq!(workshop.said(&["run", "nowhere.invalid", "both"]).0, 125);
+    for words in [&["web-1"][..], &["web-1", "both", "no-value"], &["web-1", "both", "x=1", "x=2"]] {
+        assert_eq!(workshop.said(&[&["run"], words].concat()).0, 125, "{words:?}");
+        let (code, output, _) = workshop.said(&[&["check"], words].concat());
+        assert!(code == 3 && output.starts_with("UNKNOWN - "), "{words:?}: {output}");
+    }
+    let began = Instant::now();
+    assert_eq!(workshop.said(&["run", "web-1", "sleeps", "--timeout", "200ms"]).0, 125);
+    assert!(began.elapsed() < Duration::from_secs(5), "whoever says how long waits no longer");
+}
+
+#[test]
 fn a_program_that_misbehaves_harms_nobody_else() {
     let workshop = Workshop::declaring(
         r#"
@@ -178,4 +183,32 @@ fn a_program_that_misbehaves_harms_nobody_else() {
         assert_eq!(output.status.code(), Some(code), "{name}");
         assert!(said.starts_with(begins), "{name}: {said:.200}");
     }
+}
+
+#[test]
+fn a_program_gets_nothing_of_what_the_agent_was_started_with() {
+    let workshop = Workshop::declaring_under(
+        // As a shell starts something in the background, with a file open and more descriptors than usual.
+        &["/bin/sh", "-c", "trap '' QUIT HUP; exec 9</dev/null; exec \"$@\"", "sh"],
+        r#"
+        [allow]
+        alice = ["run:descriptors", "run:ignored", "run:limit", "run:terminal"]
+        [command.descriptors]
+        exec = ["/bin/ls", "/proc/self/fd"]
+        [command.ignored]
+        exec = ["/bin/grep", "SigIgn", "/proc/self/status"]
+        [command.limit]
+        exec = ["/bin/sh", "-c", "ulimit -Sn"]
+        [command.terminal]
+        exec = ["/bin/sh", "-c", ": </dev/tty"]
+        "#,
+    );
+    assert_eq!(workshop.said(&["run", "web-1", "descriptors"]).1, "0\n1\n2\n3\n");
+    let (_, ignored, _) = workshop.said(&["run", "web-1", "ignored"]);
+    let ignored = u64::from_str_radix(ignored.trim().trim_start_matches("SigIgn:").trim(), 16).unwrap();
+    // Two beyond those are the C library's own, which nobody may touch.
+    assert_eq!(ignored & 0x7fff_ffff, 0, "{ignored:x}");
+    let usual = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap();
+    assert_eq!(workshop.said(&["run", "web-1", "limit"]).1.trim(), usual.to_string());
+    assert_ne!(workshop.said(&["run", "web-1", "terminal"]).0, 0);
 }

@@ -54,3 +54,34 @@ fn what_was_nrpes_is_declared_and_taken() {
     let (code, output, _) = agent.said(&["check", "web-1", "check-echo", "arg1=x y"]);
     assert_eq!((code, output.as_str()), (0, "OK - {x y} a  b\n"));
 }
+
+#[test]
+fn what_waits_for_its_turn_is_not_started_when_its_declaration_is_gone() {
+    let declared =
+        "[check.turn]\nexec = [\"DIR/turn\"]\nmax_running = 1\n[check.other]\nexec = [\"/bin/true\"]\n";
+    let workshop = Workshop::declaring(declared);
+    let folder = workshop.site.folder.path();
+    script(
+        &folder.join("turn"),
+        &format!("echo begun >> {0}/log; while [ -e {0}/hold ]; do sleep 0.02; done", folder.display()),
+    );
+    fs::write(folder.join("hold"), "").unwrap();
+    let ask = || {
+        controller(&workshop.site.home(), &["check", "web-1", "turn"]).stdout(Stdio::null()).spawn().unwrap()
+    };
+    // Each that runs or waits holds one socket of the runner's.
+    let runner = workshop.runner().as_raw_nonzero();
+    let held = || fs::read_dir(format!("/proc/{runner}/fd")).unwrap().count();
+    let at_rest = held();
+    let mut first = ask();
+    until(|| folder.join("log").exists() && held() == at_rest + 1);
+    let mut second = ask();
+    until(|| held() == at_rest + 2);
+    write(&workshop.config, "[check.new]\nexec = [\"/bin/echo\", \"new\"]\n");
+    kill_process(Pid::from_child(&workshop.agent.child), Signal::HUP).unwrap();
+    until(|| workshop.said(&["check", "web-1", "new"]).0 == 0);
+    fs::remove_file(folder.join("hold")).unwrap();
+    first.wait().unwrap();
+    assert_eq!(second.wait().unwrap().code(), Some(3));
+    assert_eq!(fs::read_to_string(folder.join("log")).unwrap(), "begun\n");
+}
