@@ -24,13 +24,16 @@ use protocol::requests::run::{Ended, Output};
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep};
 
 use crate::declared::Given;
 use channel::Channel;
 
 /// So much of what a program writes is taken at once.
 const PIECE: usize = 32 << 10;
+
+/// The most that two pipes can hold, where nobody has changed the system's own bound.
+const PIPES_HOLD: usize = 2 << 20;
 
 /// For the last bytes, when all that could write more has ended: a descriptor may have gone elsewhere.
 const LAST_BYTES: Duration = Duration::from_secs(1);
@@ -80,8 +83,11 @@ pub(crate) struct Job {
     written: u64,
     sent: u64,
     ended: Option<Ended>,
-    /// When its pipes are given up. All that it started has ended by then; what is left of it went elsewhere.
-    last_bytes: Option<Instant>,
+    /// For how long its pipes are still waited for when it has ended, and all that it started with it: who holds them then is
+    /// somebody else.
+    patience: Duration,
+    /// What its pipes can have held then.
+    rest: usize,
 }
 
 /// What a program did.
@@ -159,7 +165,17 @@ impl Runner {
             (Word::Started, Some(output), Some(errors)) => {
                 let pipe = |end| Receiver::from_owned_fd(end).map(Some).map_err(|error| lost(&error));
                 let (output, errors) = (pipe(output)?, pipe(errors)?);
-                Ok(Job { channel, output, errors, limit, written: 0, sent: 0, ended: None, last_bytes: None })
+                Ok(Job {
+                    channel,
+                    output,
+                    errors,
+                    limit,
+                    written: 0,
+                    sent: 0,
+                    ended: None,
+                    patience: LAST_BYTES,
+                    rest: PIPES_HOLD,
+                })
             }
             (other, ..) => Err(unexpected(other)),
         }
@@ -184,19 +200,27 @@ impl Job {
                     ..ended
                 }));
             }
+            let waits = Instant::now();
             let (to, bytes) = tokio::select! {
                 bytes = some(&mut self.output) => (Output::Output, bytes),
                 bytes = some(&mut self.errors) => (Output::Errors, bytes),
                 word = self.channel.receive::<Word>(), if self.ended.is_none() => {
                     self.ended = Some(ended(word)?);
-                    self.last_bytes = Some(Instant::now() + LAST_BYTES);
                     continue;
                 }
-                () = until(self.last_bytes) => {
+                () = sleep(self.patience), if self.ended.is_some() => {
                     (self.output, self.errors) = (None, None);
                     continue;
                 }
             };
+            if self.ended.is_some() {
+                // Only waiting counts: whoever reads slowly gets all that is there.
+                self.patience = self.patience.saturating_sub(waits.elapsed());
+                self.rest = self.rest.saturating_sub(bytes.len());
+                if self.rest == 0 {
+                    (self.output, self.errors) = (None, None);
+                }
+            }
             let bytes = self.within_limit(&bytes);
             if !bytes.is_empty() {
                 return Ok(Step::Wrote(to, bytes));
@@ -210,13 +234,6 @@ impl Job {
         let bytes = bytes.slice(..bytes.len().min(room));
         self.sent += bytes.len() as u64;
         bytes
-    }
-}
-
-async fn until(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
-        None => pending().await,
     }
 }
 
@@ -254,4 +271,61 @@ fn unexpected(word: Word) -> Refusal {
 
 fn lost(error: &io::Error) -> Refusal {
     Refusal::failed("the agent's runner, which starts what is declared, cannot be spoken with", error)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    /// A job whose program has ended, and the writing end of its output.
+    fn ended() -> (Job, io::PipeWriter) {
+        let (reader, writer) = io::pipe().unwrap();
+        let output = Receiver::from_owned_fd(reader.into()).map(Some).unwrap();
+        let (channel, _) = channel::pair().unwrap();
+        let job = Job {
+            channel: Channel::new(channel).unwrap(),
+            output,
+            errors: None,
+            limit: u64::MAX,
+            written: 0,
+            sent: 0,
+            ended: Some(Ended::default()),
+            patience: LAST_BYTES,
+            rest: PIPES_HOLD,
+        };
+        (job, writer)
+    }
+
+    /// How much a job hands on to somebody who takes his time between two pieces.
+    async fn all_of(mut job: Job, between: Duration) -> u64 {
+        loop {
+            if let Step::Ended(ended) = job.next().await.unwrap() {
+                return ended.sent_bytes;
+            }
+            let began = Instant::now();
+            while began.elapsed() < between {
+                std::thread::yield_now();
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn who_reads_slowly_gets_the_last_bytes_too() {
+        let (job, mut writer) = ended();
+        writer.write_all(&[0; 2 * PIECE]).unwrap();
+        drop(writer);
+        assert_eq!(all_of(job, LAST_BYTES * 3 / 2).await, 2 * PIECE as u64);
+    }
+
+    #[tokio::test]
+    async fn who_writes_on_after_the_end_is_not_waited_for() {
+        let (job, mut writer) = ended();
+        let flood = std::thread::spawn(move || while writer.write_all(&[0; PIECE]).is_ok() {});
+        assert!(all_of(job, Duration::ZERO).await < PIPES_HOLD as u64 + PIECE as u64);
+        flood.join().unwrap();
+        let (job, _silent) = ended();
+        assert_eq!(all_of(job, Duration::ZERO).await, 0);
+    }
 }
