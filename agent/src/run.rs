@@ -1,7 +1,7 @@
 //! `agent run`: what is done before the sandbox, the sandbox, and what is done in it.
 
-mod process;
 mod reload;
+mod surroundings;
 
 use std::convert::Infallible;
 use std::fs::File;
@@ -23,8 +23,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Faults, cannot_start, identity, lines, recall, tell_dates};
-use process::{log_to_stderr, stop_when_told};
 use reload::Again;
+use surroundings::{log_to_stderr, stop_when_told};
 
 /// What the service manager gave along: taken before there is any thread, and before the sandbox.
 struct Manager {

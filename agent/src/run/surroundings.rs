@@ -1,4 +1,4 @@
-//! What every process needs that lives long: a log that waits for nobody, and an ear for signals.
+//! What surrounds `agent run`: a log that waits for nobody, and an ear for signals.
 
 use std::io::{self, IsTerminal};
 
