@@ -15,6 +15,7 @@ use protocol::requests::echo::Echo;
 use protocol::requests::info::{Info, Section};
 use protocol::requests::uptime::Uptime;
 use protocol::requests::watch::Watch;
+use protocol::requests::whoami::Whoami;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -136,6 +137,7 @@ async fn a_record_says_who_asked_what_from_where() {
     let (site, _state) = site().await;
     let mut wire = site.connect("alice").await;
     ask(&mut wire, 1, Echo { payload: "hello".into() }).await;
+    let you = ask(&mut wire, 2, Whoami {}).await;
     let all = records(&mut site.connect("auditor").await, 1).await;
     assert_eq!(
         (&all[0]["event"], &all[0]["identity"]),
@@ -144,7 +146,7 @@ async fn a_record_says_who_asked_what_from_where() {
     let echo = &all[1];
     assert_eq!(echo["identity"], "rollcall://controller/alice");
     assert_eq!(echo["payload"]["bytes"], 5);
-    assert_eq!(echo["serial"].as_str().unwrap().len(), 32);
+    assert_eq!(echo["serial"], you.serial);
     assert!(echo["address"].as_str().unwrap().starts_with("127.0.0.1:"));
     assert!(echo["took_seconds"].as_f64().unwrap() < 1.0);
 }
