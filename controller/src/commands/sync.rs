@@ -47,7 +47,10 @@ impl Sync {
             desk.show(one, &sync(desk, credentials, one).await?)?;
             return Ok(Exit::Answered);
         }
-        let mut all = if self.all { desk.home.inventory()?.names() } else { self.hosts.clone() };
+        let mut all = match self.all {
+            true => desk.home.inventory()?.names().map(ToString::to_string).collect(),
+            false => self.hosts.clone(),
+        };
         if self.all {
             // Nobody believes them, and so nobody can tell them.
             let void = registry::void_machines(&desk.home, credentials.revocations())?;

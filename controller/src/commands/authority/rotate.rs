@@ -181,7 +181,7 @@ async fn hear_all(desk: &Desk) -> Result<(), Trouble> {
             let _ = carry(&mut client, credentials).await;
         }
     };
-    stream::iter(inventory.names()).map(hear).buffer_unordered(AT_ONCE).collect::<()>().await;
+    stream::iter(inventory.names().map(ToString::to_string)).map(hear).buffer_unordered(AT_ONCE).collect::<()>().await;
     Ok(())
 }
 
