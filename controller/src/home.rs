@@ -88,6 +88,11 @@ impl Home {
         self.path.join("offers.json")
     }
 
+    /// Who answered the last run over many hosts.
+    pub fn last_file(&self) -> PathBuf {
+        self.path.join("last.json")
+    }
+
     /// What agents' audit logs said last.
     pub fn receipts_folder(&self) -> PathBuf {
         self.path.join("receipts")
@@ -236,12 +241,7 @@ impl Home {
     /// The file is damaged.
     pub fn inventory(&self) -> Result<Inventory, Trouble> {
         let file = self.hosts_file();
-        let damaged = |fault: String| {
-            Trouble::Here(
-                format!("{}: {fault}", file.display()),
-                "mend the file; it is plain TOML".to_owned(),
-            )
-        };
+        let damaged = |fault: String| self.damaged_hosts(&fault);
         match fs::metadata(&file) {
             Ok(found) if !found.is_file() => return Err(damaged("this is not a file".to_owned())),
             Ok(found) if found.len() > MAX_HOSTS_BYTES => {
@@ -254,6 +254,12 @@ impl Home {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Inventory::default()),
             Err(error) => Err(damaged(format!("cannot be read: {error}"))),
         }
+    }
+
+    /// What is said of a slip in the list of machines.
+    pub(crate) fn damaged_hosts(&self, fault: &str) -> Trouble {
+        let what = format!("{}: {fault}", self.hosts_file().display());
+        Trouble::Here(what, "mend the file; it is plain TOML".to_owned())
     }
 
     /// Writes the machines that are known by name.

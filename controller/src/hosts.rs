@@ -1,11 +1,13 @@
 //! What HOST means: a machine known by name, or an address.
 
+mod directory;
 mod endpoint;
 mod inventory;
 mod tables;
 
 use certs::Name;
 
+pub(crate) use self::directory::Directory;
 pub use self::endpoint::Endpoint;
 pub use self::inventory::{Inventory, Machine};
 

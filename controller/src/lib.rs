@@ -5,6 +5,7 @@
 
 mod adoption;
 pub mod approach;
+mod caller;
 mod carry;
 mod changeover;
 pub mod cli;

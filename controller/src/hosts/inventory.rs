@@ -4,6 +4,7 @@
 //! header, and read when somebody wants to know. A slip in a table is told when it is read.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 
 use certs::Name;
 use protocol::DEFAULT_PORT;
@@ -84,7 +85,9 @@ fn demand_word(word: &str) -> Result<(), String> {
     let is_good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     match !word.is_empty() && word.len() <= 63 && word.bytes().all(is_good) {
         true => Ok(()),
-        false => Err(format!("`{}`: a label or a group is named by a-z, 0-9, -, _ and .", word.escape_debug())),
+        false => {
+            Err(format!("`{}`: a label or a group is named by a-z, 0-9, -, _ and .", word.escape_debug()))
+        }
     }
 }
 
@@ -164,7 +167,8 @@ impl Inventory {
         let Section { name, place } = section;
         let machine: Machine = tables::read(&self.text, place.body.clone())?;
         let checked = machine.check(name);
-        checked.map_err(|fault| tables::fault(&self.text, place.header.start, &format!("{name}: {fault}")))?;
+        checked
+            .map_err(|fault| tables::fault(&self.text, place.header.start, &format!("{name}: {fault}")))?;
         Ok(machine)
     }
 
@@ -181,32 +185,34 @@ impl Inventory {
             }
             return Err(format!("{name} is already known, at {}", at.join(", ")));
         }
-        self.with_machine(name, &Machine { addresses, ..Machine::default() })
+        self.with_machines(&[(name.clone(), Machine { addresses, ..Machine::default() })])
     }
 
-    /// The same machines and one that is not among them.
+    /// The same machines and some that are not among them.
     ///
     /// # Errors
-    /// What is said of it means nothing.
-    pub fn with_machine(&self, name: &Name, machine: &Machine) -> Result<Inventory, String> {
-        machine.check(name)?;
-        let before = if self.text.is_empty() { FIRST_LINE } else { self.text.as_str() };
-        let newline = if before.ends_with('\n') { "" } else { "\n" };
-        let mut table = DocumentMut::new();
-        write(&mut table, &Machine::default(), machine);
-        Inventory::parse(format!("{before}{newline}\n[hosts.{name}]\n{table}"))
+    /// One is among them, or what is said of it means nothing.
+    pub fn with_machines(&self, machines: &[(Name, Machine)]) -> Result<Inventory, String> {
+        let mut text = if self.text.is_empty() { FIRST_LINE.to_owned() } else { self.text.clone() };
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        for (name, machine) in machines {
+            machine.check(name)?;
+            let mut table = DocumentMut::new();
+            write(&mut table, &Machine::default(), machine);
+            text += &format!("\n[hosts.{name}]\n{table}");
+        }
+        Inventory::parse(text)
     }
 
-    /// The same machines but for one, and the comments above it.
+    /// The same machines but for these, and the comments above them.
     ///
     /// # Errors
     /// There is a slip in the file.
-    pub fn without(&self, name: &Name) -> Result<Inventory, String> {
-        let mut text = self.text.clone();
-        if let Some(section) = self.section(name) {
-            text.replace_range(section.place.whole.clone(), "");
-        }
-        Inventory::parse(text)
+    pub fn without(&self, names: &[Name]) -> Result<Inventory, String> {
+        let gone = names.iter().filter_map(|name| self.section(name));
+        self.replaced(gone.map(|section| (section.place.whole.clone(), String::new())).collect())
     }
 
     /// The same machines, of which one is called otherwise. Who must answer stays the same.
@@ -222,32 +228,41 @@ impl Inventory {
         if machine.addresses.is_empty() {
             machine.addresses = vec![old.to_string()];
         }
-        let mut text = self.edited(section, &machine)?;
-        text.replace_range(section.place.header.clone(), &format!("[hosts.{new}]"));
-        Inventory::parse(text)
+        let header = (section.place.header.clone(), format!("[hosts.{new}]"));
+        self.replaced(vec![header, self.edited(section, &machine)?])
     }
 
-    /// The same machines, of one of which something else is known.
+    /// The same machines, of some of which something else is known.
     ///
     /// # Errors
-    /// What is said of it means nothing, or there is a slip in its table.
-    pub fn changed(&self, name: &Name, machine: &Machine) -> Result<Inventory, String> {
-        machine.check(name)?;
-        match self.section(name) {
-            Some(section) => Inventory::parse(self.edited(section, machine)?),
-            None => Ok(self.clone()),
-        }
+    /// What is said of one means nothing, or there is a slip in its table.
+    pub fn changed(&self, machines: &[(Name, Machine)]) -> Result<Inventory, String> {
+        let known = machines.iter().filter_map(|(name, machine)| Some((self.section(name)?, machine)));
+        self.replaced(
+            known.map(|(section, machine)| self.edited(section, machine)).collect::<Result<_, _>>()?,
+        )
     }
 
-    /// The text with another table in the place of this one; what did not change is written as it was.
-    fn edited(&self, section: &Section, machine: &Machine) -> Result<String, String> {
+    /// Another table in the place of this one; what did not change is written as it was.
+    fn edited(&self, section: &Section, machine: &Machine) -> Result<(Range<usize>, String), String> {
+        machine.check(&section.name)?;
         let body = section.place.body.clone();
         let table = self.text[body.clone()].parse::<DocumentMut>();
         let mut table = table.map_err(|error| tables::fault(&self.text, body.start, &error.message()))?;
         write(&mut table, &self.read(section)?, machine);
-        let mut text = self.text.clone();
-        text.replace_range(body, &table.to_string());
-        Ok(text)
+        Ok((body, table.to_string()))
+    }
+
+    fn replaced(&self, mut places: Vec<(Range<usize>, String)>) -> Result<Inventory, String> {
+        places.sort_by_key(|(place, _)| place.start);
+        let (mut text, mut at) = (String::new(), 0);
+        for (place, new) in places {
+            text += &self.text[at..place.start];
+            text += &new;
+            at = place.end;
+        }
+        text += &self.text[at..];
+        Inventory::parse(text)
     }
 }
 
@@ -262,8 +277,10 @@ fn name_in(header: &str) -> Result<Name, String> {
 
 /// Writes what is not as before; a comment behind a value stays.
 fn write(table: &mut DocumentMut, before: &Machine, after: &Machine) {
-    let list = |words: Vec<&String>| (!words.is_empty()).then(|| Value::from(words.into_iter().collect::<Array>()));
-    let labels = (!after.labels.is_empty()).then(|| Value::from(after.labels.iter().collect::<InlineTable>()));
+    let list =
+        |words: Vec<&String>| (!words.is_empty()).then(|| Value::from(words.into_iter().collect::<Array>()));
+    let labels =
+        (!after.labels.is_empty()).then(|| Value::from(after.labels.iter().collect::<InlineTable>()));
     let entries = [
         ("addresses", before.addresses != after.addresses, list(after.addresses.iter().collect())),
         ("port", before.port != after.port, after.port.map(|port| i64::from(port).into())),
@@ -305,9 +322,18 @@ mod tests {
     #[test]
     fn a_slip_in_the_file_is_named_by_line() {
         for (text, fault) in [
-            ("[hosts\n", "line 1: `[hosts` is not known here; a machine is [hosts.NAME], and there may be one [groups]"),
-            ("\n[web-1]\n", "line 2: `[web-1]` is not known here; a machine is [hosts.NAME], and there may be one [groups]"),
-            ("hosts = {}\n", "line 1: a machine has a table of its own, [hosts.NAME]; nothing may stand before the first"),
+            (
+                "[hosts\n",
+                "line 1: `[hosts` is not known here; a machine is [hosts.NAME], and there may be one [groups]",
+            ),
+            (
+                "\n[web-1]\n",
+                "line 2: `[web-1]` is not known here; a machine is [hosts.NAME], and there may be one [groups]",
+            ),
+            (
+                "hosts = {}\n",
+                "line 1: a machine has a table of its own, [hosts.NAME]; nothing may stand before the first",
+            ),
             ("[hosts.Web-1]", "line 1: `Web-1` cannot be a name: a name has only a-z, 0-9 and -"),
             ("[hosts.a]\n[hosts.a]\n", "line 2: a stands here twice"),
             ("[hosts.a]\n\n[groups]\nweb = 1\n", "line 4: invalid type: integer `1`, expected a string"),
@@ -319,8 +345,14 @@ mod tests {
                 "[hosts.a]\naddress = []\n",
                 "line 2: unknown field `address`, expected one of `addresses`, `port`, `identity`, `labels`, `groups`",
             ),
-            ("# \n[hosts.a]\naddresses = [\"web-1:0\"]", "line 2: a: `web-1:0`: a port is a number from 1 to 65535"),
-            ("[hosts.a]\ngroups = [\"a b\"]", "line 1: a: `a b`: a label or a group is named by a-z, 0-9, -, _ and ."),
+            (
+                "# \n[hosts.a]\naddresses = [\"web-1:0\"]",
+                "line 2: a: `web-1:0`: a port is a number from 1 to 65535",
+            ),
+            (
+                "[hosts.a]\ngroups = [\"a b\"]",
+                "line 1: a: `a b`: a label or a group is named by a-z, 0-9, -, _ and .",
+            ),
         ] {
             let inventory = Inventory::parse(text.to_owned()).unwrap();
             assert_eq!(inventory.machine(&name("a")).unwrap_err(), fault);
@@ -337,13 +369,20 @@ mod tests {
         }
         let moved = more.with(&web_2, &[endpoint("192.0.2.8")]).unwrap_err();
         assert_eq!(moved, "web-2 is already known, at 192.0.2.7:5669");
-        assert_eq!(more.without(&web_2).unwrap().text(), format!("{MINE}\n"));
+        assert_eq!(more.without(&[web_2]).unwrap().text(), format!("{MINE}\n"));
     }
 
     #[test]
     fn what_goes_takes_its_comments_along_and_nothing_else() {
-        let rest = mine().without(&name("db-1")).unwrap();
-        assert_eq!(rest.text(), MINE.replacen("# the old one\n[hosts.db-1] # still here\naddresses = [\"192.0.2.1\"] # for now\n\n", "", 1));
+        let rest = mine().without(&[name("db-1")]).unwrap();
+        assert_eq!(
+            rest.text(),
+            MINE.replacen(
+                "# the old one\n[hosts.db-1] # still here\naddresses = [\"192.0.2.1\"] # for now\n\n",
+                "",
+                1
+            )
+        );
         let names: Vec<_> = rest.names().map(Name::as_str).collect();
         assert_eq!(names, ["web-1"]);
     }
@@ -365,12 +404,12 @@ mod tests {
         let db_1 = name("db-1");
         let mut machine = mine().machine(&db_1).unwrap().unwrap();
         machine.labels.insert("role".to_owned(), "db".to_owned());
-        let labelled = mine().changed(&db_1, &machine).unwrap();
+        let labelled = mine().changed(&[(db_1.clone(), machine.clone())]).unwrap();
         let line = "addresses = [\"192.0.2.1\"] # for now\n";
         assert_eq!(labelled.text(), MINE.replacen(line, &format!("{line}labels = {{ role = \"db\" }}\n"), 1));
         machine.addresses = vec!["192.0.2.9".to_owned()];
         machine.labels.clear();
-        let moved = labelled.changed(&db_1, &machine).unwrap();
+        let moved = labelled.changed(&[(db_1, machine)]).unwrap();
         assert_eq!(moved.text(), MINE.replacen("192.0.2.1", "192.0.2.9", 1));
     }
 
