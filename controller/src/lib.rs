@@ -24,4 +24,5 @@ pub mod output;
 pub mod passphrase;
 mod receipts;
 pub mod registry;
+pub mod selection;
 pub mod trace;
