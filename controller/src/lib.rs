@@ -19,6 +19,7 @@ mod expiry;
 mod fleet;
 pub mod home;
 pub mod hosts;
+mod lines;
 mod office;
 pub mod output;
 pub mod passphrase;
