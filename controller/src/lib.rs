@@ -16,7 +16,7 @@ pub mod desk;
 pub mod error;
 pub mod exit;
 mod expiry;
-mod fleet;
+pub mod fleet;
 pub mod home;
 pub mod hosts;
 mod lines;

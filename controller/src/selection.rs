@@ -4,6 +4,8 @@
 //! file and no network: what is known of machines is asked of [`Known`], and what comes out is names as text, for
 //! others to judge.
 
+use std::borrow::Cow;
+
 mod condition;
 mod fault;
 mod fold;
@@ -40,7 +42,7 @@ pub trait Known {
     fn last(&self, outcome: Last) -> Option<Vec<String>>;
 
     /// What a label of a host says.
-    fn label(&self, host: &str, key: &str) -> Option<&str>;
+    fn label(&self, host: &str, key: &str) -> Option<Cow<'_, str>>;
 
     /// The keys of all labels of all hosts, each once.
     fn label_keys(&self) -> Vec<String>;

@@ -1,6 +1,7 @@
 //! What became of all: nobody is lost silently.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -21,7 +22,7 @@ const MAX_FOLDED: usize = 40;
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(super) good: Vec<usize>,
-    /// By reason, in the order in which they were met.
+    /// By reason, in the order in which they were met. What befell one alone is told with its address.
     failures: Vec<(Failure, Vec<usize>)>,
     by_reason: HashMap<(String, String), usize>,
     /// Those who were being asked when it was ended, and those whose turn had not come.
@@ -55,11 +56,17 @@ impl Tally {
         let reason = failure.of_many();
         let key =
             (format!("{:?}", reason.kind), format!("{}\n{}\n{}", reason.message, reason.why, reason.hint));
-        let at = *self.by_reason.entry(key).or_insert_with(|| {
-            self.failures.push((reason, Vec::new()));
-            self.failures.len() - 1
-        });
-        self.failures[at].1.push(index);
+        match self.by_reason.entry(key) {
+            Entry::Occupied(known) => {
+                let (told, hosts) = &mut self.failures[*known.get()];
+                *told = reason;
+                hosts.push(index);
+            }
+            Entry::Vacant(new) => {
+                new.insert(self.failures.len());
+                self.failures.push((failure.clone(), vec![index]));
+            }
+        }
     }
 
     pub(super) fn failed(&self) -> usize {

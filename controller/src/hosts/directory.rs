@@ -27,7 +27,13 @@ impl<'a> Directory<'a> {
     }
 
     fn good<T>(&self, found: Result<T, String>) -> Option<T> {
-        found.map_err(|fault| drop(self.fault.borrow_mut().get_or_insert(fault))).ok()
+        match found {
+            Ok(found) => Some(found),
+            Err(fault) => {
+                self.fault.borrow_mut().get_or_insert(fault);
+                None
+            }
+        }
     }
 
     fn machine(&self, host: &str) -> Option<Machine> {

@@ -38,8 +38,8 @@ impl Where {
     /// Whether all of it holds for a host.
     pub fn keep(&self, host: &str, known: &impl Known) -> bool {
         self.0.iter().all(|condition| match condition {
-            Condition::Is { key, value } => known.label(host, key) == Some(value),
-            Condition::IsNot { key, value } => known.label(host, key) != Some(value),
+            Condition::Is { key, value } => known.label(host, key).is_some_and(|found| found == *value),
+            Condition::IsNot { key, value } => known.label(host, key).is_none_or(|found| found != *value),
         })
     }
 }

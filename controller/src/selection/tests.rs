@@ -64,8 +64,11 @@ impl Known for Fleet {
         Some(owned(self.names.iter().filter(|name| failed.contains(name) == (outcome == Last::Failed))))
     }
 
-    fn label(&self, host: &str, key: &str) -> Option<&str> {
-        self.labels.iter().find(|((of, named), _)| (*of, *named) == (host, key)).map(|(_, value)| *value)
+    fn label(&self, host: &str, key: &str) -> Option<Cow<'_, str>> {
+        self.labels
+            .iter()
+            .find(|((of, named), _)| (*of, *named) == (host, key))
+            .map(|(_, value)| Cow::Borrowed(*value))
     }
 
     fn label_keys(&self) -> Vec<String> {
@@ -93,7 +96,7 @@ impl<F: Fn(&str) -> Option<Vec<String>>> Known for Groups<F> {
         None
     }
 
-    fn label(&self, _: &str, _: &str) -> Option<&str> {
+    fn label(&self, _: &str, _: &str) -> Option<Cow<'_, str>> {
         None
     }
 

@@ -11,7 +11,7 @@ use crate::caller::Caller;
 use crate::client::Client;
 use crate::commands::declared::PATIENCE;
 use crate::desk::Desk;
-use crate::error::{Failure, Kind, Stage, Trouble};
+use crate::error::{Failure, Trouble};
 use crate::exit::Exit;
 use crate::fleet::{ANSWERED, Chosen, Fleet, Words};
 use crate::output::human::{harmless, milliseconds, plain};
@@ -136,14 +136,7 @@ impl Show for Ran {
             (_, Some(signal)) => format!("signal {signal} ended it"),
             (code, None) => format!("it ended with {code}"),
         };
-        Some(Failure {
-            host: host.to_owned(),
-            stage: Stage::Request,
-            kind: Kind::BadEnd,
-            message,
-            why: String::new(),
-            hint: String::new(),
-        })
+        Some(Failure::bad_end(host, message))
     }
 
     fn columns() -> Vec<Column<Ran>> {
