@@ -20,6 +20,10 @@ impl Range {
         u128::from((self.last - self.first) / self.step) + 1
     }
 
+    fn letters(&self) -> usize {
+        self.last.to_string().len().max(self.width)
+    }
+
     pub(super) fn numbers(&self) -> impl Iterator<Item = String> {
         let numbers = (0..).map(|nth| self.first + nth * self.step).take_while(|number| *number <= self.last);
         numbers.map(|number| format!("{number:0width$}", width = self.width))
@@ -48,8 +52,7 @@ impl Ranges {
             let range = range(item, start)?;
             all.count += range.count();
             enough(all.count * times).map_err(|what| start.fault(what))?;
-            all.letters =
-                all.letters.max(item.split('/').next().map_or(0, |range| range.len()).min(MOST_DIGITS));
+            all.letters = all.letters.max(range.letters());
             all.ranges.push(range);
             reader.skip(1);
             if end == b']' {

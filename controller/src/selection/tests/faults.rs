@@ -25,6 +25,7 @@ fn in_brackets() {
         ("web[1,,2]", "`web[1,,2]`, at character 7: a number is missing here"),
         ("web[1-2/]", "`web[1-2/]`, at character 9: a number is missing here"),
         ("web[a-b]", "`web[a-b]`, at character 5: this must be a number, and has a `a`"),
+        ("a[fe80::1]", "`a[fe80::1]`, at character 3: this must be a number, and has a `f`"),
         ("web[1-2-3]", "`web[1-2-3]`, at character 7: this must be a number, and has a `-`"),
         ("web[1-3/0]", "`web[1-3/0]`, at character 9: a step is at least 1"),
         ("web[5/2]", "`web[5/2]`, at character 7: a step needs a range before it, as in [0-10/5]"),
@@ -82,6 +83,8 @@ fn too_many() {
     let long = format!("a {}", "[1]".repeat(260));
     assert!(selected(&long).unwrap_err().ends_with(", at character 3: a name has at most 259 characters"));
     assert_eq!(selected(&"[1]".repeat(259)), Ok(vec!["1".repeat(259)]));
+    assert_eq!(selected(&format!("{}[08-11]", "a".repeat(257))).map(|names| names.len()), Ok(4));
+    assert!(selected(&format!("{}[8-10]", "a".repeat(258))).is_err());
 }
 
 #[test]
