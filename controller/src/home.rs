@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::{env, fs};
 
 use certs::store::{self, Existing};
-use certs::{Authority, Credentials, Passphrase, Revocations, Stage};
+use certs::{Authority, Credentials, Name, Passphrase, Revocations, Stage};
 use rustls_pki_types::CertificateDer;
 
 use crate::error::Trouble;
-use crate::hosts::Inventory;
+use crate::hosts::{Endpoint, Inventory};
 use crate::passphrase::Source;
 
 /// A hundred thousand machines fit.
@@ -254,6 +254,22 @@ impl Home {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Inventory::default()),
             Err(error) => Err(damaged(format!("cannot be read: {error}"))),
         }
+    }
+
+    /// The machines that are known by name, and one more.
+    ///
+    /// # Errors
+    /// The file is damaged, or the machine is known at other addresses: `hint` says what to do then.
+    pub fn inventory_with(
+        &self,
+        name: &Name,
+        addresses: &[Endpoint],
+        hint: &str,
+    ) -> Result<Inventory, Trouble> {
+        let inventory = self.inventory()?;
+        inventory.machine(name).map_err(|fault| self.damaged_hosts(&fault))?;
+        let more = inventory.with(name, addresses);
+        more.map_err(|fault| Trouble::Here(fault, format!("{hint} {}", self.hosts_file().display())))
     }
 
     /// What is said of a slip in the list of machines.

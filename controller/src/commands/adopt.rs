@@ -184,10 +184,7 @@ impl Adopt {
             let hint = format!("{other}; or, if that machine was set up anew, take the name with --replace");
             return Err(Trouble::Here(format!("there is a machine called {name} already"), hint));
         }
-        let inventory = home.inventory()?.with(name, &host.endpoints).map_err(|fault| {
-            let hint = format!("correct or remove it in {}", home.hosts_file().display());
-            Trouble::Here(fault, hint)
-        })?;
+        let inventory = home.inventory_with(name, &host.endpoints, "correct or remove it in")?;
         home.save_inventory(&inventory)?;
         let addresses: Vec<_> = host.endpoints.iter().map(|endpoint| endpoint.address.clone()).collect();
         let validity = Validity::lasting(self.life);

@@ -70,7 +70,8 @@ impl Known for Directory<'_> {
             selection::Last::Ok => &last.ok,
             selection::Last::Failed => &last.failed,
         };
-        Some((!hosts.is_empty()).then(|| hosts.clone()).into_iter().collect())
+        // These are names and nothing else, so they are all that is needed to read them.
+        Some(selection::select(&[hosts], self).unwrap_or_default())
     }
 
     fn label(&self, host: &str, key: &str) -> Option<Cow<'_, str>> {

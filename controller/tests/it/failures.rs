@@ -158,7 +158,7 @@ fn renewing(seen: &mut Seen) {
 
     // Of many, what is wrong at this desk is told of the machine that it concerns.
     for verb in ["renew", "sync"] {
-        let lines = site.run(&[verb, "a!", "b!", "--output", "jsonl"]);
+        let lines = site.run(&[verb, "a$", "b$", "--output", "jsonl"]);
         let line: Value = serde_json::from_str(text(&lines.stdout).lines().next().unwrap()).unwrap();
         let kind = seen.produced(&line["failure"]);
         seen.pages += &format!("no host, among many to {verb}: {kind}\n{}\n", line["failure"]);
