@@ -16,6 +16,7 @@ pub mod error;
 pub mod exit;
 mod expiry;
 mod fleet;
+pub mod health;
 pub mod home;
 pub mod hosts;
 mod office;
