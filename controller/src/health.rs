@@ -3,8 +3,11 @@
 //! Nothing here asks, reads a file or looks at a clock. A [`plan::Plan`] says what it needs, whoever asks fills in
 //! [`facts::Facts`], and [`plan::Plan::judge`] makes a [`finding::Report`] of them; each format has a file.
 
+pub mod checks;
+pub mod facts;
 pub mod finding;
 mod performance;
+pub mod plan;
 pub mod range;
 pub mod threshold;
 pub mod unit;
