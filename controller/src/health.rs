@@ -6,8 +6,11 @@
 pub mod checks;
 pub mod facts;
 pub mod finding;
+pub mod flags;
+mod meant;
 mod performance;
 pub mod plan;
+pub mod profile;
 pub mod range;
 pub mod threshold;
 pub mod unit;
