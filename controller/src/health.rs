@@ -7,10 +7,17 @@ pub mod checks;
 pub mod facts;
 pub mod finding;
 pub mod flags;
+pub mod junit;
 mod meant;
+pub mod nagios;
 mod performance;
 pub mod plan;
 pub mod profile;
+pub mod prometheus;
 pub mod range;
+mod show;
 pub mod threshold;
 pub mod unit;
+
+#[cfg(test)]
+mod samples;
