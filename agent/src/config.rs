@@ -18,7 +18,7 @@ use crate::audit::{self, Recording};
 use crate::cli::Flags;
 use crate::declared::Declarations;
 use crate::permissions::Permissions;
-use crate::sandbox::Demand;
+use crate::sandbox::{Access, Demand};
 use crate::state::State;
 
 /// Read when it is there and no other is named.
@@ -150,20 +150,18 @@ impl fmt::Display for Fault {
 }
 
 impl Config {
-    /// What the file, or the usual one, declares.
+    /// What the file, or the usual one, declares, where the process that talks to the network may write in these folders.
     ///
     /// # Errors
     /// Every fault of the file.
-    pub(crate) fn declared(named: Option<&Path>) -> Result<Declarations, Vec<Fault>> {
-        Ok(Config::read(named)?.1.declarations)
+    pub(crate) fn declared(named: Option<&Path>, writable: &[PathBuf]) -> Result<Declarations, Vec<Fault>> {
+        let (path, file) = Config::read(named)?;
+        folder::with_those_beside(path, file.declarations, writable)
     }
 
     fn read(named: Option<&Path>) -> Result<(Option<&Path>, file::File), Vec<Fault>> {
         let path = named.or_else(|| Some(Path::new(DEFAULT_FILE)).filter(|path| path.exists()));
-        let mut file = path.map(file::read).transpose()?.unwrap_or_default();
-        let beside = path.unwrap_or(Path::new(DEFAULT_FILE)).with_file_name(MORE_FILES);
-        folder::add_all(&mut file.declarations, &beside)?;
-        Ok((path, file))
+        Ok((path, path.map(file::read).transpose()?.unwrap_or_default()))
     }
 
     /// What the flags say, else what the file says, else the defaults.
@@ -174,7 +172,7 @@ impl Config {
         let (path, file) = Config::read(flags.config.as_deref())?;
         let state = State::new(&flags.folder.state);
         let listen = if flags.listen.is_empty() { file.listen } else { Some(flags.listen.clone()) };
-        Ok(Config {
+        let mut config = Config {
             file: path.map(Path::to_owned),
             listen: listen
                 .unwrap_or_else(|| vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_PORT)]),
@@ -187,12 +185,16 @@ impl Config {
             state,
             sandbox: file.sandbox,
             log: flags.log.or(file.log).unwrap_or(LevelFilter::INFO),
-            declarations: file.declarations,
+            declarations: Declarations::default(),
             policy: Policy {
                 audit: Recording { folder: Some(audit::folder_in(&flags.folder.state)), ..file.policy.audit },
                 ..file.policy
             },
-        })
+        };
+        // Where it may write is known only when all else is.
+        config.declarations =
+            folder::with_those_beside(path, file.declarations, &Access::of(&config).writes)?;
+        Ok(config)
     }
 }
 

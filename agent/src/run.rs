@@ -98,9 +98,14 @@ fn prepare(config: &Config, manager: Manager) -> Result<Prepared, Faults> {
     }
     let runner = match config.declarations.is_empty() {
         true => None,
-        false => Some(runner::spawn(config.file.as_deref()).map_err(|error| no_runner(&error))?),
+        false => Some(start_runner(config)?),
     };
     Ok(Prepared { known, listeners, names: Names::read(), runner, notify: manager.notify, _alone: alone })
+}
+
+fn start_runner(config: &Config) -> Result<Spawned, Faults> {
+    let writable = Access::of(config).writes;
+    runner::spawn(config.file.as_deref(), &writable).map_err(|error| no_runner(&error))
 }
 
 fn no_runner(error: &io::Error) -> Faults {

@@ -91,7 +91,10 @@ impl Fleet {
 
     /// An agent whose owner declared this.
     pub(crate) fn agent_declaring(&self, declared: &str) -> Result<Server, Error> {
-        let config = self.path("declared.toml");
+        // Beside its identity an agent may write, and takes no declarations from there.
+        let folder = self.path("declared");
+        fs::create_dir_all(&folder)?;
+        let config = folder.join("agent.toml");
         fs::write(&config, declared)?;
         fs::set_permissions(&config, fs::Permissions::from_mode(0o644))?;
         self.start_agent(Some(&config))

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use protocol::Refusal;
@@ -15,7 +15,7 @@ use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, setrlimit};
 use tokio::task::spawn_blocking;
 
-use crate::declared::{Declaration, nobody_else_can_change};
+use crate::declared::{Declaration, network_cannot_change, nobody_else_can_change};
 
 /// What the program writes.
 pub(super) struct Written {
@@ -70,14 +70,17 @@ pub(super) async fn pinned(declaration: &Declaration) -> Result<Option<File>, No
     opened.unwrap_or_else(|error| Err(NotStarted(error.to_string()))).map(Some)
 }
 
-/// Starts it.
+/// Starts it, unless it lies where the process that talks to the network may write.
 pub(super) fn start(
     declaration: &Declaration,
     plan: &Plan,
     pinned: Option<&File>,
+    writable: &[PathBuf],
 ) -> Result<(Pid, Written), NotStarted> {
     let path = &declaration.program;
     look_at(path)?;
+    // A link may lead elsewhere since it was declared.
+    network_cannot_change(path, writable).map_err(NotStarted)?;
     let mut command = match pinned {
         // What was looked at is what is started, whatever stands under that name by now. The program inherits it, since a
         // script is read once more when it runs.

@@ -85,3 +85,43 @@ fn what_waits_for_its_turn_is_not_started_when_its_declaration_is_gone() {
     assert_eq!(second.wait().unwrap().code(), Some(3));
     assert_eq!(fs::read_to_string(folder.join("log")).unwrap(), "begun\n");
 }
+
+#[test]
+fn what_the_network_process_could_exchange_is_not_declared_and_not_started() {
+    let declared = "[check.moved]\nexec = [\"DIR/programs/moved\"]\n";
+    let workshop = Workshop::declaring(declared);
+    let (folder, state) = (workshop.site.folder.path(), workshop.agent.state.path());
+    let checked = || workshop.said(&["check", "web-1", "moved"]);
+    let told = || {
+        let identity = bundle_at(&workshop.site);
+        let words = ["--config", workshop.config.to_str().unwrap(), "--identity", identity.to_str().unwrap()];
+        text(&workshop.agent.agent(&[&["check-config"], &words[..]].concat()).stderr)
+    };
+    let programs = folder.join("programs");
+    fs::create_dir(&programs).unwrap();
+    script(&state.join("program"), "echo exchanged");
+    script(&folder.join("identity/program"), "echo exchanged");
+    script(&programs.join("moved"), "echo good");
+    assert_eq!(checked().1, "good\n");
+    // A link that leads there since it was looked at.
+    fs::remove_file(programs.join("moved")).unwrap();
+    std::os::unix::fs::symlink(state.join("program"), programs.join("moved")).unwrap();
+    let (code, output, errors) = checked();
+    let why = "where the process that talks to the network may write";
+    assert!(code == 3 && (output + &errors).contains(why), "{errors}");
+    assert!(
+        told().contains(&format!("check.moved.exec: {}/program lies in ", state.display())),
+        "{}",
+        told()
+    );
+    write(&workshop.config, &format!("[check.x]\nexec = [\"{}/identity/program\"]\n", folder.display()));
+    assert!(told().contains("check.x.exec: ") && told().contains("/identity/program lies in "), "{}", told());
+    let inside = state.join("agent.toml");
+    write(&inside, "[check.new]\nexec = [\"/bin/echo\", \"new\"]\n");
+    let inside = workshop.agent.agent(&["check-config", "--config", inside.to_str().unwrap()]);
+    assert!(
+        text(&inside.stderr).contains("declares what is to be started, and "),
+        "{}",
+        text(&inside.stderr)
+    );
+}
