@@ -21,9 +21,9 @@ use crate::foundling::{Foundling, agent_program};
 use crate::site::{Site, controller, not_run, only_for_their_owner, text};
 
 /// A home, and an agent `web-1` of it in processes of its own.
-struct Workshop {
-    site: Site,
-    agent: Foundling,
+pub(crate) struct Workshop {
+    pub(crate) site: Site,
+    pub(crate) agent: Foundling,
     config: PathBuf,
 }
 
@@ -33,7 +33,7 @@ impl Workshop {
         Workshop::declaring_under(&[], declared)
     }
 
-    fn declaring_under(wrap: &[&str], declared: &str) -> Workshop {
+    pub(crate) fn declaring_under(wrap: &[&str], declared: &str) -> Workshop {
         let site = Site::new();
         let bundle = bundle_at(&site);
         let state = Rc::new(tempfile::tempdir().unwrap());
@@ -82,7 +82,7 @@ impl Workshop {
         false
     }
 
-    fn runner(&self) -> Pid {
+    pub(crate) fn runner(&self) -> Pid {
         let pid = self.agent.child.id();
         let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
         Pid::from_raw(children.trim().parse().unwrap()).unwrap()
