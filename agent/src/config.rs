@@ -72,6 +72,8 @@ pub struct Limits {
     pub requests_in_flight: usize,
     /// The same, on all connections of one identity.
     pub requests_in_flight_per_identity: usize,
+    /// Requests that are about a declared program, those included that wait for their turn.
+    pub programs: usize,
     /// The largest frame a peer may send.
     pub frame_bytes: usize,
     /// For the whole handshake.
@@ -94,6 +96,7 @@ impl Default for Limits {
             connections_per_identity: 128,
             requests_in_flight: 64,
             requests_in_flight_per_identity: 256,
+            programs: 512,
             frame_bytes: MAX_ASK_FRAME,
             handshake: Duration::from_secs(3),
             rest_of_frame: Duration::from_secs(10),
@@ -107,19 +110,24 @@ impl Default for Limits {
 /// Descriptors that the agent needs for itself: its listeners, its log, and the files that answers are read from.
 const OWN_DESCRIPTORS: usize = 32;
 
+/// A program costs its socket to the runner and both of its pipes. To the runner it costs less.
+const PROGRAM_DESCRIPTORS: usize = 3;
+
 impl Limits {
-    /// The same, but so that all connections together find their descriptors.
+    /// The same, but so that all connections and programs together find their descriptors.
     #[must_use]
     pub fn within(self, descriptors: usize) -> Limits {
         let room = descriptors.saturating_sub(OWN_DESCRIPTORS).max(2);
-        if self.unverified.saturating_add(self.connections) <= room {
+        let taken = |programs: usize| programs.saturating_mul(PROGRAM_DESCRIPTORS);
+        if self.unverified.saturating_add(self.connections).saturating_add(taken(self.programs)) <= room {
             return self;
         }
-        let unverified = self.unverified.min((room / 3).max(1));
-        let connections = self.connections.min(room - unverified);
+        let unverified = self.unverified.min((room / 4).max(1));
+        let programs = self.programs.min((room / 4 / PROGRAM_DESCRIPTORS).max(1));
+        let connections = self.connections.min((room - unverified).saturating_sub(taken(programs)).max(1));
         // What is scarce must not all go to one.
         let connections_per_identity = self.connections_per_identity.min((connections / 4).max(1));
-        Limits { unverified, connections, connections_per_identity, ..self }
+        Limits { unverified, connections, connections_per_identity, programs, ..self }
     }
 }
 
@@ -232,15 +240,15 @@ mod tests {
 
     #[test]
     fn limits_fit_the_descriptors_there_are() {
-        let limits = Limits { unverified: 512, connections: 1024, ..Limits::default() };
+        let limits = Limits { unverified: 512, connections: 1024, programs: 512, ..Limits::default() };
         let fitting = |descriptors| {
             let fitting = limits.within(descriptors);
-            (fitting.unverified, fitting.connections, fitting.connections_per_identity)
+            (fitting.unverified, fitting.connections, fitting.connections_per_identity, fitting.programs)
         };
-        assert_eq!(fitting(65_536), (512, 1024, 128));
-        assert_eq!(fitting(OWN_DESCRIPTORS + 1536), (512, 1024, 128));
-        assert_eq!(fitting(OWN_DESCRIPTORS + 900), (300, 600, 128));
-        assert_eq!(fitting(OWN_DESCRIPTORS + 60), (20, 40, 10));
-        assert_eq!(fitting(3), (1, 1, 1));
+        assert_eq!(fitting(65_536), (512, 1024, 128, 512));
+        assert_eq!(fitting(OWN_DESCRIPTORS + 3072), (512, 1024, 128, 512));
+        assert_eq!(fitting(OWN_DESCRIPTORS + 900), (225, 450, 112, 75));
+        assert_eq!(fitting(OWN_DESCRIPTORS + 60), (15, 30, 7, 5));
+        assert_eq!(fitting(3), (1, 1, 1, 1));
     }
 }

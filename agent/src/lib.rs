@@ -128,6 +128,7 @@ impl Agent {
             settings: ArcSwap::from_pointee(settings),
             renewal: Mutex::new(Renewal::default()),
             declared: ArcSwap::default(),
+            programs: Arc::default(),
             runner: OnceLock::new(),
             sandbox: OnceLock::new(),
         };

@@ -52,6 +52,8 @@ pub(crate) struct Subject {
     pub(crate) settings: ArcSwap<Settings>,
     pub(crate) renewal: Mutex<Renewal>,
     pub(crate) declared: ArcSwap<Declarations>,
+    /// Everybody who asks for a program has another one of it.
+    pub(crate) programs: Arc<()>,
     /// There is none where nothing was declared when the agent started.
     pub(crate) runner: OnceLock<Runner>,
     /// Empty where the agent is a part of another program.
@@ -68,6 +70,17 @@ impl Subject {
     pub(crate) fn runner_for(&self, sort: Sort, name: &str, given: &Given) -> Result<&Runner, Refusal> {
         self.declared.load().find(sort, name)?.judge(given)?;
         self.runner.get().ok_or_else(|| Refusal::not_declared(sort, name))
+    }
+
+    /// Counts it among what is asked of the runner as long as it is in flight: each costs descriptors, and others need some too.
+    fn counted(&self, response: Response) -> Response {
+        let place = Arc::clone(&self.programs);
+        let limit = self.settings.load().limits.programs;
+        // One is this one's, and one the agent's own.
+        if Arc::strong_count(&place) - 2 >= limit {
+            return Response::Refused(Refusal::too_many_programs(limit));
+        }
+        response.keeping(place)
     }
 
     async fn start(&self, sort: Sort, name: String, given: Given) -> Result<Job, Refusal> {
@@ -119,13 +132,15 @@ pub(crate) fn answer(permitted: Permitted, asked: &mut Asked, subject: &Arc<Subj
         Ask::Caps(ask) => {
             Response::now(ask, |_| caps::answer(&peer, &permissions(), &subject.declared.load()))
         }
-        Ask::Check(ask) => Response::later(ask, |ask| check::answer(ask, starter())),
+        Ask::Check(ask) => subject.counted(Response::later(ask, |ask| check::answer(ask, starter()))),
         Ask::Echo(ask) => Response::now(ask, echo::answer),
-        Ask::Explain(ask) => Response::later(ask, |ask| explain::answer(ask, Arc::clone(subject))),
+        Ask::Explain(ask) => {
+            subject.counted(Response::later(ask, |ask| explain::answer(ask, Arc::clone(subject))))
+        }
         Ask::Info(ask) => Response::later(ask, |ask| info::answer(ask, Arc::clone(subject))),
         Ask::Install(ask) => Response::later(ask, |ask| install::answer(ask, peer, Arc::clone(subject))),
         Ask::Renew(ask) => Response::later(ask, |_| renew::answer(peer, Arc::clone(subject))),
-        Ask::Run(ask) => Response::stream(ask, |ask| run::answer(ask, starter())),
+        Ask::Run(ask) => subject.counted(Response::stream(ask, |ask| run::answer(ask, starter()))),
         Ask::Sync(ask) => Response::later(ask, |ask| sync::answer(ask, Arc::clone(subject))),
         Ask::Time(ask) => Response::now(ask, |ask| time::answer(&ask, &subject.host)),
         Ask::Uptime(ask) => Response::now(ask, |ask| uptime::answer(&ask, &subject.host)),
