@@ -24,7 +24,7 @@ use crate::site::{Site, controller, not_run, only_for_their_owner, text};
 pub(crate) struct Workshop {
     pub(crate) site: Site,
     pub(crate) agent: Foundling,
-    config: PathBuf,
+    pub(crate) config: PathBuf,
 }
 
 impl Workshop {
