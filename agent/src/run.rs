@@ -99,9 +99,14 @@ fn prepare(config: &Config, manager: Manager) -> Result<Prepared, Faults> {
     }
     let runner = match config.declarations.is_empty() {
         true => None,
-        false => Some(runner::spawn(config.file.as_deref()).map_err(|error| no_runner(&error))?),
+        false => Some(start_runner(config)?),
     };
     Ok(Prepared { known, listeners, names: Names::read(), runner, notify: manager.notify, _alone: alone })
+}
+
+fn start_runner(config: &Config) -> Result<Spawned, Faults> {
+    let writable = Access::of(config).writes;
+    runner::spawn(config.file.as_deref(), &writable).map_err(|error| no_runner(&error))
 }
 
 fn no_runner(error: &io::Error) -> Faults {
@@ -260,17 +265,18 @@ fn raise_descriptor_limit() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
-/// Verified peers must not be able to hold every descriptor there is.
+/// Verified peers must not be able to hold every descriptor there is, by connections or by programs.
 fn fit_to_descriptors(config: &mut Config) {
     let Some(descriptors) = getrlimit(Resource::Nofile).current else { return };
     let limits = &mut config.policy.limits;
     let fitting = limits.within(usize::try_from(descriptors).unwrap_or(usize::MAX));
     if fitting != *limits {
         tracing::warn!(
-            "the system allows {descriptors} descriptors, so the limits are now unverified = {} and connections = {}; \
-             raise it (LimitNOFILE= of a service, or ulimit -n)",
+            "the system allows {descriptors} descriptors, so the limits are now unverified = {}, connections = {} and \
+             programs = {}; raise it (LimitNOFILE= of a service, or ulimit -n)",
             fitting.unverified,
-            fitting.connections
+            fitting.connections,
+            fitting.programs
         );
     }
     *limits = fitting;
