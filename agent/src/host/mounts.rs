@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::source::{self, HostError};
 
 /// A mounted file system.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Mount {
     /// The kernel's number for the file system, major and minor.
     pub(super) device: (u32, u32),
