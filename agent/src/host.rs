@@ -11,6 +11,7 @@ mod netlink;
 mod network;
 mod prober;
 mod process;
+mod processes;
 mod source;
 mod system;
 mod users;
@@ -21,6 +22,7 @@ use std::sync::OnceLock;
 use futures_util::future::OptionFuture;
 use jiff::Timestamp;
 use protocol::requests::info::{Cpu, Machine, Section, System};
+use protocol::requests::processes::Count;
 use protocol::requests::uptime::Running;
 use rustix::system::sysinfo;
 
@@ -31,19 +33,27 @@ pub use system::Names;
 
 use clock::Clock;
 use disks::{AskedDisks, Disks};
+use processes::Crowd;
 
 /// Made once when the agent starts; it does nothing until it is asked.
 pub(crate) struct Host {
     names: OnceLock<Names>,
     cpu: cpu::Meter,
     disks: Disks,
+    crowd: Crowd,
     clock: Clock,
 }
 
 impl Host {
     /// Takes the first sample of the processors. The names are read when they are asked for, unless somebody knows them.
     pub(crate) fn new() -> Host {
-        Host { names: OnceLock::new(), cpu: cpu::Meter::new(), disks: Disks::new(), clock: Clock::new() }
+        Host {
+            names: OnceLock::new(),
+            cpu: cpu::Meter::new(),
+            disks: Disks::new(),
+            crowd: Crowd::new(),
+            clock: Clock::new(),
+        }
     }
 
     /// The names, as they were read when the agent could still read everything.
@@ -97,6 +107,11 @@ impl Host {
             load: load(),
             users: users::list().ok().map(|sessions| sessions.len()),
         }
+    }
+
+    /// How many processes of each name there are, or why that is not known.
+    pub(crate) async fn count(&self, names: Vec<String>) -> Result<Vec<Count>, String> {
+        self.crowd.count(names, self.clock.booted(Timestamp::now())).await
     }
 
     /// The zone's name and its offset from UTC in seconds at that moment.

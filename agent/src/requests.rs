@@ -8,6 +8,7 @@ mod echo;
 mod explain;
 mod info;
 mod install;
+mod processes;
 mod renew;
 mod run;
 mod sync;
@@ -20,6 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
 use certs::{Credentials, Peer, Revocations};
+use protocol::requests::MAX_NAMED;
 use protocol::requests::explain::Sort;
 use protocol::{Ask, Refusal};
 use tokio::sync::watch::Sender;
@@ -82,6 +84,18 @@ impl Subject {
     }
 }
 
+/// What a request names is neither nothing nor without end.
+fn judge(request: &str, names: &[String], longest: usize) -> Result<(), Refusal> {
+    let are_few = (1..=MAX_NAMED).contains(&names.len());
+    match are_few && names.iter().all(|name| (1..=longest).contains(&name.len())) {
+        true => Ok(()),
+        false => {
+            let fault = format!("it takes 1 to {MAX_NAMED}, of 1 to {longest} bytes each");
+            Err(Refusal::bad_request(request, &fault))
+        }
+    }
+}
+
 /// Answers what a peer may ask.
 pub(crate) fn answer(permitted: Permitted, subject: &Arc<Subject>) -> Response {
     let (ask, peer) = permitted.into_parts();
@@ -97,6 +111,7 @@ pub(crate) fn answer(permitted: Permitted, subject: &Arc<Subject>) -> Response {
         Ask::Explain(ask) => Response::later(ask, |ask| explain::answer(ask, Arc::clone(subject))),
         Ask::Info(ask) => Response::later(ask, |ask| info::answer(ask, Arc::clone(subject))),
         Ask::Install(ask) => Response::later(ask, |ask| install::answer(ask, peer, Arc::clone(subject))),
+        Ask::Processes(ask) => Response::later(ask, |ask| processes::answer(ask, Arc::clone(subject))),
         Ask::Renew(ask) => Response::later(ask, |_| renew::answer(peer, Arc::clone(subject))),
         Ask::Run(ask) => Response::stream(ask, |ask| run::answer(ask, Arc::clone(subject))),
         Ask::Sync(ask) => Response::later(ask, |ask| sync::answer(ask, Arc::clone(subject))),

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Span, SpanRelativeTo};
 
 use crate::commands::{
     adopt, audit, authority, can, caps, certs, check, demo, doctor, echo, info, init, issue, operator, ping,
-    renew, revoke, run, sync, time, uptime, watch, whoami,
+    processes, renew, revoke, run, sync, time, uptime, watch, whoami,
 };
 
 /// Asks machines that run a Rollcall agent how they are.
@@ -93,6 +93,8 @@ pub enum Verb {
     Info(info::Info),
     /// How long a machine has been up, and how busy it is.
     Uptime(uptime::Uptime),
+    /// How many processes of a name run on a machine, and since when.
+    Processes(processes::Processes),
     /// A machine's clock, compared with this one.
     Time(time::Time),
     /// Send bytes and get the same bytes back.

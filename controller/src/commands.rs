@@ -17,6 +17,7 @@ pub mod init;
 pub mod issue;
 pub mod operator;
 pub mod ping;
+pub mod processes;
 pub mod renew;
 pub mod revoke;
 pub mod run;
@@ -49,6 +50,7 @@ pub async fn run(verb: Verb, desk: &Desk) -> Result<Exit, Trouble> {
         Verb::Sync(sync) => sync.run(desk).await,
         Verb::Info(info) => info.run(desk).await,
         Verb::Uptime(uptime) => uptime.run(desk).await,
+        Verb::Processes(processes) => processes.run(desk).await,
         Verb::Time(time) => time.run(desk).await,
         Verb::Echo(echo) => echo.run(desk).await,
         Verb::Ping(ping) => ping.run(desk).await,

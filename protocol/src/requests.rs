@@ -57,6 +57,9 @@ pub trait Request: Message {
     fn into_answer(answer: Self::Answer) -> Answer;
 }
 
+/// So many services, processes or files may be named in one request.
+pub const MAX_NAMED: usize = 64;
+
 /// Who may ask something when the agent's owner has said nothing about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -147,6 +150,7 @@ requests! {
     Open explain::Explain => Plan,
     Open info::Info => Machine,
     Open install::Install => Installed,
+    Open processes::Processes => Counts,
     Open renew::Renew => SigningRequest,
     Granted run::Run => Piece,
     Open sync::Sync => Synced,

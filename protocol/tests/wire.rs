@@ -17,6 +17,7 @@ use protocol::requests::echo::{Echo, Echoed, MAX_PAYLOAD};
 use protocol::requests::explain::{Explain, Plan, Sort};
 use protocol::requests::info::{Info, Machine, Section};
 use protocol::requests::install::{Install, Installed};
+use protocol::requests::processes::{Count, Counts, Processes};
 use protocol::requests::renew::{Renew, SigningRequest};
 use protocol::requests::run::{Ended, Output, Piece, Run};
 use protocol::requests::sync::{Sync, Synced};
@@ -163,7 +164,7 @@ fn every_request_of_the_list() {
         check(&watch, r#"{"every_seconds":2.5,"count":3,"sections":["cpu","memory"]}"#, &machine(), MACHINE),
         check(&Whoami {}, "{}", &you(), YOU),
     ];
-    let mut checked: Vec<&str> = checked.into_iter().chain(declared_things()).collect();
+    let mut checked: Vec<&str> = checked.into_iter().chain(declared_things()).chain(named_things()).collect();
     checked.sort_unstable();
     assert_eq!(checked, NAMES, "a request of the list is not checked here");
 }
@@ -209,6 +210,18 @@ fn declared_things() -> [&'static str; 4] {
         check(&explain, explain_json, &plan, plan_json),
         check(&Run { name, parameters }, with, &piece, r#"{"to":"errors"}"#),
     ]
+}
+
+/// Those about things that are named.
+fn named_things() -> [&'static str; 1] {
+    let names = || vec!["cron".to_owned()];
+    let count = |oldest_started| Count { name: "cron".to_owned(), running: 2, zombies: 1, oldest_started };
+    let counts = Counts { processes: vec![count(Some(at(0))), count(None)] };
+    let counts_json = concat!(
+        r#"{"processes":[{"name":"cron","running":2,"zombies":1,"oldest_started":"1970-01-01T00:00:00Z"},"#,
+        r#"{"name":"cron","running":2,"zombies":1}]}"#
+    );
+    [check(&Processes { names: names() }, r#"{"names":["cron"]}"#, &counts, counts_json)]
 }
 
 fn golden(head: &str, tail: &[u8]) -> Vec<u8> {

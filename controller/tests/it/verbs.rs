@@ -41,6 +41,7 @@ fn the_json_of_each_verb_has_the_documented_form() {
         &["ping", "web-1", "-c", "1"],
         &["whoami", "web-1"],
         &["can", "web-1", "run:reboot"],
+        &["processes", "web-1", "no such process"],
         &["doctor", "web-1"],
         &["info", "nowhere.invalid"],
     ] {
@@ -87,6 +88,23 @@ fn info_shows_what_was_asked_and_nothing_else() {
     let answer = site.answer(&["info", "web-1", "--section", "users,network"]);
     let parts: Vec<&String> = answer.as_object().unwrap().keys().collect();
     assert!(parts.iter().all(|part| ["at", "network", "users"].contains(&part.as_str())), "{parts:?}");
+}
+
+#[test]
+fn processes_are_counted_by_name() {
+    let (site, _) = Site::with_agent();
+    // The test itself runs; the kernel has cut its name if that is long.
+    let own = std::env::current_exe().unwrap();
+    let own = own.file_name().unwrap().to_str().unwrap();
+    let counts = site.answer(&["processes", "web-1", own, "no such process"]);
+    let running = |index: usize| counts["processes"][index]["running"].as_u64().unwrap();
+    assert!(running(0) >= 1 && running(1) == 0, "{counts}");
+    let many: Vec<String> = (0..65).map(|number| number.to_string()).collect();
+    let words: Vec<&str> =
+        ["processes", "web-1"].into_iter().chain(many.iter().map(String::as_str)).collect();
+    let output = site.run(&words);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("1 to 64"), "{}", text(&output.stderr));
 }
 
 #[test]
