@@ -4,6 +4,7 @@
 mod clock;
 mod cpu;
 mod disks;
+mod files;
 mod kernel_clock;
 mod memory;
 mod mounts;
@@ -21,6 +22,7 @@ use std::sync::OnceLock;
 
 use futures_util::future::OptionFuture;
 use jiff::Timestamp;
+use protocol::requests::files::Look;
 use protocol::requests::info::{Cpu, Machine, Section, System};
 use protocol::requests::processes::Count;
 use protocol::requests::uptime::Running;
@@ -33,6 +35,7 @@ pub use system::Names;
 
 use clock::Clock;
 use disks::{AskedDisks, Disks};
+use files::Files;
 use processes::Crowd;
 
 /// Made once when the agent starts; it does nothing until it is asked.
@@ -41,6 +44,7 @@ pub(crate) struct Host {
     cpu: cpu::Meter,
     disks: Disks,
     crowd: Crowd,
+    files: Files,
     clock: Clock,
 }
 
@@ -52,6 +56,7 @@ impl Host {
             cpu: cpu::Meter::new(),
             disks: Disks::new(),
             crowd: Crowd::new(),
+            files: Files::new(),
             clock: Clock::new(),
         }
     }
@@ -112,6 +117,11 @@ impl Host {
     /// How many processes of each name there are, or why that is not known.
     pub(crate) async fn count(&self, names: Vec<String>) -> Result<Vec<Count>, String> {
         self.crowd.count(names, self.clock.booted(Timestamp::now())).await
+    }
+
+    /// What is at each path.
+    pub(crate) async fn look(&self, paths: Vec<String>) -> Result<Vec<Look>, HostError> {
+        self.files.look(paths).await
     }
 
     /// The zone's name and its offset from UTC in seconds at that moment.

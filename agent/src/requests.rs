@@ -6,6 +6,7 @@ mod caps;
 mod check;
 mod echo;
 mod explain;
+mod files;
 mod info;
 mod install;
 mod processes;
@@ -109,6 +110,7 @@ pub(crate) fn answer(permitted: Permitted, subject: &Arc<Subject>) -> Response {
         Ask::Check(ask) => Response::later(ask, |ask| check::answer(ask, Arc::clone(subject))),
         Ask::Echo(ask) => Response::now(ask, echo::answer),
         Ask::Explain(ask) => Response::later(ask, |ask| explain::answer(ask, Arc::clone(subject))),
+        Ask::Files(ask) => Response::later(ask, |ask| files::answer(ask, Arc::clone(subject))),
         Ask::Info(ask) => Response::later(ask, |ask| info::answer(ask, Arc::clone(subject))),
         Ask::Install(ask) => Response::later(ask, |ask| install::answer(ask, peer, Arc::clone(subject))),
         Ask::Processes(ask) => Response::later(ask, |ask| processes::answer(ask, Arc::clone(subject))),

@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 
 use crate::commands::{
-    adopt, audit, authority, can, caps, certs, check, demo, doctor, echo, info, init, issue, operator, ping,
-    processes, renew, revoke, run, sync, time, uptime, watch, whoami,
+    adopt, audit, authority, can, caps, certs, check, demo, doctor, echo, files, info, init, issue, operator,
+    ping, processes, renew, revoke, run, sync, time, uptime, watch, whoami,
 };
 
 /// Asks machines that run a Rollcall agent how they are.
@@ -95,6 +95,8 @@ pub enum Verb {
     Uptime(uptime::Uptime),
     /// How many processes of a name run on a machine, and since when.
     Processes(processes::Processes),
+    /// Whether files are there, how large they are, and when they were written to last.
+    Files(files::Files),
     /// A machine's clock, compared with this one.
     Time(time::Time),
     /// Send bytes and get the same bytes back.

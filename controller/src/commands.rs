@@ -12,6 +12,7 @@ pub mod demo;
 pub mod doctor;
 pub mod echo;
 pub mod explain;
+pub mod files;
 pub mod info;
 pub mod init;
 pub mod issue;
@@ -51,6 +52,7 @@ pub async fn run(verb: Verb, desk: &Desk) -> Result<Exit, Trouble> {
         Verb::Info(info) => info.run(desk).await,
         Verb::Uptime(uptime) => uptime.run(desk).await,
         Verb::Processes(processes) => processes.run(desk).await,
+        Verb::Files(files) => files.run(desk).await,
         Verb::Time(time) => time.run(desk).await,
         Verb::Echo(echo) => echo.run(desk).await,
         Verb::Ping(ping) => ping.run(desk).await,

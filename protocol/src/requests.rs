@@ -148,6 +148,7 @@ requests! {
     Open check::Check => Checked,
     Open echo::Echo => Echoed,
     Open explain::Explain => Plan,
+    Granted files::Files => Looks,
     Open info::Info => Machine,
     Open install::Install => Installed,
     Open processes::Processes => Counts,

@@ -15,6 +15,7 @@ use protocol::requests::caps::{Caps, Offer, Offers, Parameter};
 use protocol::requests::check::{Check, Checked, State};
 use protocol::requests::echo::{Echo, Echoed, MAX_PAYLOAD};
 use protocol::requests::explain::{Explain, Plan, Sort};
+use protocol::requests::files::{Facts, Files, Kind as FileKind, Look, Looks};
 use protocol::requests::info::{Info, Machine, Section};
 use protocol::requests::install::{Install, Installed};
 use protocol::requests::processes::{Count, Counts, Processes};
@@ -213,7 +214,7 @@ fn declared_things() -> [&'static str; 4] {
 }
 
 /// Those about things that are named.
-fn named_things() -> [&'static str; 1] {
+fn named_things() -> [&'static str; 2] {
     let names = || vec!["cron".to_owned()];
     let count = |oldest_started| Count { name: "cron".to_owned(), running: 2, zombies: 1, oldest_started };
     let counts = Counts { processes: vec![count(Some(at(0))), count(None)] };
@@ -221,8 +222,38 @@ fn named_things() -> [&'static str; 1] {
         r#"{"processes":[{"name":"cron","running":2,"zombies":1,"oldest_started":"1970-01-01T00:00:00Z"},"#,
         r#"{"name":"cron","running":2,"zombies":1}]}"#
     );
-    [check(&Processes { names: names() }, r#"{"names":["cron"]}"#, &counts, counts_json)]
+    let paths = vec!["/a".to_owned()];
+    [
+        check(&Files { paths }, r#"{"paths":["/a"]}"#, &looks(), LOOKS),
+        check(&Processes { names: names() }, r#"{"names":["cron"]}"#, &counts, counts_json),
+    ]
 }
+
+fn looks() -> Looks {
+    let facts = |kind, modified| Facts { kind, size_bytes: 3, modified };
+    let look = |exists, facts, problem: Option<&str>| Look {
+        path: "/a".to_owned(),
+        exists,
+        facts,
+        problem: problem.map(str::to_owned),
+    };
+    Looks {
+        files: vec![
+            look(Some(true), Some(facts(FileKind::File, Some(at(0)))), None),
+            look(Some(true), Some(facts(FileKind::Folder, None)), None),
+            look(Some(true), Some(facts(FileKind::Other, None)), None),
+            look(Some(false), None, None),
+            look(None, None, Some("no")),
+        ],
+    }
+}
+
+const LOOKS: &str = concat!(
+    r#"{"files":[{"path":"/a","exists":true,"facts":{"kind":"file","size_bytes":3,"modified":"1970-01-01T00:00:00Z"}},"#,
+    r#"{"path":"/a","exists":true,"facts":{"kind":"folder","size_bytes":3}},"#,
+    r#"{"path":"/a","exists":true,"facts":{"kind":"other","size_bytes":3}},"#,
+    r#"{"path":"/a","exists":false},{"path":"/a","problem":"no"}]}"#
+);
 
 fn golden(head: &str, tail: &[u8]) -> Vec<u8> {
     let head_length = u32::try_from(head.len()).unwrap();

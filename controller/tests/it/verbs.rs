@@ -3,6 +3,8 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
+use agent::config::Policy;
+use agent::permissions::{Permissions, Rule};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -105,6 +107,32 @@ fn processes_are_counted_by_name() {
     let output = site.run(&words);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("1 to 64"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn files_are_looked_at_where_that_is_granted() {
+    let (site, _) = Site::with_agent();
+    let output = site.run(&["files", "web-1", "/etc/passwd"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains(r#""alice" = ["files"]"#), "{}", text(&output.stderr));
+
+    let rule = Rule { who: "alice".parse().unwrap(), what: vec!["files".parse().unwrap()] };
+    let permissions = Permissions { allow: vec![rule], ..Permissions::default() };
+    let (site, _) = Site::with_policy(Policy { permissions, ..Policy::default() });
+    let file = site.path("a file");
+    std::fs::write(&file, "12345").unwrap();
+    let looks = site.answer(&["files", "web-1", file.to_str().unwrap(), "/etc", "/nowhere"]);
+    let [there, folder, absent] = [&looks["files"][0], &looks["files"][1], &looks["files"][2]];
+    assert_eq!(
+        (&there["exists"], &there["facts"]["kind"], &there["facts"]["size_bytes"]),
+        (&true.into(), &"file".into(), &5.into())
+    );
+    let modified: jiff::Timestamp = there["facts"]["modified"].as_str().unwrap().parse().unwrap();
+    assert!(jiff::Timestamp::now().duration_since(modified).as_secs().abs() < 3600, "{there}");
+    assert_eq!((&folder["facts"]["kind"], &absent["exists"]), (&"folder".into(), &false.into()));
+    let output = site.run(&["files", "web-1", "relative"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("does not begin with /"), "{}", text(&output.stderr));
 }
 
 #[test]
