@@ -1,6 +1,7 @@
 //! What the agent knows of the machine it runs on: narrow reads of `/proc` and system calls, done when asked.
 //! It knows no peer, no permission and no certificate.
 
+mod bus;
 mod clock;
 mod cpu;
 mod disks;
@@ -13,6 +14,7 @@ mod network;
 mod prober;
 mod process;
 mod processes;
+mod services;
 mod source;
 mod system;
 mod users;
@@ -25,14 +27,18 @@ use jiff::Timestamp;
 use protocol::requests::files::Look;
 use protocol::requests::info::{Cpu, Machine, Section, System};
 use protocol::requests::processes::Count;
+use protocol::requests::services::Service;
 use protocol::requests::uptime::Running;
 use rustix::system::sysinfo;
 
+pub use bus::Dialled;
+pub(crate) use bus::Silence;
 pub(crate) use clock::ClockSync;
 pub(crate) use process::Own;
 pub(crate) use source::HostError;
 pub use system::Names;
 
+use bus::Bus;
 use clock::Clock;
 use disks::{AskedDisks, Disks};
 use files::Files;
@@ -45,6 +51,7 @@ pub(crate) struct Host {
     disks: Disks,
     crowd: Crowd,
     files: Files,
+    bus: OnceLock<Bus>,
     clock: Clock,
 }
 
@@ -57,6 +64,7 @@ impl Host {
             disks: Disks::new(),
             crowd: Crowd::new(),
             files: Files::new(),
+            bus: OnceLock::new(),
             clock: Clock::new(),
         }
     }
@@ -64,6 +72,11 @@ impl Host {
     /// The names, as they were read when the agent could still read everything.
     pub(crate) fn is_called(&self, names: Names) {
         let _ = self.names.set(names);
+    }
+
+    /// The line to the bus, as it was opened when the agent could still do that.
+    pub(crate) fn asks_over(&self, dialled: Dialled) {
+        let _ = self.bus.set(Bus::over(dialled));
     }
 
     fn names(&self) -> &Names {
@@ -122,6 +135,11 @@ impl Host {
     /// What is at each path.
     pub(crate) async fn look(&self, paths: Vec<String>) -> Result<Vec<Look>, HostError> {
         self.files.look(paths).await
+    }
+
+    /// What systemd knows of these units.
+    pub(crate) async fn services(&self, names: Vec<String>) -> Result<Vec<Service>, Silence> {
+        services::list(self.bus.get_or_init(Bus::none), names).await
     }
 
     /// The zone's name and its offset from UTC in seconds at that moment.

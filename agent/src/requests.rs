@@ -12,6 +12,7 @@ mod install;
 mod processes;
 mod renew;
 mod run;
+mod services;
 mod sync;
 mod time;
 mod uptime;
@@ -116,6 +117,7 @@ pub(crate) fn answer(permitted: Permitted, subject: &Arc<Subject>) -> Response {
         Ask::Processes(ask) => Response::later(ask, |ask| processes::answer(ask, Arc::clone(subject))),
         Ask::Renew(ask) => Response::later(ask, |_| renew::answer(peer, Arc::clone(subject))),
         Ask::Run(ask) => Response::stream(ask, |ask| run::answer(ask, Arc::clone(subject))),
+        Ask::Services(ask) => Response::later(ask, |ask| services::answer(ask, Arc::clone(subject))),
         Ask::Sync(ask) => Response::later(ask, |ask| sync::answer(ask, Arc::clone(subject))),
         Ask::Time(ask) => Response::now(ask, |ask| time::answer(&ask, &subject.host)),
         Ask::Uptime(ask) => Response::now(ask, |ask| uptime::answer(&ask, &subject.host)),

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Span, SpanRelativeTo};
 
 use crate::commands::{
     adopt, audit, authority, can, caps, certs, check, demo, doctor, echo, files, info, init, issue, operator,
-    ping, processes, renew, revoke, run, sync, time, uptime, watch, whoami,
+    ping, processes, renew, revoke, run, services, sync, time, uptime, watch, whoami,
 };
 
 /// Asks machines that run a Rollcall agent how they are.
@@ -93,6 +93,8 @@ pub enum Verb {
     Info(info::Info),
     /// How long a machine has been up, and how busy it is.
     Uptime(uptime::Uptime),
+    /// Whether services run on a machine, since when, and how often they had to be started again.
+    Services(services::Services),
     /// How many processes of a name run on a machine, and since when.
     Processes(processes::Processes),
     /// Whether files are there, how large they are, and when they were written to last.

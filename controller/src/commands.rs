@@ -22,6 +22,7 @@ pub mod processes;
 pub mod renew;
 pub mod revoke;
 pub mod run;
+pub mod services;
 pub mod sync;
 pub mod time;
 pub mod uptime;
@@ -51,6 +52,7 @@ pub async fn run(verb: Verb, desk: &Desk) -> Result<Exit, Trouble> {
         Verb::Sync(sync) => sync.run(desk).await,
         Verb::Info(info) => info.run(desk).await,
         Verb::Uptime(uptime) => uptime.run(desk).await,
+        Verb::Services(services) => services.run(desk).await,
         Verb::Processes(processes) => processes.run(desk).await,
         Verb::Files(files) => files.run(desk).await,
         Verb::Time(time) => time.run(desk).await,

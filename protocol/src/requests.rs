@@ -154,6 +154,7 @@ requests! {
     Open processes::Processes => Counts,
     Open renew::Renew => SigningRequest,
     Granted run::Run => Piece,
+    Open services::Services => Units,
     Open sync::Sync => Synced,
     Open time::Time => Clock,
     Open uptime::Uptime => Running,

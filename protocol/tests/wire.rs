@@ -21,6 +21,7 @@ use protocol::requests::install::{Install, Installed};
 use protocol::requests::processes::{Count, Counts, Processes};
 use protocol::requests::renew::{Renew, SigningRequest};
 use protocol::requests::run::{Ended, Output, Piece, Run};
+use protocol::requests::services::{Service, Services, State as UnitState, Units};
 use protocol::requests::sync::{Sync, Synced};
 use protocol::requests::time::{Clock, Time};
 use protocol::requests::uptime::{Running, Uptime};
@@ -214,7 +215,7 @@ fn declared_things() -> [&'static str; 4] {
 }
 
 /// Those about things that are named.
-fn named_things() -> [&'static str; 2] {
+fn named_things() -> [&'static str; 3] {
     let names = || vec!["cron".to_owned()];
     let count = |oldest_started| Count { name: "cron".to_owned(), running: 2, zombies: 1, oldest_started };
     let counts = Counts { processes: vec![count(Some(at(0))), count(None)] };
@@ -226,8 +227,40 @@ fn named_things() -> [&'static str; 2] {
     [
         check(&Files { paths }, r#"{"paths":["/a"]}"#, &looks(), LOOKS),
         check(&Processes { names: names() }, r#"{"names":["cron"]}"#, &counts, counts_json),
+        check(&Services { names: names() }, r#"{"names":["cron"]}"#, &units(), UNITS),
     ]
 }
+
+fn units() -> Units {
+    let state = |since, restarts| {
+        let text = |text: &str| text.to_owned();
+        Some(UnitState {
+            load: text("loaded"),
+            active: text("active"),
+            sub: text("running"),
+            since,
+            restarts,
+        })
+    };
+    let service = |state, problem: Option<&str>| Service {
+        name: "a.service".to_owned(),
+        state,
+        problem: problem.map(str::to_owned),
+    };
+    let services = vec![
+        service(state(Some(at(0)), Some(2)), None),
+        service(state(None, None), None),
+        service(None, Some("no")),
+    ];
+    Units { services }
+}
+
+const UNITS: &str = concat!(
+    r#"{"services":[{"name":"a.service","state":{"load":"loaded","active":"active","sub":"running","#,
+    r#""since":"1970-01-01T00:00:00Z","restarts":2}},"#,
+    r#"{"name":"a.service","state":{"load":"loaded","active":"active","sub":"running"}},"#,
+    r#"{"name":"a.service","problem":"no"}]}"#
+);
 
 fn looks() -> Looks {
     let facts = |kind, modified| Facts { kind, size_bytes: 3, modified };

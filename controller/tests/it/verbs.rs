@@ -110,6 +110,15 @@ fn processes_are_counted_by_name() {
 }
 
 #[test]
+fn where_there_is_no_bus_services_says_so() {
+    let (site, _) = Site::with_agent();
+    let output = site.run(&["services", "web-1", "cron"]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("has no line to the machine's bus") && said.contains("`processes`"), "{said}");
+}
+
+#[test]
 fn files_are_looked_at_where_that_is_granted() {
     let (site, _) = Site::with_agent();
     let output = site.run(&["files", "web-1", "/etc/passwd"]);
