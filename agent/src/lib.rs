@@ -50,7 +50,7 @@ use crate::audit::{Audit, Note};
 use crate::config::{Config, Policy};
 use crate::declared::Declarations;
 use crate::host::Host;
-pub use crate::host::Names;
+pub use crate::host::{Dialled, Names};
 use crate::renewal::Renewal;
 use crate::requests::Subject;
 use crate::runner::Runner;
@@ -175,6 +175,13 @@ impl Agent {
         let subject = self.server.subject();
         let _ = subject.sandbox.set(sandbox);
         subject.host.keep_names(names);
+        self
+    }
+
+    /// Says over which line systemd is asked. For the runtime in which this is called.
+    #[must_use]
+    pub fn asking_over(self, dialled: Dialled) -> Agent {
+        self.server.subject().host.asks_over(dialled);
         self
     }
 

@@ -6,10 +6,13 @@ mod caps;
 mod check;
 mod echo;
 mod explain;
+mod files;
 mod info;
 mod install;
+mod processes;
 mod renew;
 mod run;
+mod services;
 mod sync;
 mod time;
 mod uptime;
@@ -21,6 +24,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
 use certs::{Credentials, Peer, Revocations};
+use protocol::requests::MAX_NAMED;
 use protocol::requests::explain::Sort;
 use protocol::{Ask, Refusal};
 use tokio::sync::watch::Sender;
@@ -120,6 +124,18 @@ impl Starter {
     }
 }
 
+/// What a request names is neither nothing nor without end.
+fn judge(request: &str, names: &[String], longest: usize) -> Result<(), Refusal> {
+    let are_few = (1..=MAX_NAMED).contains(&names.len());
+    match are_few && names.iter().all(|name| (1..=longest).contains(&name.len())) {
+        true => Ok(()),
+        false => {
+            let fault = format!("it takes 1 to {MAX_NAMED}, of 1 to {longest} bytes each");
+            Err(Refusal::bad_request(request, &fault))
+        }
+    }
+}
+
 /// Answers what a peer may ask.
 pub(crate) fn answer(permitted: Permitted, asked: &mut Asked, subject: &Arc<Subject>) -> Response {
     let (ask, peer) = permitted.into_parts();
@@ -137,10 +153,13 @@ pub(crate) fn answer(permitted: Permitted, asked: &mut Asked, subject: &Arc<Subj
         Ask::Explain(ask) => {
             subject.counted(Response::later(ask, |ask| explain::answer(ask, Arc::clone(subject))))
         }
+        Ask::Files(ask) => Response::later(ask, |ask| files::answer(ask, Arc::clone(subject))),
         Ask::Info(ask) => Response::later(ask, |ask| info::answer(ask, Arc::clone(subject))),
         Ask::Install(ask) => Response::later(ask, |ask| install::answer(ask, peer, Arc::clone(subject))),
+        Ask::Processes(ask) => Response::later(ask, |ask| processes::answer(ask, Arc::clone(subject))),
         Ask::Renew(ask) => Response::later(ask, |_| renew::answer(peer, Arc::clone(subject))),
         Ask::Run(ask) => subject.counted(Response::stream(ask, |ask| run::answer(ask, starter()))),
+        Ask::Services(ask) => Response::later(ask, |ask| services::answer(ask, Arc::clone(subject))),
         Ask::Sync(ask) => Response::later(ask, |ask| sync::answer(ask, Arc::clone(subject))),
         Ask::Time(ask) => Response::now(ask, |ask| time::answer(&ask, &subject.host)),
         Ask::Uptime(ask) => Response::now(ask, |ask| uptime::answer(&ask, &subject.host)),

@@ -16,7 +16,7 @@ use agent::config::Config;
 use agent::notify::Notify;
 use agent::runner::{self, Runner, Spawned};
 use agent::sandbox::{self, Access, Report};
-use agent::{Agent, Names, activation};
+use agent::{Agent, Dialled, Names, activation};
 use certs::{Credentials, Peer};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
@@ -45,6 +45,7 @@ struct Prepared {
     listeners: Vec<net::TcpListener>,
     names: Names,
     runner: Option<Spawned>,
+    bus: Dialled,
     notify: Notify,
     /// Keeps other agents out of the state folder.
     _alone: Option<File>,
@@ -101,7 +102,8 @@ fn prepare(config: &Config, manager: Manager) -> Result<Prepared, Faults> {
         true => None,
         false => Some(start_runner(config)?),
     };
-    Ok(Prepared { known, listeners, names: Names::read(), runner, notify: manager.notify, _alone: alone })
+    let (names, bus, notify) = (Names::read(), Dialled::now(), manager.notify);
+    Ok(Prepared { known, listeners, names, runner, bus, notify, _alone: alone })
 }
 
 fn start_runner(config: &Config) -> Result<Spawned, Faults> {
@@ -150,7 +152,8 @@ async fn serve(flags: &Flags, config: &Config, prepared: Prepared, held: Report)
     };
     let agent = agent.map_err(|error| cannot_start(&error))?.kept_in(&config.identity);
     let serving = Serving { addresses: joined(&agent.addresses()), held: held.clone() };
-    let agent = agent.held_by(held, prepared.names).starting(config.declarations.clone(), runner);
+    let agent = agent.held_by(held, prepared.names).asking_over(prepared.bus);
+    let agent = agent.starting(config.declarations.clone(), runner);
     let own = agent.own();
     let again = Again { flags: flags.clone(), running: config.clone(), reload: agent.reload() };
     let (name, addresses) = (&own.identity.name, &serving.addresses);

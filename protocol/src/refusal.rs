@@ -296,6 +296,11 @@ impl Refusal {
         )
     }
 
+    /// What systemd knows was not learned.
+    pub fn systemd_not_asked(why: &impl std::fmt::Display, hint: &str) -> Refusal {
+        Refusal::new(Kind::Failed, format!("systemd was not asked: {why}"), hint)
+    }
+
     /// The agent tried and could not.
     pub fn failed(what: &str, error: &impl std::fmt::Display) -> Refusal {
         Refusal::new(Kind::Failed, format!("{what}: {error}"), "the agent's log on that machine may say more")
