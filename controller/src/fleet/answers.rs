@@ -51,6 +51,10 @@ impl<'a, T: Show> Answers<'a, T> {
                 return Err(Trouble::Here(what, "use --output jsonl".to_owned()));
             }
             Format::Csv | Format::Jsonl | Format::Lines => Kept::Nothing,
+            Format::Nagios | Format::Prometheus | Format::Junit => {
+                let what = "only `check` has an answer in this form".to_owned();
+                return Err(Trouble::Here(what, "use --output json".to_owned()));
+            }
         };
         let by_column = !look.columns.is_empty();
         let answers = Answers { desk, labels, columns, by_column, sort, kept };

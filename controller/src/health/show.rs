@@ -1,5 +1,7 @@
 //! A report for eyes, and as JSON.
 
+use protocol::requests::check::State;
+
 use super::finding::{Report, by_badness};
 use crate::output::Show;
 use crate::output::human::plain;
@@ -7,6 +9,11 @@ use crate::output::table::columns;
 
 impl Show for Report {
     const SCHEMA: &'static str = "rollcall.health/1";
+    const SAYS_WHOSE: bool = true;
+
+    fn odd(&self) -> Option<String> {
+        (self.state != State::Ok).then(|| self.state.word().to_owned())
+    }
 
     fn table(&self, host: &str) -> String {
         let mut rows = Vec::new();
