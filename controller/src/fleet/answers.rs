@@ -94,7 +94,7 @@ impl<'a, T: Show> Answers<'a, T> {
                 self.desk.print(&lines.collect::<String>())?;
             }
             (Kept::Rows(all), Ok(answer)) => all.push((index, cells(&answer))),
-            (Kept::Texts(all), Ok(answer)) => all.push((index, answer.table(host))),
+            (Kept::Texts(all), Ok(answer)) => all.push((index, answer.among(host))),
             (Kept::Folded(all), Ok(answer)) => {
                 let text = match self.by_column {
                     true => in_words(&self.columns, &cells(&answer)),

@@ -20,9 +20,6 @@ struct Found {
     #[serde(flatten)]
     checked: Checked,
     output: String,
-    /// Whether it stands among others.
-    #[serde(skip)]
-    is_one: bool,
 }
 
 const WORDS: Words = Words { done: "OK", ..ANSWERED };
@@ -42,7 +39,7 @@ pub(super) async fn run(caller: &Caller<'_>, chosen: &Chosen, what: &What) -> Re
         state.set(Some(worst(state.get().into_iter().chain([found]))));
         let checked = checked?;
         let output = String::from_utf8_lossy(&checked.output).into_owned();
-        Ok(Found { checked, output, is_one: chosen.is_one })
+        Ok(Found { checked, output })
     };
     let fleet = Fleet { desk, which: &what.which, words: WORDS };
     match fleet.each(chosen, job).await? {
@@ -55,17 +52,21 @@ impl Show for Found {
     const SCHEMA: &'static str = "rollcall.check/1";
     const SAYS_WHOSE: bool = true;
 
-    fn table(&self, host: &str) -> String {
+    fn table(&self, _: &str) -> String {
         let mut text = match &self.checked.why {
             Some(why) => format!("{} - {}\n", self.checked.state.word(), plain(why)),
             None => String::new(),
         };
         text += &harmless(&self.output);
-        match self.is_one {
-            true if text.ends_with('\n') => text,
-            true => text + "\n",
-            false => text.lines().map(|line| format!("{}: {line}\n", plain(host))).collect(),
+        if !text.ends_with('\n') {
+            text.push('\n');
         }
+        text
+    }
+
+    fn among(&self, host: &str) -> String {
+        let text = self.table(host);
+        text.lines().map(|line| format!("{}: {line}\n", plain(host))).collect()
     }
 
     fn odd(&self) -> Option<String> {
