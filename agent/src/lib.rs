@@ -120,7 +120,7 @@ impl Agent {
         let subject = Subject {
             host: Host::new(),
             own: ArcSwap::from_pointee(credentials.own().clone()),
-            permissions: ArcSwap::from_pointee(policy.permissions),
+            permissions: watch::Sender::new(policy.permissions),
             authorities: ArcSwap::from_pointee(credentials.authorities().to_vec()),
             revocations: Arc::clone(credentials.revocations()),
             revoked: watch::Sender::new(()),
@@ -128,6 +128,7 @@ impl Agent {
             settings: ArcSwap::from_pointee(settings),
             renewal: Mutex::new(Renewal::default()),
             declared: ArcSwap::default(),
+            programs: Arc::default(),
             runner: OnceLock::new(),
             sandbox: OnceLock::new(),
         };
@@ -173,7 +174,7 @@ impl Agent {
     pub fn held_by(self, sandbox: Report, names: Names) -> Agent {
         let subject = self.server.subject();
         let _ = subject.sandbox.set(sandbox);
-        subject.host.is_called(names);
+        subject.host.keep_names(names);
         self
     }
 
@@ -272,7 +273,8 @@ impl Reload {
         }
     }
 
-    /// Takes a new identity and new limits for connections to come; open ones keep theirs. New permissions hold for all.
+    /// Takes a new identity and new limits for connections to come; open ones keep theirs. New permissions hold for all
+    /// that was not begun.
     ///
     /// # Errors
     /// The identity is no good; then nothing has changed.
@@ -286,7 +288,7 @@ impl Reload {
         subject.revoked.send_replace(());
         renewal.keep_in(&config.identity);
         subject.audit.note(&Note { event: "settings_read_again", ..Note::of(credentials.own()) });
-        subject.permissions.store(Arc::new(config.policy.permissions.clone()));
+        subject.permissions.send_replace(config.policy.permissions.clone());
         subject.declared.store(Arc::new(config.declarations.clone()));
         subject.show(settings, &credentials);
         Ok(credentials.own().clone())

@@ -1,5 +1,6 @@
 //! `agent run`: what is done before the sandbox, the sandbox, and what is done in it.
 
+pub(crate) mod identity;
 mod reload;
 mod surroundings;
 
@@ -22,7 +23,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Faults, cannot_start, identity, lines, recall, tell_dates};
+use crate::faults::{Faults, cannot_start, lines};
 use reload::Again;
 use surroundings::{log_to_stderr, stop_when_told};
 
@@ -82,7 +83,7 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Faults> {
 }
 
 fn prepare(config: &Config, manager: Manager) -> Result<Prepared, Faults> {
-    let known = identity(config).map_err(|error| cannot_start(&agent::Error::Identity(error)))?;
+    let known = identity::load(config).map_err(|error| cannot_start(&agent::Error::Identity(error)))?;
     if known.is_none() {
         config.state.create().map_err(|error| cannot_be_adopted(&error))?;
     }
@@ -99,10 +100,15 @@ fn prepare(config: &Config, manager: Manager) -> Result<Prepared, Faults> {
     }
     let runner = match config.declarations.is_empty() {
         true => None,
-        false => Some(runner::spawn(config.file.as_deref()).map_err(|error| no_runner(&error))?),
+        false => Some(start_runner(config)?),
     };
     let (names, bus, notify) = (Names::read(), Dialled::now(), manager.notify);
     Ok(Prepared { known, listeners, names, runner, bus, notify, _alone: alone })
+}
+
+fn start_runner(config: &Config) -> Result<Spawned, Faults> {
+    let writable = Access::of(config).writes;
+    runner::spawn(config.file.as_deref(), &writable).map_err(|error| no_runner(&error))
 }
 
 fn no_runner(error: &io::Error) -> Faults {
@@ -136,9 +142,10 @@ async fn serve(flags: &Flags, config: &Config, prepared: Prepared, held: Report)
     let notify = stay_in_touch(prepared.notify, stop.clone());
     let mut hangup = signal(SignalKind::hangup()).map_err(no_signals)?;
     let policy = config.policy.clone();
+    let contact = Contact { hangup: &mut hangup, notify: &notify };
     let agent = match prepared.known {
-        Some(credentials) => Agent::on(&recall(config, credentials)?, listeners, policy),
-        None => match be_adopted(config, &listeners, &stop, (&mut hangup, &notify)).await? {
+        Some(credentials) => Agent::on(&identity::recall(config, credentials)?, listeners, policy),
+        None => match be_adopted(config, &listeners, &stop, contact).await? {
             Some(adopted) => Agent::adopted(adopted, listeners, policy),
             None => return Ok(()),
         },
@@ -151,7 +158,7 @@ async fn serve(flags: &Flags, config: &Config, prepared: Prepared, held: Report)
     let again = Again { flags: flags.clone(), running: config.clone(), reload: agent.reload() };
     let (name, addresses) = (&own.identity.name, &serving.addresses);
     tracing::info!("{name} is ready on {addresses}; its certificate ends {}", own.not_after);
-    tell_dates(&own);
+    identity::tell_dates(&own);
     notify.ready(&serving.words(&own));
     reload::when_told(hangup, again, Arc::clone(&notify), serving);
     let lost = agent.runner_lost(&stop);
@@ -203,11 +210,31 @@ impl Serving {
     }
 }
 
+/// Who manages the process, while the agent belongs to nobody: asks by SIGHUP, and is told.
+struct Contact<'a> {
+    hangup: &'a mut Signal,
+    notify: &'a Notify,
+}
+
+impl Contact<'_> {
+    /// Nobody is served yet whom new settings would concern; but whoever sent a SIGHUP may wait for an answer.
+    async fn put_off(self, waits: &str) -> Infallible {
+        while self.hangup.recv().await.is_some() {
+            self.notify.reloading();
+            tracing::warn!(
+                "settings are read again at the next start, or at a SIGHUP once this agent is adopted"
+            );
+            self.notify.ready(waits);
+        }
+        std::future::pending().await
+    }
+}
+
 async fn be_adopted(
     config: &Config,
     listeners: &[TcpListener],
     stop: &CancellationToken,
-    (hangup, notify): (&mut Signal, &Notify),
+    contact: Contact<'_>,
 ) -> Result<Option<Adopted>, Faults> {
     let addresses = addresses_of(listeners);
     tracing::info!(
@@ -218,10 +245,10 @@ async fn be_adopted(
     // Whoever started the agent may ask for a code as soon as it is ready.
     config.state.save_waiting(&addresses).map_err(|error| cannot_be_adopted(&error))?;
     let waits = format!("waits on {} to be adopted; `agent code` says how", joined(&addresses));
-    notify.ready(&waits);
+    contact.notify.ready(&waits);
     let adopted = tokio::select! {
         adopted = adoption::wait(listeners, &config.state, &config.policy, stop) => adopted,
-        never = put_off(hangup, notify, &waits) => match never {},
+        never = contact.put_off(&waits) => match never {},
     };
     let adopted = adopted.map_err(|error| cannot_be_adopted(&error))?;
     match &adopted {
@@ -229,18 +256,6 @@ async fn be_adopted(
         None => tracing::info!("stopped before anybody adopted this agent"),
     }
     Ok(adopted)
-}
-
-/// Nobody is served yet whom new settings would concern; but whoever sent a SIGHUP may wait for an answer.
-async fn put_off(hangup: &mut Signal, notify: &Notify, waits: &str) -> Infallible {
-    while hangup.recv().await.is_some() {
-        notify.reloading();
-        tracing::warn!(
-            "settings are read again at the next start, or at a SIGHUP once this agent is adopted"
-        );
-        notify.ready(waits);
-    }
-    std::future::pending().await
 }
 
 fn cannot_be_adopted(error: &certs::Error) -> Faults {
@@ -253,17 +268,18 @@ fn raise_descriptor_limit() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
-/// Verified peers must not be able to hold every descriptor there is.
+/// Verified peers must not be able to hold every descriptor there is, by connections or by programs.
 fn fit_to_descriptors(config: &mut Config) {
     let Some(descriptors) = getrlimit(Resource::Nofile).current else { return };
     let limits = &mut config.policy.limits;
     let fitting = limits.within(usize::try_from(descriptors).unwrap_or(usize::MAX));
     if fitting != *limits {
         tracing::warn!(
-            "the system allows {descriptors} descriptors, so the limits are now unverified = {} and connections = {}; \
-             raise it (LimitNOFILE= of a service, or ulimit -n)",
+            "the system allows {descriptors} descriptors, so the limits are now unverified = {}, connections = {} and \
+             programs = {}; raise it (LimitNOFILE= of a service, or ulimit -n)",
             fitting.unverified,
-            fitting.connections
+            fitting.connections,
+            fitting.programs
         );
     }
     *limits = fitting;

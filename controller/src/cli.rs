@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 
 use crate::commands::{
-    adopt, audit, authority, can, caps, certs, check, demo, doctor, echo, files, info, init, issue, operator,
+    adopt, audit, authority, can, caps, certs, check, demo, doctor, echo, files, hosts, info, init, issue, operator,
     ping, processes, renew, revoke, run, services, sync, time, uptime, watch, whoami,
 };
 
@@ -62,8 +62,14 @@ pub enum Format {
     Table,
     /// One JSON document.
     Json,
-    /// One JSON object a line.
+    /// One JSON object a line, as answers come.
     Jsonl,
+    /// Of many hosts: each line as it comes, behind its host.
+    Lines,
+    /// Of many hosts: the same answer of several once, under all their names.
+    Fold,
+    /// Of many hosts: a row for each.
+    Csv,
 }
 
 /// What to do.
@@ -89,6 +95,8 @@ pub enum Verb {
     Revoke(revoke::Revoke),
     /// Carry the newest list of what is void to machines, and fetch it from them.
     Sync(sync::Sync),
+    /// Keep the list of machines that are known by name, and see what a selection means.
+    Hosts(hosts::Hosts),
     /// What a machine is and how it is doing.
     Info(info::Info),
     /// How long a machine has been up, and how busy it is.

@@ -13,6 +13,7 @@ pub mod doctor;
 pub mod echo;
 pub mod explain;
 pub mod files;
+pub mod hosts;
 pub mod info;
 pub mod init;
 pub mod issue;
@@ -50,6 +51,7 @@ pub async fn run(verb: Verb, desk: &Desk) -> Result<Exit, Trouble> {
         Verb::Certs(certs) => certs.run(desk),
         Verb::Revoke(revoke) => revoke.run(desk),
         Verb::Sync(sync) => sync.run(desk).await,
+        Verb::Hosts(hosts) => hosts.run(desk),
         Verb::Info(info) => info.run(desk).await,
         Verb::Uptime(uptime) => uptime.run(desk).await,
         Verb::Services(services) => services.run(desk).await,

@@ -35,7 +35,7 @@ pub enum Kind {
     TooLarge,
     /// This identity has as many connections as it may have, or the agent as many as it serves.
     TooManyConnections,
-    /// This connection has as many requests in flight as it may have.
+    /// This connection has as many requests in flight as it may have, or there are as many programs.
     TooManyRequests,
     /// The asker cancelled it.
     Cancelled,
@@ -178,6 +178,16 @@ impl Refusal {
             Kind::TooManyRequests,
             message,
             "wait for answers, or let the agent's owner raise `limits.requests_in_flight_per_identity`",
+        )
+    }
+
+    /// As many programs are asked for as may be.
+    pub fn too_many_programs(limit: usize) -> Refusal {
+        let message = format!("{limit} programs already run on this agent or wait for their turn");
+        Refusal::new(
+            Kind::TooManyRequests,
+            message,
+            "ask again later, or let the agent's owner raise `limits.programs`",
         )
     }
 

@@ -1,21 +1,24 @@
 //! Starts one program as its owner declared it: never by a shell, never by a search path, with nothing of this process's own.
 
+use std::ffi::CString;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use protocol::Refusal;
 use protocol::chain::Hash;
 use protocol::requests::explain::Plan;
 use rustix::io::{FdFlags, fcntl_setfd};
-use rustix::process::{Pid, Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, geteuid, getrlimit, setrlimit};
 use tokio::task::spawn_blocking;
 
-use crate::declared::{Declaration, nobody_else_can_change};
+use crate::c_library;
+use crate::declared::{Declaration, User, network_cannot_change, nobody_else_can_change};
 
 /// What the program writes.
 pub(super) struct Written {
@@ -70,14 +73,17 @@ pub(super) async fn pinned(declaration: &Declaration) -> Result<Option<File>, No
     opened.unwrap_or_else(|error| Err(NotStarted(error.to_string()))).map(Some)
 }
 
-/// Starts it.
+/// Starts it, unless it lies where the process that talks to the network may write.
 pub(super) fn start(
     declaration: &Declaration,
     plan: &Plan,
     pinned: Option<&File>,
+    writable: &[PathBuf],
 ) -> Result<(Pid, Written), NotStarted> {
     let path = &declaration.program;
     look_at(path)?;
+    // A link may lead elsewhere since it was declared.
+    network_cannot_change(path, writable).map_err(NotStarted)?;
     let mut command = match pinned {
         // What was looked at is what is started, whatever stands under that name by now. The program inherits it, since a
         // script is read once more when it runs.
@@ -88,16 +94,35 @@ pub(super) fn start(
         None => Command::new(path),
     };
     command.arg0(path).args(&plan.argv[1..]).env_clear().envs(&plan.environment);
-    command.current_dir(&declaration.folder).process_group(0);
+    command.process_group(0);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    if let Some(user) = &declaration.user {
-        command.uid(user.id).gid(user.group);
+    match &declaration.user {
+        // Nobody but root may name somebody else than himself.
+        Some(user) if geteuid().is_root() => {
+            let folder = CString::new(declaration.folder.as_os_str().as_bytes()).map_err(io::Error::from)?;
+            c_library::begin_as(&mut command, (user.id, user.group), groups_of(user)?, folder);
+        }
+        _ => drop(command.current_dir(&declaration.folder)),
     }
     let mut child = command.spawn().map_err(|error| explain(&error, declaration))?;
     let (Some(output), Some(errors)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(NotStarted("its output cannot be had".to_owned()));
     };
     Ok((Pid::from_child(&child), Written { output: output.into(), errors: errors.into() }))
+}
+
+/// All groups of a user: his own, and those that name him.
+fn groups_of(user: &User) -> Result<Vec<u32>, NotStarted> {
+    const FILE: &str = "/etc/group";
+    let all = fs::read_to_string(FILE).map_err(|error| {
+        NotStarted(format!("{FILE} cannot be read, to find the groups of {}: {error}", user.name))
+    })?;
+    let naming = all.lines().filter_map(|line| {
+        let mut fields = line.split(':').skip(2);
+        let (group, mut members) = (fields.next()?.parse().ok()?, fields.next()?.split(','));
+        members.any(|member| member == user.name).then_some(group)
+    });
+    Ok(std::iter::once(user.group).chain(naming).collect())
 }
 
 fn look_at(path: &Path) -> Result<(), NotStarted> {
@@ -133,7 +158,10 @@ fn explain(error: &io::Error, declaration: &Declaration) -> NotStarted {
         }
         Some(libc::ENOENT) => "what its first line (#!) names is not there".to_owned(),
         Some(libc::ENOEXEC) => "it is no program for this machine, and no script with #! in front".to_owned(),
-        Some(libc::EACCES) => "this agent's user may not execute it, or what it needs".to_owned(),
+        Some(libc::EACCES) => {
+            let who = declaration.user.as_ref().map_or("this agent's user", |user| user.name.as_str());
+            format!("{who} may not execute it, or what it needs, or not enter {folder}, where it is to start")
+        }
         Some(libc::EPERM) => "the agent's user may not start it as the declared user".to_owned(),
         _ => error.to_string(),
     })
