@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 
 use crate::commands::{
-    adopt, audit, authority, can, caps, certs, check, demo, doctor, echo, files, hosts, info, init, issue, operator,
-    ping, processes, renew, revoke, run, services, sync, time, uptime, watch, whoami,
+    adopt, audit, authority, can, caps, certs, check, demo, doctor, echo, files, hosts, info, init, issue,
+    operator, ping, processes, renew, revoke, run, services, sync, time, uptime, watch, whoami,
 };
 
 /// Asks machines that run a Rollcall agent how they are.
