@@ -1,14 +1,13 @@
 //! Which hosts are meant, and how carefully they are asked: what every verb takes that asks many.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::last::Last;
+use super::lists::Texts;
 use super::window::Width;
 use crate::cli::parse_duration;
 use crate::desk::Desk;
@@ -24,9 +23,6 @@ const OPEN: usize = 4096;
 
 /// For files, the terminal and what the system opens by itself.
 const SPARE_DESCRIPTORS: usize = 64;
-
-/// More than any list of hosts.
-const MAX_LIST: u64 = 64 << 20;
 
 /// Which hosts besides those that are named, and how they are asked.
 #[derive(Debug, Clone, Default, Args)]
@@ -120,23 +116,21 @@ impl Filter {
         desk: &Desk,
         inventory: &Inventory,
     ) -> Result<Chosen, Trouble> {
-        let mut texts = Vec::new();
+        let mut texts = Texts::default();
         for word in named {
             match word.as_str() {
-                "-" => texts.extend(read_list(Path::new("-"))?),
-                _ => texts.push(word.clone()),
+                "-" => texts.read(Path::new("-"))?,
+                word => texts.type_in(word),
             }
         }
-        for file in &self.hosts_file {
-            texts.extend(read_list(file)?);
-        }
-        let directory = Directory::new(inventory, Last::noted(&desk.home));
-        let labels = self.select(&texts, &directory);
+        self.hosts_file.iter().try_for_each(|file| texts.read(file))?;
+        let directory = Directory::new(inventory, &desk.home);
+        let labels = self.select(&texts.all, &directory);
         // What stands in hosts.toml counts first: without it, a selection means something else.
         if let Some(fault) = directory.fault() {
             return Err(desk.home.damaged_hosts(&fault));
         }
-        let labels = labels.map_err(|fault| Trouble::Here(fault.to_string(), String::new()))?;
+        let labels = labels.map_err(|fault| Trouble::Here(texts.told(&fault), String::new()))?;
         if labels.is_empty() {
             let what = "this selects nobody".to_owned();
             return Err(Trouble::Here(what, "controller hosts list shows what a selection means".to_owned()));
@@ -148,7 +142,7 @@ impl Filter {
         let mut labels = selection::select(texts, directory)?;
         if !self.exclude.is_empty() {
             let not = selection::select(&self.exclude, directory)?;
-            let not: std::collections::HashSet<String> = not.into_iter().collect();
+            let not: HashSet<String> = not.into_iter().collect();
             labels.retain(|label| !not.contains(label));
         }
         if let Some(labelled) = &self.labelled {
@@ -175,23 +169,4 @@ impl Care {
     pub(super) fn stops_after(&self, failed: usize) -> bool {
         self.max_fail.is_some_and(|most| failed >= most as usize)
     }
-}
-
-fn read_list(file: &Path) -> Result<Vec<String>, Trouble> {
-    let mut bytes = Vec::new();
-    let read = match file == Path::new("-") {
-        true => io::stdin().lock().take(MAX_LIST + 1).read_to_end(&mut bytes),
-        false => File::open(file).and_then(|opened| opened.take(MAX_LIST + 1).read_to_end(&mut bytes)),
-    };
-    let name = match file == Path::new("-") {
-        true => "standard input".to_owned(),
-        false => file.display().to_string(),
-    };
-    let bad = |fault: String| Trouble::Here(format!("{name}: {fault}"), "nobody was asked".to_owned());
-    read.map_err(|error| bad(format!("cannot be read: {error}")))?;
-    if bytes.len() as u64 > MAX_LIST {
-        return Err(bad("this is far larger than any list of hosts".to_owned()));
-    }
-    let text = String::from_utf8(bytes).map_err(|_| bad("this is not text".to_owned()))?;
-    Ok(selection::lines(&text).map(str::to_owned).collect())
 }
