@@ -5,6 +5,7 @@
 
 mod beneath;
 mod parameter;
+mod readiness;
 mod template;
 mod trust;
 

@@ -25,6 +25,7 @@ use protocol::requests::uptime::Running;
 use rustix::system::sysinfo;
 
 pub(crate) use clock::ClockSync;
+pub(crate) use network::addresses;
 pub(crate) use process::Own;
 pub(crate) use source::HostError;
 pub use system::Names;

@@ -1,5 +1,6 @@
 //! Parses, does what was asked for, exits.
 
+mod check;
 mod run;
 
 use std::io::{self, Write};
@@ -8,7 +9,7 @@ use std::process::ExitCode;
 use agent::cli::{AuditVerb, Cli, Flags, ImportNrpe, Verb, Verify};
 use agent::config::{Config, Fault};
 use agent::selfcheck::Proof;
-use agent::{Error, audit, nrpe, owner, runner, service};
+use agent::{Error, audit, log, nrpe, owner, runner, service};
 use certs::{Credentials, Peer};
 use clap::{CommandFactory, Parser};
 use clap_complete::CompleteEnv;
@@ -22,7 +23,7 @@ fn main() -> ExitCode {
     CompleteEnv::with_factory(Cli::command).complete();
     let done = match Cli::parse().verb {
         Verb::Run(flags) => run::run(&flags),
-        Verb::CheckConfig(flags) => check(&flags),
+        Verb::CheckConfig(flags) => check::check(&flags),
         Verb::Selfcheck(flags) => selfcheck(&flags),
         Verb::Code(flags) => owner::code(&flags).map_err(|fault| vec![fault]).and_then(|told| {
             // The code alone goes to standard output: a script wants nothing else.
@@ -65,26 +66,6 @@ fn recall(config: &Config, credentials: Credentials) -> Result<Credentials, Faul
         let hint = "take the file from a backup, or remove it: the next controller that knows a list brings it again";
         vec![format!("cannot start: {error}"), hint.to_owned()]
     })
-}
-
-fn check(flags: &Flags) -> Result<(), Faults> {
-    let config = Config::decide(flags).map_err(|faults| lines(&faults))?;
-    let credentials = identity(&config).map_err(|error| cannot_start(&Error::Identity(error)))?;
-    let credentials = credentials.map(|credentials| recall(&config, credentials)).transpose()?;
-    let is = match &credentials {
-        None => "waits there to be adopted".to_owned(),
-        Some(credentials) => {
-            let own = credentials.own();
-            if let Some(fault) = outside_dates(own) {
-                return Err(vec![format!("{}: {fault}", config.identity.display())]);
-            }
-            format!("identity {} until {}", own.identity.name, own.not_after)
-        }
-    };
-    let file =
-        config.file.map_or_else(|| "no file, all defaults".to_owned(), |file| file.display().to_string());
-    let listen: Vec<String> = config.listen.iter().map(ToString::to_string).collect();
-    tell(Ok(format!("good ({file}): listens on {}, {is}\n", listen.join(", "))))
 }
 
 /// Enters the sandbox that `run` would, and knocks at its walls.
@@ -157,6 +138,12 @@ fn cannot_start(error: &Error) -> Faults {
              ADDRESS\n  Carry NAME.bundle here, then: agent run --identity NAME.bundle"
                 .to_owned()
         }
+        Error::Identity(certs::Error::Io { path, source, .. })
+            if source.kind() == io::ErrorKind::PermissionDenied =>
+        {
+            let me = rustix::process::geteuid().as_raw();
+            format!("give the file to the user that the agent runs as: chown {me} {}", path.display())
+        }
         Error::Identity(_) => "mend that, or issue a new one with `controller issue`".to_owned(),
         Error::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
             "another program listens there, perhaps another agent; choose another with --listen".to_owned()
@@ -166,6 +153,8 @@ fn cannot_start(error: &Error) -> Faults {
     vec![format!("cannot start: {error}"), hint]
 }
 
+/// In the journal it is as urgent as any error.
 fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "agent: {line}");
+    let urgency = if log::is_journal() { "<3>" } else { "" };
+    let _ = writeln!(io::stderr(), "{urgency}agent: {line}");
 }

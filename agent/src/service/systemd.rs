@@ -26,15 +26,6 @@ pub(super) fn demand() -> Result<(), Fault> {
     if is_here() { Ok(()) } else { Err(BY_HAND.to_owned()) }
 }
 
-/// `systemd 252 (252.39-1~deb12u2)`, then what it was built with.
-pub(super) fn version() -> Result<u32, Fault> {
-    let told = command::output(&["systemctl", "--version"])?;
-    let number = told.split_whitespace().nth(1).and_then(|number| number.parse().ok());
-    number.ok_or_else(|| {
-        format!("systemctl --version does not say which: {}", told.lines().next().unwrap_or_default())
-    })
-}
-
 /// What systemd knows of the service.
 pub(super) struct Service(HashMap<String, String>);
 

@@ -33,24 +33,26 @@ struct Found<'a> {
 impl Check {
     /// Asks and shows. Whatever is in the way is `UNKNOWN`.
     pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
-        if self.what.explain {
-            return explain(desk, Sort::Check, &self.what).await;
+        let asked = match self.what.explain {
+            true => explain(desk, Sort::Check, &self.what).await,
+            false => match self.ask(desk).await {
+                Ok(checked) => return self.show(desk, &checked),
+                Err(trouble) => Err(trouble),
+            },
+        };
+        let Err(trouble) = asked else { return asked };
+        if desk.is_table() && !self.what.explain {
+            let text = trouble.text();
+            desk.print(&unknown(text.lines().next().unwrap_or_default()))?;
         }
-        match self.ask(desk).await {
-            Ok(checked) => {
-                let output = String::from_utf8_lossy(&checked.output).into_owned();
-                desk.show(&self.what.host, &Found { checked: &checked, output })?;
-                Ok(Exit::Program(checked.state.code()))
-            }
-            Err(trouble) => {
-                if desk.is_table() {
-                    let text = trouble.text();
-                    desk.print(&unknown(text.lines().next().unwrap_or_default()))?;
-                }
-                desk.report(&trouble);
-                Ok(Exit::Program(State::Unknown.code()))
-            }
-        }
+        desk.report(&trouble);
+        Ok(Exit::Program(State::Unknown.code()))
+    }
+
+    fn show(&self, desk: &Desk, checked: &Checked) -> Result<Exit, Trouble> {
+        let output = String::from_utf8_lossy(&checked.output).into_owned();
+        desk.show(&self.what.host, &Found { checked, output })?;
+        Ok(Exit::Program(checked.state.code()))
     }
 
     async fn ask(&self, desk: &Desk) -> Result<Checked, Trouble> {

@@ -56,20 +56,18 @@ struct Told<'a> {
 impl Run {
     /// Asks, passes on what comes, and ends as the command did.
     pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
-        if self.what.explain {
-            return explain(desk, Sort::Command, &self.what).await;
-        }
-        if desk.is_one_document() {
+        if desk.is_one_document() && !self.what.explain {
             let what = "run prints what comes as it comes, which is no one JSON document".to_owned();
             return Err(Trouble::Here(what, "use --output jsonl: one object a line".to_owned()));
         }
-        match self.conduct(desk).await {
-            Ok(code) => Ok(Exit::Program(code)),
-            Err(trouble) => {
-                desk.report(&trouble);
-                Ok(Exit::Program(code_of(&trouble)))
-            }
-        }
+        let done = match self.what.explain {
+            true => explain(desk, Sort::Command, &self.what).await,
+            false => self.conduct(desk).await.map(Exit::Program),
+        };
+        done.or_else(|trouble| {
+            desk.report(&trouble);
+            Ok(Exit::Program(code_of(&trouble)))
+        })
     }
 
     async fn conduct(&self, desk: &Desk) -> Result<i32, Trouble> {
