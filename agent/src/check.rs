@@ -11,7 +11,7 @@ use crate::{Faults, cannot_start, identity, lines, outside_dates, recall, tell};
 /// Says what is good, or everything that is not.
 pub(crate) fn check(flags: &Flags) -> Result<(), Faults> {
     let state = State::new(&flags.folder.state);
-    let handed = service::handed_identity();
+    let handed = service::handed_identity(&state);
     let taken = match (&flags.config, &flags.identity) {
         (None, None) => standpoint::judge_as_agent(&state),
         // Files that were named are those of here.

@@ -12,6 +12,7 @@ use protocol::DEFAULT_PORT;
 
 use crate::cli;
 use crate::host;
+use crate::service::{handed_identity, is_possible};
 use crate::standpoint::act_as_owner;
 use crate::state::State;
 
@@ -25,11 +26,12 @@ type Fault = String;
 pub fn code(flags: &cli::Code) -> Result<Told, Fault> {
     let state = State::new(&flags.folder.state);
     let folder = state.path().display();
+    let identity = handed_identity(&state).unwrap_or_else(|| state.identity_file());
     act_as_owner(&state)?;
     if state.path().exists() {
         state.create().map_err(text)?;
     }
-    if let Some(owned) = belongs(&state)? {
+    if let Some(owned) = belongs(&identity)? {
         return Err(format!(
             "{owned}; no code is needed.\n  To give it to somebody else: agent reset --state {folder}"
         ));
@@ -43,9 +45,11 @@ pub fn code(flags: &cli::Code) -> Result<Told, Fault> {
         ));
     }
     if waiting.is_empty() || !state.is_held() {
+        let service =
+            if is_possible() { "Make it a service: sudo agent install\n  Or start" } else { "Start" };
         return Err(format!(
-            "no agent waits for its adoption with the folder {folder}.\n  Make it a service: sudo agent install\n  \
-             Or start one by hand: agent run --state {folder} --listen 0.0.0.0:{DEFAULT_PORT}"
+            "no agent waits for its adoption with the folder {folder}.\n  {service} one by hand: agent run --state {folder} \
+             --listen 0.0.0.0:{DEFAULT_PORT}"
         ));
     }
     let code = Code::random().map_err(text)?;
@@ -121,7 +125,10 @@ fn outward(any: IpAddr) -> Option<IpAddr> {
 pub fn reset(flags: &cli::Reset) -> Result<String, Fault> {
     let state = State::new(&flags.folder.state);
     act_as_owner(&state)?;
-    let owned = match belongs(&state) {
+    if state.path().exists() {
+        state.create().map_err(text)?;
+    }
+    let owned = match belongs(&state.identity_file()) {
         Ok(Some(owned)) => owned,
         Ok(None) => {
             return Err(format!("{} holds no identity: there is nothing to forget", state.path().display()));
@@ -150,8 +157,8 @@ fn confirmed(owned: &str) -> Result<bool, Fault> {
 }
 
 /// Whom the machine belongs to, in words.
-fn belongs(state: &State) -> Result<Option<String>, Fault> {
-    let owned = whose(&state.identity_file())?;
+fn belongs(identity: &Path) -> Result<Option<String>, Fault> {
+    let owned = whose(identity)?;
     Ok(owned.map(|own| format!("this machine is {} already, until {:.0}", own.identity.name, own.not_after)))
 }
 

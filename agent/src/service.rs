@@ -22,6 +22,7 @@ use rustix::process::geteuid;
 
 use crate::cli::{Flags, StateFolder};
 use crate::config::Config;
+use crate::state::State;
 
 /// What cannot be done, and what to do.
 type Fault = String;
@@ -45,8 +46,13 @@ const PROGRAM: &str = "/usr/local/bin/agent";
 
 /// An identity that the service manager hands over to the service. The agent finds it by its environment, which a program that is
 /// typed does not have.
-pub fn handed_identity() -> Option<PathBuf> {
-    Some(PathBuf::from(HANDED)).filter(|file| file.exists())
+pub fn handed_identity(state: &State) -> Option<PathBuf> {
+    Some(PathBuf::from(HANDED)).filter(|file| state.path() == Path::new(STATE) && file.exists())
+}
+
+/// Whether this machine has what makes services.
+pub(crate) fn is_possible() -> bool {
+    systemd::is_here()
 }
 
 /// The file with the identity of the service.
@@ -54,7 +60,7 @@ fn identity_file(folder: &StateFolder) -> Result<PathBuf, Fault> {
     let asked = Flags { config: None, folder: folder.clone(), identity: None, listen: Vec::new(), log: None };
     let config = Config::decide(&asked)
         .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
-    let handed = handed_identity().filter(|_| config.identity == config.state.identity_file());
+    let handed = handed_identity(&config.state).filter(|_| config.identity == config.state.identity_file());
     Ok(handed.unwrap_or(config.identity))
 }
 

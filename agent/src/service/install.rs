@@ -38,7 +38,7 @@ const MAKE_USER: [&str; 8] = [
 /// # Errors
 /// There is no systemd, this is not root, or a step failed.
 pub fn install(flags: cli::Install) -> Result<(), Fault> {
-    systemd::demand()?;
+    systemd::demand(systemd::TO_INSTALL)?;
     if !flags.dry_run {
         demand_root("install")?;
     }
