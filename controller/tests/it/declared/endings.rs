@@ -62,6 +62,11 @@ fn a_commands_outputs_come_apart_and_its_code_is_the_controllers() {
     ] {
         let (found, _, errors) = said(name);
         assert!(found == code && errors.contains(why), "{name}: {found} {errors}");
+        // What only the kernel can say is found out by starting it.
+        if name != "empty" {
+            let (found, plan, errors) = workshop.said(&["run", "web-1", name, "--explain"]);
+            assert!(found == code && errors.contains(why) && plan.is_empty(), "{name}: {found} {errors}");
+        }
     }
     let lines = workshop.site.good(&["run", "web-1", "env", "--output", "jsonl"]);
     let lines: Vec<serde_json::Value> =
