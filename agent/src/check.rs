@@ -6,7 +6,9 @@ use agent::state::State;
 use agent::{Error, service, standpoint};
 use certs::Credentials;
 
-use crate::{Faults, cannot_start, identity, lines, outside_dates, recall, tell};
+use crate::faults::{Faults, cannot_start, lines};
+use crate::run::identity::{self, outside_dates};
+use crate::tell;
 
 /// Says what is good, or everything that is not.
 pub(crate) fn check(flags: &Flags) -> Result<(), Faults> {
@@ -22,8 +24,8 @@ pub(crate) fn check(flags: &Flags) -> Result<(), Faults> {
     if let Some(handed) = handed.filter(|_| config.identity == state.identity_file()) {
         config.identity = handed;
     }
-    let credentials = identity(&config).map_err(|error| cannot_start(&Error::Identity(error)))?;
-    let credentials = credentials.map(|credentials| recall(&config, credentials)).transpose()?;
+    let credentials = identity::load(&config).map_err(|error| cannot_start(&Error::Identity(error)))?;
+    let credentials = credentials.map(|credentials| identity::recall(&config, credentials)).transpose()?;
     let is = is_who(&config, credentials.as_ref())?;
     let doubts = config.doubts();
     if !doubts.is_empty() {

@@ -48,7 +48,7 @@ impl Host {
     }
 
     /// The names, as they were read when the agent could still read everything.
-    pub(crate) fn is_called(&self, names: Names) {
+    pub(crate) fn keep_names(&self, names: Names) {
         let _ = self.names.set(names);
     }
 

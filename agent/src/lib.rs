@@ -174,7 +174,7 @@ impl Agent {
     pub fn held_by(self, sandbox: Report, names: Names) -> Agent {
         let subject = self.server.subject();
         let _ = subject.sandbox.set(sandbox);
-        subject.host.is_called(names);
+        subject.host.keep_names(names);
         self
     }
 

@@ -1,5 +1,6 @@
 //! `agent run`: what is done before the sandbox, the sandbox, and what is done in it.
 
+pub(crate) mod identity;
 mod reload;
 mod surroundings;
 
@@ -22,7 +23,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Faults, cannot_start, identity, lines, recall, tell_dates};
+use crate::faults::{Faults, cannot_start, lines};
 use reload::Again;
 use surroundings::{log_to_stderr, stop_when_told};
 
@@ -81,7 +82,7 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Faults> {
 }
 
 fn prepare(config: &Config, manager: Manager) -> Result<Prepared, Faults> {
-    let known = identity(config).map_err(|error| cannot_start(&agent::Error::Identity(error)))?;
+    let known = identity::load(config).map_err(|error| cannot_start(&agent::Error::Identity(error)))?;
     if known.is_none() {
         config.state.create().map_err(|error| cannot_be_adopted(&error))?;
     }
@@ -142,9 +143,10 @@ async fn serve(flags: &Flags, config: &Config, prepared: Prepared, held: Report)
     let notify = stay_in_touch(prepared.notify, stop.clone());
     let mut hangup = signal(SignalKind::hangup()).map_err(no_signals)?;
     let policy = config.policy.clone();
+    let contact = Contact { hangup: &mut hangup, notify: &notify };
     let agent = match prepared.known {
-        Some(credentials) => Agent::on(&recall(config, credentials)?, listeners, policy),
-        None => match be_adopted(config, &listeners, &stop, (&mut hangup, &notify)).await? {
+        Some(credentials) => Agent::on(&identity::recall(config, credentials)?, listeners, policy),
+        None => match be_adopted(config, &listeners, &stop, contact).await? {
             Some(adopted) => Agent::adopted(adopted, listeners, policy),
             None => return Ok(()),
         },
@@ -156,7 +158,7 @@ async fn serve(flags: &Flags, config: &Config, prepared: Prepared, held: Report)
     let again = Again { flags: flags.clone(), running: config.clone(), reload: agent.reload() };
     let (name, addresses) = (&own.identity.name, &serving.addresses);
     tracing::info!("{name} is ready on {addresses}; its certificate ends {}", own.not_after);
-    tell_dates(&own);
+    identity::tell_dates(&own);
     notify.ready(&serving.words(&own));
     reload::when_told(hangup, again, Arc::clone(&notify), serving);
     let lost = agent.runner_lost(&stop);
@@ -208,11 +210,31 @@ impl Serving {
     }
 }
 
+/// Who manages the process, while the agent belongs to nobody: asks by SIGHUP, and is told.
+struct Contact<'a> {
+    hangup: &'a mut Signal,
+    notify: &'a Notify,
+}
+
+impl Contact<'_> {
+    /// Nobody is served yet whom new settings would concern; but whoever sent a SIGHUP may wait for an answer.
+    async fn put_off(self, waits: &str) -> Infallible {
+        while self.hangup.recv().await.is_some() {
+            self.notify.reloading();
+            tracing::warn!(
+                "settings are read again at the next start, or at a SIGHUP once this agent is adopted"
+            );
+            self.notify.ready(waits);
+        }
+        std::future::pending().await
+    }
+}
+
 async fn be_adopted(
     config: &Config,
     listeners: &[TcpListener],
     stop: &CancellationToken,
-    (hangup, notify): (&mut Signal, &Notify),
+    contact: Contact<'_>,
 ) -> Result<Option<Adopted>, Faults> {
     let addresses = addresses_of(listeners);
     tracing::info!(
@@ -223,10 +245,10 @@ async fn be_adopted(
     // Whoever started the agent may ask for a code as soon as it is ready.
     config.state.save_waiting(&addresses).map_err(|error| cannot_be_adopted(&error))?;
     let waits = format!("waits on {} to be adopted; `agent code` says how", joined(&addresses));
-    notify.ready(&waits);
+    contact.notify.ready(&waits);
     let adopted = tokio::select! {
         adopted = adoption::wait(listeners, &config.state, &config.policy, stop) => adopted,
-        never = put_off(hangup, notify, &waits) => match never {},
+        never = contact.put_off(&waits) => match never {},
     };
     let adopted = adopted.map_err(|error| cannot_be_adopted(&error))?;
     match &adopted {
@@ -234,18 +256,6 @@ async fn be_adopted(
         None => tracing::info!("stopped before anybody adopted this agent"),
     }
     Ok(adopted)
-}
-
-/// Nobody is served yet whom new settings would concern; but whoever sent a SIGHUP may wait for an answer.
-async fn put_off(hangup: &mut Signal, notify: &Notify, waits: &str) -> Infallible {
-    while hangup.recv().await.is_some() {
-        notify.reloading();
-        tracing::warn!(
-            "settings are read again at the next start, or at a SIGHUP once this agent is adopted"
-        );
-        notify.ready(waits);
-    }
-    std::future::pending().await
 }
 
 fn cannot_be_adopted(error: &certs::Error) -> Faults {

@@ -1,22 +1,20 @@
 //! Makes the authority, and signs with it. Only what is granted here ever stands in a certificate.
 
+mod params;
+
 use std::fmt;
 
 use aws_lc_rs::signature::Ed25519KeyPair;
 use jiff::Timestamp;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ED25519,
-    SanType, SerialNumber,
+    CertificateParams, CertificateSigningRequestParams, Issuer, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519,
 };
 use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use time::OffsetDateTime;
 
 use crate::certificate::not_after;
-use crate::identity::team_uri;
-use crate::{Address, Credentials, Error, Fingerprint, Grant, Role, Signed, Validity};
+use crate::{Credentials, Error, Fingerprint, Grant, Signed};
 
-const AUTHORITY_DAYS: u32 = 3650;
+pub(crate) use params::date;
 
 /// The kinds of key an authority or identity can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -95,7 +93,7 @@ impl Authority {
     /// # Errors
     /// The cryptographic library failed.
     pub fn create(algorithm: Algorithm) -> Result<Authority, Error> {
-        let signer = Signer::self_signed(&authority_params()?, algorithm)?;
+        let signer = Signer::self_signed(&params::of_authority()?, algorithm)?;
         Ok(Authority { signer, succession: Succession::Settled })
     }
 
@@ -117,13 +115,9 @@ impl Authority {
         }
         let before = self.signer;
         before.demand_not_ended()?;
-        let mut params = authority_params()?;
+        let params = params::of_authority()?;
         let signer = Signer::self_signed(&params, algorithm)?;
-        params.serial_number = Some(SerialNumber::from(random_serial()?.to_vec()));
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.not_after = date(before.not_after.min(signer.not_after));
-        params.use_authority_key_identifier_extension = true;
-        let voucher = params
+        let voucher = params::of_voucher(params, before.not_after.min(signer.not_after))?
             .signed_by(signer.issuer.key(), &before.issuer)
             .map_err(Error::signing("vouch for the new authority"))?;
         let succession = Succession::Both { voucher: voucher.der().clone(), before: Box::new(before) };
@@ -201,9 +195,7 @@ impl Authority {
         let mut request = CertificateSigningRequestParams::from_der(&request)
             .map_err(Error::signing("read the request"))?;
         self.signer.demand_not_ended()?;
-        request.params = granted(grant)?;
-        // Nobody would believe it for longer.
-        request.params.not_after = date(grant.validity.not_after.min(self.not_after()));
+        request.params = params::of_identity(grant, self.not_after())?;
         let certificate =
             request.signed_by(&self.signer.issuer).map_err(Error::signing("sign the certificate"))?;
         let vouchers = match &self.succession {
@@ -227,18 +219,6 @@ impl Authority {
     }
 }
 
-fn authority_params() -> Result<CertificateParams, Error> {
-    let serial = random_serial()?;
-    let mut params = blank(Validity::days(AUTHORITY_DAYS), serial.clone());
-    // Two authorities of one name would be told apart only by a broken signature, which says nothing to a person.
-    let label: String = serial.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    params.distinguished_name.push(DnType::CommonName, format!("rollcall authority {label}"));
-    // One below it: the authority that takes its place one day.
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(1));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    Ok(params)
-}
-
 pub(crate) fn new_key(algorithm: Algorithm) -> Result<KeyPair, Error> {
     match algorithm {
         Algorithm::Ed25519 => {
@@ -256,61 +236,12 @@ pub(crate) fn new_key(algorithm: Algorithm) -> Result<KeyPair, Error> {
     }
 }
 
-fn granted(grant: &Grant<'_>) -> Result<CertificateParams, Error> {
-    let name = grant.identity.name.as_str();
-    let mut params = blank(grant.validity, random_serial()?);
-    params.distinguished_name.push(DnType::CommonName, name);
-    params.use_authority_key_identifier_extension = true;
-    params.is_ca = IsCa::ExplicitNoCa;
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![match grant.identity.role {
-        Role::Agent => ExtendedKeyUsagePurpose::ServerAuth,
-        Role::Controller => ExtendedKeyUsagePurpose::ClientAuth,
-    }];
-    let text = |text: String| text.try_into().map_err(Error::signing("write a name into a certificate"));
-    params.subject_alt_names = vec![SanType::URI(text(grant.identity.to_string())?)];
-    if grant.identity.role == Role::Agent {
-        params.subject_alt_names.push(SanType::DnsName(text(name.to_owned())?));
-    }
-    for team in grant.teams {
-        params.subject_alt_names.push(SanType::URI(text(team_uri(team))?));
-    }
-    for address in grant.addresses {
-        params.subject_alt_names.push(match address {
-            Address::Dns(name) => SanType::DnsName(text(name.as_ref().to_owned())?),
-            Address::Ip(ip) => SanType::IpAddress(*ip),
-        });
-    }
-    Ok(params)
-}
-
-fn blank(validity: Validity, serial: Vec<u8>) -> CertificateParams {
-    let mut params = CertificateParams::default();
-    params.distinguished_name = DistinguishedName::new();
-    params.not_before = date(validity.not_before);
-    params.not_after = date(validity.not_after);
-    params.serial_number = Some(SerialNumber::from(serial));
-    params
-}
-
-fn random_serial() -> Result<Vec<u8>, Error> {
-    let mut serial = [0; 16];
-    aws_lc_rs::rand::fill(&mut serial)
-        .map_err(|_| Error::Certificate("no random numbers to be had".to_owned()))?;
-    // A serial is a positive number: with the first bit set it would need one byte more.
-    serial[0] &= 0x7f;
-    Ok(serial.to_vec())
-}
-
-pub(crate) fn date(timestamp: Timestamp) -> OffsetDateTime {
-    OffsetDateTime::from_unix_timestamp(timestamp.as_second()).unwrap_or(OffsetDateTime::UNIX_EPOCH)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Identity, Passphrase, Peer};
+    use crate::{Identity, Passphrase, Peer, Validity};
     use jiff::SignedDuration;
+    use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, SanType};
     use x509_parser::prelude::{FromDer, X509Certificate};
 
     fn grant(identity: &Identity) -> Grant<'_> {
@@ -379,13 +310,6 @@ mod tests {
         *request.last_mut().unwrap() ^= 1;
         let identity = Identity::agent("web-1".parse().unwrap());
         assert!(matches!(authority.sign(&request, &grant(&identity)), Err(Error::Signing { .. })));
-    }
-
-    #[test]
-    fn serials_are_random_positive_and_long() {
-        let serials: Vec<_> = (0..50).map(|_| random_serial().unwrap()).collect();
-        assert!(serials.iter().all(|serial| serial.len() == 16 && serial[0] < 0x80));
-        assert!(serials.iter().all(|one| serials.iter().filter(|other| one == *other).count() == 1));
     }
 
     #[test]

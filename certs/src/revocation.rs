@@ -1,143 +1,20 @@
 //! Certificates that are void before their end: a list that the authority signs, and that anybody may carry.
 
+mod list;
+
 use std::collections::BTreeSet;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use jiff::{SignedDuration, Timestamp};
-use rcgen::{CertificateRevocationListParams, KeyIdMethod, RevokedCertParams, SerialNumber};
-use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
-use x509_parser::prelude::{CertificateRevocationList, FromDer};
+use rustls_pki_types::CertificateDer;
 
-use crate::authority::date;
-use crate::certificate::{fits, has_signed};
+use crate::certificate::has_signed;
 use crate::tls::Shown;
-use crate::{Authority, Error, Serial, store};
+use crate::{Error, Serial, store};
+use list::fault;
 
-/// A list is good until there is a newer one: nobody checks its own end, for one that nobody renews would stop a fleet.
-const LIFE: SignedDuration = SignedDuration::from_hours(24 * 3650);
-
-/// Numbers are the clock's; one that leaves no room for the next would end all revocations.
-const LARGEST: u64 = u64::MAX >> 1;
-
-/// The largest list that is taken. It travels in one frame.
-pub const MAX_BYTES: usize = 60 * 1024;
-
-/// A list that an authority has signed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct RevocationList {
-    der: CertificateRevocationListDer<'static>,
-    number: u64,
-    serials: BTreeSet<Serial>,
-}
-
-impl fmt::Debug for RevocationList {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RevocationList({}, {} certificates)", self.number, self.serials.len())
-    }
-}
-
-impl RevocationList {
-    /// Reads a list, and believes it if one of these authorities signed it.
-    ///
-    /// # Errors
-    /// It is no list, or somebody else's.
-    pub fn read(der: &[u8], authorities: &[CertificateDer<'_>]) -> Result<RevocationList, Error> {
-        let list = RevocationList::parse(der)?;
-        if list.is_of(authorities) {
-            Ok(list)
-        } else {
-            Err(fault("is signed by an authority that is not believed here"))
-        }
-    }
-
-    /// Reads a list that nobody should believe yet.
-    pub(crate) fn parse(der: &[u8]) -> Result<RevocationList, Error> {
-        if der.len() > MAX_BYTES {
-            return Err(fault("is larger than any that can be"));
-        }
-        let Ok(([], parsed)) = CertificateRevocationList::from_der(der) else {
-            return Err(fault("is damaged"));
-        };
-        let number = parsed.crl_number().map(|number| number.to_bytes_be()).unwrap_or_default();
-        if number.len() > 8 {
-            return Err(fault("has a number that is none"));
-        }
-        let number = number.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
-        if number > LARGEST {
-            return Err(fault("has a number after which there would be none"));
-        }
-        let serials =
-            parsed.iter_revoked_certificates().map(|revoked| Serial::new(revoked.raw_serial())).collect();
-        Ok(RevocationList { der: der.to_vec().into(), number, serials })
-    }
-
-    /// Whether one of these authorities signed it.
-    pub(crate) fn is_of(&self, authorities: &[CertificateDer<'_>]) -> bool {
-        CertificateRevocationList::from_der(&self.der).is_ok_and(|(_, list)| {
-            let (message, signature) = (list.tbs_cert_list.as_ref(), &list.signature_value.data);
-            authorities.iter().any(|authority| fits(authority, message, signature))
-        })
-    }
-
-    /// As it travels.
-    pub fn der(&self) -> &[u8] {
-        &self.der
-    }
-
-    /// Each list has a larger number than the one before.
-    pub fn number(&self) -> u64 {
-        self.number
-    }
-
-    /// The certificates that are void.
-    pub fn serials(&self) -> &BTreeSet<Serial> {
-        &self.serials
-    }
-}
-
-fn fault(fault: &str) -> Error {
-    Error::Certificate(format!("the revocation list {fault}"))
-}
-
-impl Authority {
-    /// Signs a list that is newer than `number`. The clock is the number, in milliseconds: so a home that was taken from a backup
-    /// signs none that nobody takes. While two authorities are believed, the one before signs: it is the one whom
-    /// everybody believes.
-    ///
-    /// # Errors
-    /// There are more certificates than a list holds, or the cryptographic library failed.
-    pub fn revoke<'a>(
-        &self,
-        number: u64,
-        serials: impl IntoIterator<Item = &'a Serial>,
-    ) -> Result<RevocationList, Error> {
-        let now = Timestamp::now();
-        let number = u64::try_from(now.as_millisecond()).unwrap_or_default().max(number.saturating_add(1));
-        let revoked_certs = serials
-            .into_iter()
-            .map(|serial| RevokedCertParams {
-                serial_number: SerialNumber::from(serial.bytes().to_vec()),
-                revocation_time: date(now),
-                reason_code: None,
-                invalidity_date: None,
-            })
-            .collect();
-        let list = CertificateRevocationListParams {
-            this_update: date(now),
-            next_update: date(now.saturating_add(LIFE).unwrap_or(now)),
-            crl_number: SerialNumber::from(number.to_be_bytes().to_vec()),
-            issuing_distribution_point: None,
-            revoked_certs,
-            key_identifier_method: KeyIdMethod::Sha256,
-        };
-        let by = self.known_to_all();
-        let list = list.signed_by(&by.issuer).map_err(Error::signing("sign the revocation list"))?;
-        RevocationList::parse(list.der())
-    }
-}
+pub use list::{MAX_BYTES, RevocationList};
 
 /// So many lists are kept beside the newest: more than that have never been needed, and each is at most 60 KiB.
 const OLDER: usize = 8;
@@ -202,12 +79,12 @@ impl Revocations {
 
     /// The newest list's number; 0 when there is none.
     pub fn number(&self) -> u64 {
-        self.newest().map_or(0, |list| list.number)
+        self.newest().map_or(0, |list| list.number())
     }
 
     /// Whether a certificate is void.
     pub fn contains(&self, serial: &Serial) -> bool {
-        self.read().lists.iter().any(|list| list.serials.contains(serial))
+        self.read().lists.iter().any(|list| list.serials().contains(serial))
     }
 
     /// How often an authority was forgotten: from then on, whether somebody is [believed](Self::believes) is to be asked again.
@@ -226,7 +103,7 @@ impl Revocations {
 
     /// All certificates that are void.
     pub fn serials(&self) -> BTreeSet<Serial> {
-        self.read().lists.iter().flat_map(|list| list.serials.iter().cloned()).collect()
+        self.read().lists.iter().flat_map(|list| list.serials().iter().cloned()).collect()
     }
 
     /// Takes from the file what another program has written there.
@@ -266,9 +143,9 @@ impl Revocations {
         let (newer, lists) = {
             let mut known = self.write();
             known.take_all(there);
-            let here = known.lists.first().map_or(0, |list| list.number);
-            if list.number < here {
-                let number = list.number;
+            let here = known.lists.first().map_or(0, |list| list.number());
+            if list.number() < here {
+                let number = list.number();
                 return Err(Error::Certificate(format!(
                     "the revocation list {number} is older than the one that is here, {here}"
                 )));
@@ -313,9 +190,9 @@ impl Known {
 
 /// Puts a list in front, if it is newer, and keeps behind it what it lacks.
 fn add(lists: &mut Vec<Arc<RevocationList>>, list: RevocationList) -> bool {
-    let newer = lists.first().is_none_or(|newest| newest.number < list.number);
+    let newer = lists.first().is_none_or(|newest| newest.number() < list.number());
     if newer {
-        lists.retain(|older| !older.serials.is_subset(&list.serials));
+        lists.retain(|older| !older.serials().is_subset(list.serials()));
         lists.insert(0, Arc::new(list));
         lists.truncate(1 + OLDER);
     }
@@ -324,33 +201,11 @@ fn add(lists: &mut Vec<Arc<RevocationList>>, list: RevocationList) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
-    use crate::Algorithm;
+    use crate::{Algorithm, Authority};
 
     fn serials(count: u8) -> Vec<Serial> {
         (1..=count).map(|number| Serial::new(&[number, 7])).collect()
-    }
-
-    #[test]
-    fn what_is_signed_is_read_back_and_nobody_elses_is() {
-        for algorithm in [Algorithm::Ed25519, Algorithm::P256] {
-            let [one, other] = [(), ()].map(|()| Authority::create(algorithm).unwrap());
-            let far = LARGEST - 1;
-            let list = one.revoke(far, &serials(3)).unwrap();
-            assert_eq!((list.number(), list.serials().len()), (far + 1, 3));
-            assert!(list.serials().contains(&Serial::new(&[2, 7])));
-            let authorities = [other.certificate().clone(), one.certificate().clone()];
-            assert_eq!(RevocationList::read(list.der(), &authorities).unwrap(), list);
-            let said = RevocationList::read(list.der(), &authorities[..1]).unwrap_err().to_string();
-            assert_eq!(said, "the revocation list is signed by an authority that is not believed here");
-            let mut changed = list.der().to_vec();
-            let at = changed.windows(2).position(|bytes| bytes == [2, 7]).unwrap();
-            changed[at] = 9;
-            assert!(RevocationList::read(&changed, &authorities).is_err());
-            assert_eq!(one.revoke(0, []).unwrap().serials().len(), 0);
-        }
     }
 
     #[test]
@@ -422,19 +277,5 @@ mod tests {
         assert_eq!(Revocations::kept_in(&file, &believed[..1]).unwrap().serials(), known.serials());
         assert!(Revocations::kept_in(&file, &believed[1..]).is_err(), "the newest is the new one's");
         assert!(known.take(alone.revoke(known.number(), &serials(3)).unwrap()).unwrap());
-    }
-
-    #[test]
-    fn a_list_that_would_not_travel_is_not_signed() {
-        let authority = Authority::create(Algorithm::Ed25519).unwrap();
-        let many: Vec<Serial> = (0..5000_u32).map(|number| Serial::new(&number.to_be_bytes())).collect();
-        assert!(authority.revoke(0, &many).unwrap_err().to_string().contains("larger than any"));
-    }
-
-    proptest! {
-        #[test]
-        fn no_bytes_crash_the_reader(bytes in any::<Vec<u8>>()) {
-            prop_assert!(RevocationList::read(&bytes, &[]).is_err());
-        }
     }
 }

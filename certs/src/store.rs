@@ -1,4 +1,5 @@
-//! Files that others must not read: their modes, and how they get written. What stands in those with keys is in `keys`.
+//! Files that others must not read: their modes, and how they get written. What stands in them is in the rooms
+//! below.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
@@ -10,9 +11,11 @@ use tempfile::NamedTempFile;
 use crate::Error;
 
 mod keys;
+mod lists;
+mod parts;
 
 pub use keys::Handed;
-pub(crate) use keys::{read_lists, write_lists};
+pub(crate) use lists::{read_lists, write_lists};
 
 /// No key, certificate or bundle comes near this.
 const MAX_BYTES: u64 = 256 * 1024;

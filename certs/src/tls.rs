@@ -69,6 +69,7 @@ pub fn server_config(credentials: &Credentials, protocol: &[u8]) -> Result<Serve
 }
 
 /// How a controller makes connections. Made once, it fits any number of agents.
+#[derive(Clone)]
 pub struct ClientSide {
     provider: Arc<CryptoProvider>,
     roots: Arc<RootCertStore>,

@@ -39,7 +39,18 @@ impl<'a> Approach<'a> {
     ) -> Result<Approach<'a>, Trouble> {
         let side = ClientSide::new(credentials, ALPN)
             .map_err(|error| Trouble::Here(error.to_string(), USE_YOUR_OWN.to_owned()))?;
-        Ok(Approach { host, side, credentials, limit, trace })
+        Ok(Approach::with(host, credentials, side, limit, trace))
+    }
+
+    /// The same, where that is prepared already.
+    pub(crate) fn with(
+        host: &'a Host,
+        credentials: &'a Credentials,
+        side: ClientSide,
+        limit: Duration,
+        trace: Trace,
+    ) -> Approach<'a> {
+        Approach { host, side, credentials, limit, trace }
     }
 
     /// Who goes.

@@ -6,7 +6,6 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-use certs::store::{self, Existing};
 use certs::{Identity, Name, Revocations, Role, Serial};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Trouble;
 use crate::home::Home;
 use crate::hosts::Inventory;
+use crate::lines::{self, Lines, Unended};
 use crate::registry::{Issued, Registry};
 
 /// So many of those that are left are told by name.
@@ -58,7 +58,7 @@ impl Left {
             let of_it = |issued: &Issued| issued.peer.identity == Identity::agent(name.clone());
             registry.certificates().iter().any(of_it)
         };
-        let unsigned = inventory.names().into_iter().filter_map(|name| name.parse().ok());
+        let unsigned = inventory.names().cloned();
         left.machines.extend(unsigned.filter(|name| !is_signed(name) && !notes.has_taken(name, step)));
         for (Identity { role, name }, certificates) in live {
             let by_new = |issued: &&Issued| registry.has_signed(issued);
@@ -153,19 +153,13 @@ struct Note {
 impl Notes {
     pub(crate) fn read(home: &Home) -> Result<Notes, Trouble> {
         let file = home.rotation_file();
-        let bytes = store::read_list(&file)?;
         // Half a line is what a crash leaves: that machine takes its step again.
-        let whole = bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
-        let notes = whole.map(serde_json::from_slice::<Note>).collect::<Result<Vec<_>, _>>();
-        let notes = notes.map_err(|_| {
+        let notes = Lines::<Note>::read(&file, Unended::Dropped, |_| {
             let what = format!("{}: it is damaged", file.display());
             Trouble::Here(what, "remove the file; machines then take their step once more".to_owned())
         })?;
-        if !bytes.ends_with(b"\n") && !bytes.is_empty() {
-            let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-            store::write_secret(&file, &bytes[..end], Existing::Replace)?;
-        }
-        Ok(Notes { file, taken: notes.into_iter().map(|note| (note.name, note.step)).collect() })
+        let taken = notes.mended()?.into_iter().map(|note| (note.name, note.step)).collect();
+        Ok(Notes { file, taken })
     }
 
     fn has_taken(&self, name: &Name, step: Step) -> bool {
@@ -174,9 +168,7 @@ impl Notes {
 
     pub(crate) fn add(&mut self, name: &Name, step: Step) -> Result<(), Trouble> {
         let note = Note { name: name.to_string(), step };
-        let line = serde_json::to_string(&note)
-            .map_err(|error| Trouble::Here(format!("{}: {error}", self.file.display()), String::new()))?;
-        store::append_line(&self.file, &line)?;
+        lines::append(&self.file, &note)?;
         self.taken.insert(note.name, step);
         Ok(())
     }

@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 
 use crate::commands::{
-    adopt, audit, authority, can, caps, certs, check, demo, doctor, echo, info, init, issue, operator, ping,
-    renew, revoke, run, sync, time, uptime, watch, whoami,
+    adopt, audit, authority, can, caps, certs, check, demo, doctor, echo, hosts, info, init, issue, operator,
+    ping, renew, revoke, run, sync, time, uptime, watch, whoami,
 };
 
 /// Asks machines that run a Rollcall agent how they are.
@@ -61,8 +61,14 @@ pub enum Format {
     Table,
     /// One JSON document.
     Json,
-    /// One JSON object a line.
+    /// One JSON object a line, as answers come.
     Jsonl,
+    /// Of many hosts: each line as it comes, behind its host.
+    Lines,
+    /// Of many hosts: the same answer of several once, under all their names.
+    Fold,
+    /// Of many hosts: a row for each.
+    Csv,
 }
 
 /// What to do.
@@ -88,6 +94,8 @@ pub enum Verb {
     Revoke(revoke::Revoke),
     /// Carry the newest list of what is void to machines, and fetch it from them.
     Sync(sync::Sync),
+    /// Keep the list of machines that are known by name, and see what a selection means.
+    Hosts(hosts::Hosts),
     /// What a machine is and how it is doing.
     Info(info::Info),
     /// How long a machine has been up, and how busy it is.

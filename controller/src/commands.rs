@@ -12,6 +12,7 @@ pub mod demo;
 pub mod doctor;
 pub mod echo;
 pub mod explain;
+pub mod hosts;
 pub mod info;
 pub mod init;
 pub mod issue;
@@ -47,6 +48,7 @@ pub async fn run(verb: Verb, desk: &Desk) -> Result<Exit, Trouble> {
         Verb::Certs(certs) => certs.run(desk),
         Verb::Revoke(revoke) => revoke.run(desk),
         Verb::Sync(sync) => sync.run(desk).await,
+        Verb::Hosts(hosts) => hosts.run(desk),
         Verb::Info(info) => info.run(desk).await,
         Verb::Uptime(uptime) => uptime.run(desk).await,
         Verb::Time(time) => time.run(desk).await,

@@ -19,8 +19,8 @@ type Known = BTreeMap<String, Offers>;
 /// Machines that stand in hosts.toml.
 pub(crate) fn hosts() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
-        let inventory = home().inventory().map(|inventory| inventory.names()).unwrap_or_default();
-        inventory.into_iter().map(CompletionCandidate::new).collect()
+        let inventory = home().inventory().unwrap_or_default();
+        inventory.names().map(|name| CompletionCandidate::new(name.as_str())).collect()
     })
 }
 

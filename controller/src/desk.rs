@@ -4,20 +4,14 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use certs::Credentials;
-use jiff::Timestamp;
-use protocol::refusal;
-
-use crate::approach::Approach;
-use crate::carry::carry;
+use crate::caller::Caller;
 use crate::cli::{Format, Shared};
-use crate::client::{Client, Greeted};
-use crate::error::{Failure, Kind, Trouble};
+use crate::client::Client;
+use crate::error::{Failure, Trouble};
 use crate::exit::Exit;
-use crate::expiry::{Ending, Told};
+use crate::expiry::Told;
 use crate::home::Home;
-use crate::hosts::Host;
-use crate::output::{self, Show, human};
+use crate::output::{self, Show};
 use crate::passphrase::Source;
 use crate::trace::Trace;
 
@@ -33,10 +27,10 @@ pub struct Desk {
     pub timeout: Duration,
     /// The same, where somebody said so.
     pub patience: Option<Duration>,
-    format: Format,
+    pub(crate) format: Format,
     quiet: bool,
     verbose: bool,
-    told: Told,
+    pub(crate) told: Told,
 }
 
 impl Desk {
@@ -66,7 +60,17 @@ impl Desk {
 
     /// Whether answers are for eyes.
     pub fn is_table(&self) -> bool {
-        self.format == Format::Table
+        !matches!(self.format, Format::Json | Format::Jsonl)
+    }
+
+    /// Whether what a command writes is for eyes, as it comes.
+    pub(crate) fn prints_as_it_comes(&self) -> bool {
+        matches!(self.format, Format::Table | Format::Lines)
+    }
+
+    /// Whether the answer of one host alone can be printed so.
+    pub(crate) fn suits_one(&self) -> bool {
+        matches!(self.format, Format::Table | Format::Json | Format::Jsonl)
     }
 
     /// Finds out who is meant, and connects.
@@ -74,50 +78,7 @@ impl Desk {
     /// # Errors
     /// The home is broken, or the host was not reached or not trusted.
     pub async fn connect(&self, host: &str) -> Result<Client, Trouble> {
-        let credentials = self.home.credentials()?;
-        let host = self.resolve(host)?;
-        let mut client = Client::connect(&host, &credentials, self.timeout, self.trace()).await?;
-        self.carry(&mut client, &credentials).await?;
-        let Greeted { own, peer, .. } = client.greeted();
-        for certificate in [own, peer] {
-            if let Some(ending) = Ending::of(certificate, &host.label, Timestamp::now())
-                && self.told.is_news(certificate)
-            {
-                self.remark(&human::plain(&ending.remark()));
-            }
-        }
-        Ok(client)
-    }
-
-    /// Whoever knows what is void tells it to everybody he meets.
-    pub(crate) async fn carry(&self, client: &mut Client, credentials: &Credentials) -> Result<(), Trouble> {
-        if credentials.revocations().number() == 0 {
-            return Ok(());
-        }
-        match carry(client, credentials).await.map_err(|failure| (failure.kind, failure)) {
-            // An older agent, or an owner who does not want it.
-            Ok(_) | Err((Kind::Refusal(refusal::Kind::UnknownRequest | refusal::Kind::NotPermitted), _)) => {}
-            Err((Kind::Refusal(refusal::Kind::Failed) | Kind::BadList, failure)) => {
-                self.remark(Trouble::Host(failure).text().trim_end());
-            }
-            Err((_, failure)) => return Err(failure.into()),
-        }
-        Ok(())
-    }
-
-    /// Finds out who is meant.
-    pub(crate) fn resolve(&self, host: &str) -> Result<Host, Trouble> {
-        let host = Host::resolve(host, &self.home.inventory()?);
-        host.map_err(|fault| Trouble::Here(fault, String::new()))
-    }
-
-    /// The way to a host, with this desk's limits.
-    pub(crate) fn approach<'a>(
-        &self,
-        host: &'a Host,
-        credentials: &'a Credentials,
-    ) -> Result<Approach<'a>, Trouble> {
-        Approach::new(host, credentials, self.timeout, self.trace())
+        Caller::at(self)?.meet(host).await
     }
 
     /// Prints an answer.
@@ -126,7 +87,7 @@ impl Desk {
     /// Standard output cannot be written.
     pub fn show<T: Show>(&self, host: &str, answer: &T) -> Result<(), Trouble> {
         let text = match self.format {
-            Format::Table => answer.table(host),
+            Format::Table | Format::Lines | Format::Fold | Format::Csv => answer.table(host),
             Format::Json => output::json::document(T::SCHEMA, &output::json::Entry::answer(host, answer)),
             Format::Jsonl => output::json::line(T::SCHEMA, &output::json::Entry::answer(host, answer)),
         };
@@ -140,7 +101,7 @@ impl Desk {
     pub fn show_cut_short<T: Show>(&self, host: &str, answer: &T, failure: Failure) -> Result<Exit, Trouble> {
         let entry = output::json::Entry::cut_short(host, answer, &failure);
         let text = match self.format {
-            Format::Table => answer.table(host),
+            Format::Table | Format::Lines | Format::Fold | Format::Csv => answer.table(host),
             Format::Json => output::json::document(T::SCHEMA, &entry),
             Format::Jsonl => output::json::line(T::SCHEMA, &entry),
         };
@@ -169,6 +130,11 @@ impl Desk {
         }
     }
 
+    /// Tells people what must not be missed.
+    pub(crate) fn say(&self, text: &str) {
+        let _ = writeln!(io::stderr(), "{text}");
+    }
+
     /// Tells what went wrong: people on standard error, scripts in the format they asked for.
     pub fn report(&self, trouble: &Trouble) -> Exit {
         match trouble {
@@ -178,7 +144,7 @@ impl Desk {
                 let entry = output::json::Entry::<()>::failure(failure);
                 let schema = output::json::FAILURE_SCHEMA;
                 let text = match self.format {
-                    Format::Table => String::new(),
+                    Format::Table | Format::Lines | Format::Fold | Format::Csv => String::new(),
                     Format::Json => output::json::document(schema, &entry),
                     Format::Jsonl => output::json::line(schema, &entry),
                 };
@@ -189,7 +155,7 @@ impl Desk {
         tell(trouble)
     }
 
-    fn trace(&self) -> Trace {
+    pub(crate) fn trace(&self) -> Trace {
         Trace::new(self.verbose)
     }
 }

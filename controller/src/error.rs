@@ -48,17 +48,10 @@ impl Trouble {
     /// What a person reads.
     pub fn text(&self) -> String {
         let (what, why, hint) = self.told();
-        let at = match self {
-            Trouble::Host(failure) => format!("{}: {}: ", failure.host, failure.stage.word()),
-            Trouble::Here(..) | Trouble::Stdout(_) => String::new(),
-        };
-        let mut text = format!("controller: {}\n", human::plain(&format!("{at}{what}")));
-        for (label, line) in [("why", why), ("try", hint)] {
-            if !line.is_empty() {
-                text += &format!("  {label}: {}\n", human::plain(&line));
-            }
+        match self {
+            Trouble::Host(failure) => failure.text(),
+            Trouble::Here(..) | Trouble::Stdout(_) => in_lines(&what, &why, &hint),
         }
-        text
     }
 
     /// What happened, why, and what to do next.
@@ -114,7 +107,38 @@ pub struct Failure {
     pub hint: String,
 }
 
+fn in_lines(what: &str, why: &str, hint: &str) -> String {
+    let mut text = format!("controller: {}\n", human::plain(what));
+    for (label, line) in [("why", why), ("try", hint)] {
+        if !line.is_empty() {
+            text += &format!("  {label}: {}\n", human::plain(line));
+        }
+    }
+    text
+}
+
 impl Failure {
+    /// What a person reads.
+    pub(crate) fn text(&self) -> String {
+        in_lines(&format!("{}: {}: {}", self.host, self.stage.word(), self.message), &self.why, &self.hint)
+    }
+
+    /// The same without whose it is and at which address, so that what befell many is said once.
+    pub(crate) fn of_many(&self) -> Failure {
+        let is_own = |word: &str| word == self.host || word.parse::<SocketAddr>().is_ok();
+        let words = |text: &str| {
+            let word = |word| if is_own(word) { "it" } else { word };
+            text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+        };
+        Failure {
+            host: String::new(),
+            message: words(&self.message),
+            why: words(&self.why),
+            hint: self.hint.clone(),
+            ..*self
+        }
+    }
+
     fn new(host: &Host, kind: Kind, message: impl Into<String>) -> Failure {
         Failure {
             host: host.label.clone(),
@@ -312,6 +336,18 @@ impl Failure {
             message: format!("THE AUDIT LOG IS NOT WHOLE: {flaw}"),
             why: "somebody changed its files, or the disk is failing".to_owned(),
             hint: "on that machine, `agent audit verify` names the file and the line".to_owned(),
+        }
+    }
+
+    /// A command that was run, and that failed by its own account.
+    pub fn bad_end(host: &str, how: String) -> Failure {
+        Failure {
+            host: host.to_owned(),
+            stage: Stage::Request,
+            kind: Kind::BadEnd,
+            message: how,
+            why: String::new(),
+            hint: "what it wrote says why".to_owned(),
         }
     }
 

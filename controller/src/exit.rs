@@ -11,6 +11,8 @@ pub enum Exit {
     NotAsked,
     /// No host at all could be reached and trusted.
     NotReached,
+    /// Ctrl-C, before everybody was asked.
+    Interrupted,
     /// What a program on the machine ended with, or what `run` and `check` say in its place.
     Program(i32),
 }
@@ -23,6 +25,7 @@ impl Exit {
             Exit::Refused => 1,
             Exit::NotAsked => 2,
             Exit::NotReached => 3,
+            Exit::Interrupted => 130,
             Exit::Program(code) => code,
         }
     }

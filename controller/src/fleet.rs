@@ -1,111 +1,180 @@
-//! The same with many hosts: side by side, with a bar meanwhile, and one report in the order in which they were named.
+//! The same with many hosts: a window moves over them, answers are shown as the person wants them, and at the end everybody is
+//! accounted for.
 
-use std::io::{self, IsTerminal, Write};
+mod answers;
+mod last;
+mod progress;
+mod tally;
+mod which;
+mod window;
 
-use futures_util::stream::{self, StreamExt};
+use std::cell::{Cell, RefCell};
+use std::hash::{BuildHasher, RandomState};
+use std::ops::ControlFlow;
+use std::process;
+use std::time::Instant;
 
+use tokio::signal::ctrl_c;
+use tokio::time::sleep;
+
+pub(crate) use self::last::Last;
+pub(crate) use self::which::Chosen;
+pub use self::which::{Care, Filter, Which};
+
+use self::answers::Answers;
+use self::progress::Progress;
+use self::tally::Tally;
+use crate::caller::Caller;
+use crate::client::Client;
 use crate::desk::Desk;
 use crate::error::{Failure, Kind, Trouble};
 use crate::exit::Exit;
-use crate::output::{Show, json};
-
-/// Conversations that go on at the same time.
-const AT_ONCE: usize = 32;
+use crate::output::Show;
+use crate::selection::fold;
 
 /// Many hosts with which the same is done.
 pub(crate) struct Fleet<'a> {
     pub(crate) desk: &'a Desk,
-    /// What has become of a host when all is well, such as `adopted`.
-    pub(crate) done: &'a str,
+    pub(crate) which: &'a Which,
+    pub(crate) words: Words,
+}
+
+/// What is said of a host, by what is done with it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Words {
+    /// What has become of it when all is well, such as `adopted`.
+    pub(crate) done: &'static str,
     /// What it is called when something at this desk is in the way.
     pub(crate) not_begun: Kind,
     /// What mends that, where nothing better is known.
-    pub(crate) hint: &'a str,
+    pub(crate) hint: &'static str,
 }
+
+/// Of a host that was only asked something.
+pub(crate) const ANSWERED: Words =
+    Words { done: "answered", not_begun: Kind::NotAsked, hint: "mend that and ask it again" };
 
 impl Fleet<'_> {
-    /// Does it with each, and reports.
-    pub(crate) async fn each<'h, T: Show>(
+    /// Asks each, over a connection of its own.
+    pub(crate) async fn ask<T: Show>(
         &self,
-        jobs: impl ExactSizeIterator<Item = (&'h str, impl Future<Output = Result<T, Trouble>>)>,
+        hosts: &[String],
+        asks: impl AsyncFn(&mut Client) -> Result<T, Trouble>,
     ) -> Result<Exit, Trouble> {
-        let mut progress = Progress::new(self.desk, jobs.len());
-        let mut outcomes: Vec<_> = stream::iter(jobs.enumerate())
-            .map(|(index, (host, job))| async move { (index, host, job.await) })
-            .buffer_unordered(AT_ONCE)
-            .inspect(|_| progress.step())
-            .collect()
-            .await;
-        progress.end();
-        outcomes.sort_unstable_by_key(|(index, ..)| *index);
-        let outcomes: Vec<_> = outcomes
-            .into_iter()
-            .map(|(_, host, outcome)| {
-                (host, outcome.map_err(|trouble| trouble.of_host(host, self.not_begun, self.hint)))
-            })
-            .collect();
-        self.report(&outcomes)
+        let caller = Caller::at(self.desk)?;
+        let chosen = self.which.choose(hosts, self.desk, &caller.inventory)?;
+        let caller = if chosen.is_one { caller } else { caller.of_many() };
+        let exit = self.each(&chosen, async |host| asks(&mut caller.meet(host).await?).await).await?;
+        let end_soon = caller.end_soon();
+        if !end_soon.is_empty() {
+            let hosts = fold(end_soon.iter().map(String::as_str));
+            let what =
+                format!("certificates that end soon: {hosts}; renew them with: controller renew '{hosts}'");
+            self.desk.remark(&what);
+        }
+        Ok(exit)
     }
 
-    fn report<T: Show>(&self, outcomes: &[(&str, Result<T, Failure>)]) -> Result<Exit, Trouble> {
-        let entries = outcomes.iter().map(|(host, outcome)| match outcome {
-            Ok(answer) => json::Entry::answer(host, answer),
-            Err(failure) => json::Entry::failure(failure),
-        });
-        let failures: Vec<&Failure> =
-            outcomes.iter().filter_map(|(_, outcome)| outcome.as_ref().err()).collect();
-        let good = outcomes.len() - failures.len();
-        if self.desk.is_table() {
-            for (host, outcome) in outcomes {
-                match outcome {
-                    Ok(answer) => self.desk.print(&answer.table(host))?,
-                    Err(failure) => {
-                        self.desk.report(&Trouble::Host(failure.clone()));
-                    }
+    /// Does it with each, and reports.
+    pub(crate) async fn each<T: Show>(
+        &self,
+        chosen: &Chosen,
+        job: impl AsyncFn(&str) -> Result<T, Trouble>,
+    ) -> Result<Exit, Trouble> {
+        let labels = &chosen.labels;
+        if chosen.is_one && self.desk.suits_one() {
+            let answer = job(&labels[0]).await?;
+            self.desk.show(&labels[0], &answer)?;
+            return Ok(Exit::Answered);
+        }
+        let mut answers = Answers::new(self.desk, labels, &self.which.look)?;
+        let streams = answers.streams();
+        let job = async |host: &str| {
+            let Words { not_begun, hint, .. } = self.words;
+            job(host).await.map_err(|trouble| trouble.of_host(host, not_begun, hint))
+        };
+        let (tally, exit) =
+            self.visit(labels, streams, job, |index, outcome| answers.take(index, outcome)).await?;
+        answers.end(&tally)?;
+        // Where nothing can be noted, nothing was noted: the answers are there.
+        let _ = Last::of(&tally, labels).note(&self.desk.home);
+        tally.tell(self.desk, labels, self.words.done);
+        Ok(exit)
+    }
+
+    /// Goes through the list, as carefully as was asked for, and counts.
+    async fn visit<T: Show>(
+        &self,
+        labels: &[String],
+        streams: bool,
+        job: impl AsyncFn(&str) -> Result<T, Failure>,
+        mut hear: impl FnMut(usize, Result<T, Failure>) -> Result<(), Trouble>,
+    ) -> Result<(Tally, Exit), Trouble> {
+        let (care, began) = (&self.which.care, Instant::now());
+        let (tally, trouble) = (RefCell::new(Tally::default()), Cell::new(None));
+        let progress = Progress::new(self.desk, labels.len());
+        let begins = || !care.stops_after(tally.borrow().failed());
+        let mut done = |index: usize, outcome: Result<T, Failure>| {
+            let mut tally = tally.borrow_mut();
+            match &outcome {
+                Ok(answer) => match answer.flaw(&labels[index]) {
+                    Some(flaw) => tally.fail(index, &flaw),
+                    None => tally.good.push(index),
+                },
+                Err(failure) => tally.fail(index, failure),
+            }
+            if streams {
+                progress.clear();
+            }
+            progress.show(tally.done(), tally.failed());
+            let Err(cannot) = hear(index, outcome) else { return ControlFlow::Continue(()) };
+            trouble.set(Some(cannot));
+            ControlFlow::Break(())
+        };
+        let order = self.order(labels.len());
+        let width = care.width();
+        let all = async {
+            let batch = care.batch.map_or(order.len(), |batch| batch as usize);
+            for (at, batch) in order.chunks(batch.max(1)).enumerate() {
+                if at > 0 && begins() {
+                    sleep(care.pause.unwrap_or_default()).await;
                 }
+                let job = async |index: usize| job(&labels[index]).await;
+                window::walk(batch, width, job, begins, &mut done).await;
             }
-            self.desk.remark(&format!("{}: {good}, failed: {}", self.done, failures.len()));
-        } else if self.desk.is_one_document() {
-            let hosts: Vec<_> = entries.collect();
-            self.desk.print(&json::document_of_hosts(T::SCHEMA, &hosts))?;
-        } else {
-            for entry in entries {
-                self.desk.print(&json::line(T::SCHEMA, &entry))?;
-            }
+        };
+        let interrupted = tokio::select! {
+            () = all => false,
+            _ = ctrl_c() => true,
+        };
+        progress.clear();
+        if let Some(trouble) = trouble.take() {
+            return Err(trouble);
         }
-        Ok(match &failures[..] {
-            [] => Exit::Answered,
-            all if good == 0 && all.iter().all(|failure| failure.stage.is_before_trust()) => Exit::NotReached,
-            _ => Exit::Refused,
-        })
+        let mut tally = tally.into_inner();
+        tally.end(labels.len(), began.elapsed());
+        if interrupted {
+            end_at_once_when_told_again();
+        }
+        let exit = if interrupted { Exit::Interrupted } else { tally.exit() };
+        Ok((tally, exit))
+    }
+
+    fn order(&self, count: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..count).collect();
+        if self.which.care.random_order {
+            let chance = RandomState::new();
+            order.sort_by_cached_key(|index| chance.hash_one(index));
+        }
+        order
     }
 }
 
-/// How far it has come, on a terminal that somebody looks at.
-struct Progress {
-    shown: bool,
-    done: usize,
-    all: usize,
-}
-
-impl Progress {
-    fn new(desk: &Desk, all: usize) -> Progress {
-        Progress { shown: !desk.is_quiet() && io::stderr().is_terminal(), done: 0, all }
-    }
-
-    fn step(&mut self) {
-        const WIDTH: usize = 30;
-        self.done += 1;
-        if self.shown {
-            let full = WIDTH * self.done / self.all;
-            let bar = "#".repeat(full) + &".".repeat(WIDTH - full);
-            let _ = write!(io::stderr(), "\r[{bar}] {} of {}", self.done, self.all);
+/// What was heard is still printed, but for who does not want to wait for that.
+fn end_at_once_when_told_again() {
+    tokio::spawn(async {
+        if ctrl_c().await.is_ok() {
+            process::exit(Exit::Interrupted.code());
         }
-    }
-
-    fn end(&self) {
-        if self.shown {
-            let _ = write!(io::stderr(), "\r\x1b[2K");
-        }
-    }
+    });
 }

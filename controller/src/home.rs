@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::{env, fs};
 
 use certs::store::{self, Existing};
-use certs::{Authority, Credentials, Passphrase, Revocations, Stage};
+use certs::{Authority, Credentials, Name, Passphrase, Revocations, Stage};
 use rustls_pki_types::CertificateDer;
 
 use crate::error::Trouble;
-use crate::hosts::Inventory;
+use crate::hosts::{Endpoint, Inventory};
 use crate::passphrase::Source;
 
 /// A hundred thousand machines fit.
@@ -86,6 +86,11 @@ impl Home {
     /// What machines offer, for completion.
     pub fn offers_file(&self) -> PathBuf {
         self.path.join("offers.json")
+    }
+
+    /// Who answered the last run over many hosts.
+    pub fn last_file(&self) -> PathBuf {
+        self.path.join("last.json")
     }
 
     /// What agents' audit logs said last.
@@ -236,12 +241,7 @@ impl Home {
     /// The file is damaged.
     pub fn inventory(&self) -> Result<Inventory, Trouble> {
         let file = self.hosts_file();
-        let damaged = |fault: String| {
-            Trouble::Here(
-                format!("{}: {fault}", file.display()),
-                "mend the file; it is plain TOML".to_owned(),
-            )
-        };
+        let damaged = |fault: String| self.damaged_hosts(&fault);
         match fs::metadata(&file) {
             Ok(found) if !found.is_file() => return Err(damaged("this is not a file".to_owned())),
             Ok(found) if found.len() > MAX_HOSTS_BYTES => {
@@ -254,6 +254,28 @@ impl Home {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Inventory::default()),
             Err(error) => Err(damaged(format!("cannot be read: {error}"))),
         }
+    }
+
+    /// The machines that are known by name, and one more.
+    ///
+    /// # Errors
+    /// The file is damaged, or the machine is known at other addresses: `hint` says what to do then.
+    pub fn inventory_with(
+        &self,
+        name: &Name,
+        addresses: &[Endpoint],
+        hint: &str,
+    ) -> Result<Inventory, Trouble> {
+        let inventory = self.inventory()?;
+        inventory.machine(name).map_err(|fault| self.damaged_hosts(&fault))?;
+        let more = inventory.with(name, addresses);
+        more.map_err(|fault| Trouble::Here(fault, format!("{hint} {}", self.hosts_file().display())))
+    }
+
+    /// What is said of a slip in the list of machines.
+    pub(crate) fn damaged_hosts(&self, fault: &str) -> Trouble {
+        let what = format!("{}: {fault}", self.hosts_file().display());
+        Trouble::Here(what, "mend the file; it is plain TOML".to_owned())
     }
 
     /// Writes the machines that are known by name.

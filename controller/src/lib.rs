@@ -5,6 +5,7 @@
 
 mod adoption;
 pub mod approach;
+mod caller;
 mod carry;
 mod changeover;
 pub mod cli;
@@ -15,12 +16,14 @@ pub mod desk;
 pub mod error;
 pub mod exit;
 mod expiry;
-mod fleet;
+pub mod fleet;
 pub mod home;
 pub mod hosts;
+mod lines;
 mod office;
 pub mod output;
 pub mod passphrase;
 mod receipts;
 pub mod registry;
+pub mod selection;
 pub mod trace;

@@ -3,12 +3,12 @@
 use std::cell::RefCell;
 use std::time::Instant;
 
-use certs::{Address, Credentials, Fingerprint, Grant, Identity, Peer, Request, Signed, Validity};
+use certs::{Address, Fingerprint, Grant, Identity, Peer, Request, Signed, Validity};
 use jiff::{SignedDuration, Timestamp};
 use protocol::requests::{install, renew};
 use serde::Serialize;
 
-use crate::client::Client;
+use crate::caller::Caller;
 use crate::desk::Desk;
 use crate::error::{Failure, Trouble};
 use crate::hosts::Host;
@@ -19,7 +19,7 @@ use crate::registry::{How, Registry};
 /// A desk with the authority on it. No other controller signs anything meanwhile.
 pub(crate) struct Office<'a> {
     pub(crate) desk: &'a Desk,
-    pub(crate) credentials: Credentials,
+    pub(crate) caller: Caller<'a>,
     pub(crate) registry: RefCell<Registry>,
 }
 
@@ -37,6 +37,7 @@ pub(crate) struct Renewed {
 
 impl Show for Renewed {
     const SCHEMA: &'static str = "rollcall.renew/1";
+    const SAYS_WHOSE: bool = true;
 
     fn table(&self, _: &str) -> String {
         let Renewed { name, address, certificate_ends, believes_besides, .. } = self;
@@ -62,14 +63,7 @@ impl<'a> Office<'a> {
 
     /// With the authority that is out already.
     pub(crate) fn with(desk: &'a Desk, registry: Registry) -> Result<Office<'a>, Trouble> {
-        Ok(Office { desk, credentials: desk.home.credentials()?, registry: RefCell::new(registry) })
-    }
-
-    /// Shakes hands as with any agent of one's own.
-    pub(crate) async fn greet(&self, host: &Host) -> Result<Client, Trouble> {
-        let mut client = self.desk.approach(host, &self.credentials)?.walk().await?;
-        self.desk.carry(&mut client, &self.credentials).await?;
-        Ok(client)
+        Ok(Office { desk, caller: Caller::at(desk)?, registry: RefCell::new(registry) })
     }
 
     /// What goes to the machine: its certificate, and those of the authorities.
@@ -80,8 +74,8 @@ impl<'a> Office<'a> {
     /// Has a machine make a new key, and gives it a certificate for that.
     pub(crate) async fn renew(&self, label: &str, life: SignedDuration) -> Result<Renewed, Trouble> {
         let began = Instant::now();
-        let host = self.desk.resolve(label)?;
-        let mut client = self.greet(&host).await?;
+        let host = self.caller.resolve(label)?;
+        let mut client = self.caller.greet(&host).await?;
         let identity = client.greeted().peer.identity.clone();
         let asked = client.ask(renew::Renew {}).await?;
         let request = Request::read(asked.der.to_vec().into())
@@ -99,7 +93,7 @@ impl<'a> Office<'a> {
         };
         // The agent may have taken the certificate and the answer got lost: what counts is what it shows now.
         let host = Host { expected: Some(identity.name.clone()), ..host };
-        let client = match (self.greet(&host).await, told) {
+        let client = match (self.caller.greet(&host).await, told) {
             (Ok(client), _) if client.greeted().peer.serial == serial => client,
             (_, Err(failure)) => return Err(failure.into()),
             (Err(trouble), Ok(_)) => return Err(trouble),

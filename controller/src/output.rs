@@ -1,16 +1,95 @@
 //! How answers look: one file a format.
 
+pub mod csv;
+pub mod fold;
 pub mod human;
 pub mod json;
 pub mod table;
 
 use serde::Serialize;
+use serde_json::Value;
+
+use crate::error::Failure;
 
 /// An answer that can be shown.
 pub trait Show: Serialize {
     /// The name and version of its JSON form.
     const SCHEMA: &'static str;
 
+    /// Whether what is for eyes says whose it is, and so can stand among others.
+    const SAYS_WHOSE: bool = false;
+
+    /// Whether it has been printed for eyes while it came.
+    const IS_PRINTED: bool = false;
+
     /// For eyes, with a newline at the end.
     fn table(&self, host: &str) -> String;
+
+    /// Why this answer is none that anybody hopes for, such as a command that failed; `host` gave it.
+    fn flaw(&self, _host: &str) -> Option<Failure> {
+        None
+    }
+
+    /// What there is to see of many hosts, one a row; nothing of an answer that is more than a row.
+    fn columns() -> Vec<Column<Self>>
+    where
+        Self: Sized,
+    {
+        Vec::new()
+    }
+}
+
+/// A column of a table that has a row for each host.
+pub struct Column<T> {
+    /// Above it.
+    pub name: &'static str,
+    /// The same for programs, with its unit.
+    pub field: &'static str,
+    /// Whether it is there when nobody chooses.
+    pub is_usual: bool,
+    /// What stands in it.
+    pub cell: fn(&T) -> Cell,
+}
+
+impl<T> Column<T> {
+    /// One that is there when nobody chooses.
+    pub fn usual(name: &'static str, field: &'static str, cell: fn(&T) -> Cell) -> Column<T> {
+        Column { name, field, is_usual: true, cell }
+    }
+
+    /// One that is there when it is asked for.
+    pub fn other(name: &'static str, field: &'static str, cell: fn(&T) -> Cell) -> Column<T> {
+        Column { name, field, is_usual: false, cell }
+    }
+}
+
+/// One answer's part in a column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cell {
+    /// For eyes.
+    pub shown: String,
+    /// For programs, and to sort by.
+    pub value: Value,
+}
+
+impl Cell {
+    /// Words.
+    pub fn text(text: &str) -> Cell {
+        Cell { shown: text.to_owned(), value: text.into() }
+    }
+
+    /// A number, and how people read it.
+    pub fn number(value: impl Into<Value>, shown: impl Into<String>) -> Cell {
+        Cell { shown: shown.into(), value: value.into() }
+    }
+
+    /// What the host did not tell.
+    pub fn none() -> Cell {
+        Cell { shown: "-".to_owned(), value: Value::Null }
+    }
+
+    /// Whether numbers stand here, which are read from the right.
+    pub fn is_number(&self) -> bool {
+        self.value.is_number()
+    }
 }

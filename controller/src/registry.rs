@@ -1,115 +1,22 @@
 //! Who was ever given a certificate: everything that signs one in the controller goes through here, and leaves a line in
 //! `certificates.jsonl`.
 
+mod issued;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::fs::File;
 
-use certs::store::{self, Existing};
 use certs::{
-    Address, Algorithm, Authority, Credentials, Fingerprint, Grant, Identity, Name, Passphrase, Peer,
-    Revocations, Role, Serial, Signed,
+    Algorithm, Authority, Credentials, Grant, Identity, Name, Passphrase, Peer, Revocations, Role, Serial,
+    Signed,
 };
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use crate::error::Trouble;
 use crate::home::Home;
+use crate::lines::{self, Lines, Unended};
 
-/// What a certificate was signed for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum How {
-    /// The first operator, with the authority itself.
-    Init,
-    /// A machine, carried there as a bundle.
-    Issue,
-    /// A machine that asked with a one-time code.
-    Adopt,
-    /// A machine that asked with the certificate it had.
-    Renew,
-    /// Another operator.
-    Operator,
-    /// The operator at whose desk another authority was put in the place of the first.
-    Rotate,
-}
-
-impl fmt::Display for How {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.serialize(f)
-    }
-}
-
-/// One certificate that was signed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Line", into = "Line")]
-pub struct Issued {
-    /// What stands in it.
-    pub peer: Peer,
-    /// Where it says that the machine can be reached.
-    pub addresses: Vec<Address>,
-    /// When.
-    pub signed_at: Timestamp,
-    /// What for.
-    pub how: How,
-    /// Which authority signed it; nothing where there had been one only.
-    pub authority: Option<Fingerprint>,
-}
-
-/// The same as it stands in the file and in JSON. `role` and `name` are there for those who search it.
-#[derive(Serialize, Deserialize)]
-struct Line {
-    identity: String,
-    #[serde(skip_deserializing)]
-    role: String,
-    #[serde(skip_deserializing)]
-    name: String,
-    teams: Vec<String>,
-    serial: String,
-    not_before: Timestamp,
-    not_after: Timestamp,
-    signed_at: Timestamp,
-    addresses: Vec<String>,
-    how: How,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    authority: Option<String>,
-}
-
-impl From<Issued> for Line {
-    fn from(issued: Issued) -> Line {
-        let Issued { peer, addresses, signed_at, how, authority } = issued;
-        Line {
-            identity: peer.identity.to_string(),
-            role: peer.identity.role.to_string(),
-            name: peer.identity.name.to_string(),
-            teams: peer.teams.iter().map(Name::to_string).collect(),
-            serial: peer.serial.to_string(),
-            not_before: peer.not_before,
-            not_after: peer.not_after,
-            signed_at,
-            addresses: addresses.iter().map(Address::to_string).collect(),
-            how,
-            authority: authority.map(|authority| authority.to_string()),
-        }
-    }
-}
-
-impl TryFrom<Line> for Issued {
-    type Error = certs::Error;
-
-    fn try_from(line: Line) -> Result<Issued, certs::Error> {
-        let peer = Peer {
-            identity: line.identity.parse::<Identity>()?,
-            teams: line.teams.iter().map(|team| team.parse()).collect::<Result<_, _>>()?,
-            serial: line.serial.parse::<Serial>()?,
-            not_before: line.not_before,
-            not_after: line.not_after,
-        };
-        let addresses = line.addresses.iter().map(|address| address.parse()).collect::<Result<_, _>>()?;
-        let authority = line.authority.map(|authority| authority.parse()).transpose()?;
-        Ok(Issued { peer, addresses, signed_at: line.signed_at, how: line.how, authority })
-    }
-}
+pub use issued::{How, Issued};
 
 /// The authority together with the list of all that it signed. No other controller changes the home meanwhile.
 #[derive(Debug)]
@@ -137,13 +44,8 @@ impl Registry {
     /// There is no authority in the home, or a file is damaged.
     pub fn under(locked: File, home: &Home) -> Result<Registry, Trouble> {
         let (authority, passphrase) = home.authority()?;
-        let file = home.certificates_file();
-        let bytes = store::read_list(&file)?;
-        let list = List::read(home, &bytes)?;
-        if let Some(whole) = list.mended {
-            store::write_secret(&file, &whole, Existing::Replace)?;
-        }
-        Ok(Registry { home: home.clone(), authority, passphrase, issued: list.issued, _locked: locked })
+        let issued = list(home)?.mended()?;
+        Ok(Registry { home: home.clone(), authority, passphrase, issued, _locked: locked })
     }
 
     /// From now on it is another authority, or the same in another stage.
@@ -273,10 +175,7 @@ impl Registry {
             how,
             authority: Some(self.authority.fingerprint()),
         };
-        let file = self.home.certificates_file();
-        let line = serde_json::to_string(&issued)
-            .map_err(|error| Trouble::Here(format!("{}: {error}", file.display()), String::new()))?;
-        store::append_line(&file, &line)?;
+        lines::append(&self.home.certificates_file(), &issued)?;
         self.issued.push(issued);
         Ok(())
     }
@@ -288,8 +187,7 @@ impl Registry {
 /// There is no authority in this home, or the list is damaged.
 pub fn read(home: &Home) -> Result<Vec<Issued>, Trouble> {
     home.demand_authority()?;
-    let bytes = store::read_list(&home.certificates_file())?;
-    Ok(List::read(home, &bytes)?.issued)
+    Ok(list(home)?.values)
 }
 
 /// The machines whose newest certificate is void; none where the authority is kept elsewhere.
@@ -308,42 +206,16 @@ pub fn void_machines(home: &Home, known: &Revocations) -> Result<BTreeSet<Name>,
     Ok(newest.into_iter().filter(|(_, void)| *void).map(|(name, _)| name).collect())
 }
 
-struct List {
-    issued: Vec<Issued>,
-    /// The file as it should be, when its last line was cut short.
-    mended: Option<Vec<u8>>,
-}
-
-impl List {
-    fn read(home: &Home, bytes: &[u8]) -> Result<List, Trouble> {
-        let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let (whole, rest) = bytes.split_at(end);
-        let mut issued = Vec::new();
-        for (index, line) in whole.split_inclusive(|byte| *byte == b'\n').enumerate() {
-            issued.push(serde_json::from_slice(line).map_err(|error| damaged(home, index + 1, &error))?);
-        }
-        if rest.is_empty() {
-            return Ok(List { issued, mended: None });
-        }
-        // A certificate is handed out only once its line is on the disk with its end. Half a line is one that nobody
-        // ever got, and a whole one without its end comes from somebody's editor.
-        let mut mended = whole.to_vec();
-        if let Ok(last) = serde_json::from_slice(rest) {
-            issued.push(last);
-            mended = [bytes, b"\n"].concat();
-        }
-        Ok(List { issued, mended: Some(mended) })
-    }
-}
-
-fn damaged(home: &Home, line: usize, error: &serde_json::Error) -> Trouble {
-    // The library counts lines within what it was given, which is always one.
-    let fault = error.to_string();
-    let fault = fault.split(" at line ").next().unwrap_or_default();
-    Trouble::Here(
-        format!("{}: line {line} is damaged: {fault}", home.certificates_file().display()),
-        "nothing was changed; mend that line, or take the file from a backup".to_owned(),
-    )
+fn list(home: &Home) -> Result<Lines<Issued>, Trouble> {
+    // A certificate is handed out only once its line is on the disk with its end. Half a line is one that nobody ever
+    // got, and a whole one without its end comes from somebody's editor.
+    let file = home.certificates_file();
+    Lines::read(&file, Unended::KeptIfWhole, |damage| {
+        Trouble::Here(
+            format!("{}: {damage}", file.display()),
+            "nothing was changed; mend that line, or take the file from a backup".to_owned(),
+        )
+    })
 }
 
 #[cfg(test)]

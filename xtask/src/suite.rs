@@ -14,7 +14,16 @@ const SCRIPTS: [&str; 7] = ["package", "program", "life", "truth", "handed", "de
 /// What runs where no systemd boots.
 const CHROOT: &str = "chroot";
 
-pub(crate) fn run(tally: &mut Tally, may_boot: bool) {
+/// Where the packages are tested.
+#[derive(Clone, Copy)]
+pub(crate) enum Place {
+    /// On machines that are booted for it; in a chroot where none boots.
+    Machine,
+    /// In a chroot, as if none booted.
+    Chroot,
+}
+
+pub(crate) fn run(tally: &mut Tally, place: Place) {
     // Two machines at a time would share one place among the kernel's control groups.
     let alone = File::create("/run/lock/rollcall-machine").and_then(|file| file.lock().map(|()| file));
     if let Err(error) = &alone {
@@ -33,7 +42,10 @@ pub(crate) fn run(tally: &mut Tally, may_boot: bool) {
         Ok(tree) => tree,
         Err(fault) => return tally.not_run(&format!("packages, on a machine: {fault}")),
     };
-    let booted = if may_boot { Machine::boot(&tree, &share) } else { Err("as told".to_owned()) };
+    let booted = match place {
+        Place::Machine => Machine::boot(&tree, &share),
+        Place::Chroot => Err("as told".to_owned()),
+    };
     match booted {
         Ok(first) => {
             step("a real systemd boots here: the packages are tested under it");

@@ -4,11 +4,11 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 use crate::shell::{Fault, command, say, step};
-use crate::suite;
+use crate::suite::{self, Place};
 use crate::tally::Tally;
 
 /// What to test.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) enum What {
     Everything,
     Packages,
@@ -29,7 +29,11 @@ pub(crate) fn run(what: What) -> Result<(), Fault> {
         tally.failed("cargo test", &fault);
     }
     step("the packages, on a machine of their own");
-    suite::run(&mut tally, what != What::Chroot);
+    let place = match what {
+        What::Everything | What::Packages => Place::Machine,
+        What::Chroot => Place::Chroot,
+    };
+    suite::run(&mut tally, place);
     tally.close()
 }
 

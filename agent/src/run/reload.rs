@@ -9,8 +9,8 @@ use agent::notify::Notify;
 use certs::Peer;
 use tokio::signal::unix::Signal;
 
-use super::{Serving, fit_to_descriptors, tell_doubts};
-use crate::{Faults, lines, tell_dates};
+use super::{Serving, fit_to_descriptors, identity, tell_doubts};
+use crate::faults::{Faults, lines};
 
 /// All that it takes to read the settings again.
 pub(super) struct Again {
@@ -72,7 +72,7 @@ fn tell_what_was_read(running: &Config, applied: Result<(Config, Peer, Vec<Strin
     match applied {
         Ok((config, own, unready)) => {
             tracing::info!("read again: {} until {}", own.identity.name, own.not_after);
-            tell_dates(&own);
+            identity::tell_dates(&own);
             tell_doubts(&config, &unready);
             if needs_a_start(&config, running) {
                 tracing::warn!("`listen`, `log`, `sandbox` and `[audit]` change with the next start only");

@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::level_filters::LevelFilter;
 
-use crate::Faults;
+use crate::faults::Faults;
 
 /// The first SIGTERM or SIGINT stops, the second does not wait.
 pub(super) fn stop_when_told(stop: CancellationToken) -> io::Result<()> {

@@ -1,17 +1,14 @@
-//! What stands in the files: the only reader and writer of PEM.
+//! What stands in files with keys, requests and certificates, and who is made of it.
 
-use std::fs::File;
 use std::path::Path;
-use std::sync::Arc;
 
-use pem::{EncodeConfig, LineEnding, Pem};
 use rcgen::{KeyPair, PublicKeyData};
-use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use super::{Existing, open, read_secret, read_text, write_secret};
+use super::parts::{CERTIFICATE, KEY, LOCKED_KEY, Parts, REQUEST, pem};
+use super::{Existing, write_secret};
 use crate::authority::{Signer, Stage, Succession};
-use crate::certificate::{is_authority, is_voucher, vouches};
-use crate::{Authority, Credentials, Error, Passphrase, Pending, Request, RevocationList, Signed};
+use crate::{Authority, Credentials, Error, Passphrase, Pending, Request, Signed};
 
 impl Credentials {
     /// Reads a bundle: a key, its certificate, and at least one authority's certificate, in any order.
@@ -164,6 +161,12 @@ fn signer(
     Signer::new(certificate.clone(), key)
 }
 
+fn x509_public_key(certificate: &CertificateDer<'_>) -> Result<Vec<u8>, Error> {
+    rustls::server::ParsedCertificate::try_from(certificate)
+        .map(|parsed| parsed.subject_public_key_info().to_vec())
+        .map_err(Error::Tls)
+}
+
 fn wrong_keys(path: &Path, found: usize, due: usize) -> Error {
     let due = if due == 1 { "one".to_owned() } else { due.to_string() };
     Error::file(path, format!("it holds {found} private keys instead of {due} (PKCS #8, `PRIVATE KEY`)"))
@@ -281,179 +284,4 @@ impl Handed {
         };
         Err(Error::file(path, fault))
     }
-}
-
-/// Reads revocation lists, the newest first; none when there is no file. The newest must be of one of these authorities.
-/// Beside it may be lists of one that is believed no longer, and with them goes what they say.
-pub(crate) fn read_lists(
-    path: &Path,
-    authorities: &[CertificateDer<'_>],
-) -> Result<Vec<RevocationList>, Error> {
-    let text = match read_secret(path) {
-        Err(error) if error.is_not_found() => return Ok(Vec::new()),
-        text => text?,
-    };
-    let blocks =
-        check_outside(&text).and_then(|()| pem::parse_many(&text).map_err(|error| error.to_string()));
-    let blocks = blocks.map_err(|fault| Error::file(path, fault))?;
-    let mut lists = Vec::new();
-    for block in &blocks {
-        if block.tag() != LIST {
-            return Err(Error::file(path, "it holds something else than revocation lists"));
-        }
-        let list = RevocationList::parse(block.contents());
-        lists.push(list.map_err(|fault| Error::file(path, fault.to_string()))?);
-    }
-    lists.sort_by_key(|list| std::cmp::Reverse(list.number()));
-    if lists.first().is_some_and(|newest| !newest.is_of(authorities)) {
-        return Err(Error::file(path, "the revocation list is signed by another authority"));
-    }
-    lists.retain(|list| list.is_of(authorities));
-    Ok(lists)
-}
-
-/// Writes revocation lists in place of those that were there.
-pub(crate) fn write_lists(path: &Path, lists: &[Arc<RevocationList>]) -> Result<(), Error> {
-    let mut text = "# Certificates that are void. Nothing in this file is secret.\n".to_owned();
-    text.extend(lists.iter().map(|list| pem(LIST, list.der())));
-    write_secret(path, text.as_bytes(), Existing::Replace)
-}
-
-fn x509_public_key(certificate: &CertificateDer<'_>) -> Result<Vec<u8>, Error> {
-    rustls::server::ParsedCertificate::try_from(certificate)
-        .map(|parsed| parsed.subject_public_key_info().to_vec())
-        .map_err(Error::Tls)
-}
-
-const KEY: &str = "PRIVATE KEY";
-const LOCKED_KEY: &str = "ENCRYPTED PRIVATE KEY";
-const CERTIFICATE: &str = "CERTIFICATE";
-const LIST: &str = "X509 CRL";
-const REQUEST: &str = "CERTIFICATE REQUEST";
-
-/// What a PEM file holds.
-#[derive(Default)]
-struct Parts {
-    keys: Vec<PrivatePkcs8KeyDer<'static>>,
-    /// Keys that carry a passphrase.
-    locked: Vec<Vec<u8>>,
-    /// Those of identities.
-    own: Vec<CertificateDer<'static>>,
-    /// Those by which one authority vouches for another.
-    vouchers: Vec<CertificateDer<'static>>,
-    /// Those of authorities, and whatever cannot be read.
-    authorities: Vec<CertificateDer<'static>>,
-    requests: Vec<CertificateSigningRequestDer<'static>>,
-}
-
-impl Parts {
-    /// Reads a file that holds a key, or should.
-    fn load(path: &Path) -> Result<Parts, Error> {
-        Parts::read(&read_secret(path)?).map_err(|fault| Error::file(path, fault))
-    }
-
-    /// Reads a file that came from elsewhere, whoever may read it.
-    fn load_public(path: &Path, expected: &str) -> Result<Parts, Error> {
-        let text = read_text(path, &open(path, File::options().read(true))?)?;
-        Parts::read(&text).map_err(|fault| Error::file(path, format!("{fault}; {expected} is expected")))
-    }
-
-    fn read(text: &str) -> Result<Parts, String> {
-        check_outside(text)?;
-        let mut parts = Parts::default();
-        for section in pem::parse_many(text).map_err(|error| format!("this is not whole PEM: {error}"))? {
-            match section.tag() {
-                KEY => parts.keys.push(section.into_contents().into()),
-                LOCKED_KEY => parts.locked.push(section.into_contents()),
-                CERTIFICATE => parts.add(section.into_contents().into()),
-                REQUEST => parts.requests.push(section.into_contents().into()),
-                other => {
-                    return Err(format!("a block of the kind `{}` has no place in it", other.escape_debug()));
-                }
-            }
-        }
-        Ok(parts)
-    }
-
-    fn add(&mut self, certificate: CertificateDer<'static>) {
-        let place = match (is_authority(&certificate), is_voucher(&certificate)) {
-            (Ok(false), _) => &mut self.own,
-            (_, Ok(true)) => &mut self.vouchers,
-            _ => &mut self.authorities,
-        };
-        place.push(certificate);
-    }
-
-    /// How far one authority has taken the place of another, in a file that holds nothing but authorities.
-    fn stage(&self, path: &Path) -> Result<Stage, Error> {
-        for certificate in &self.authorities {
-            is_authority(certificate).map_err(|fault| Error::file(path, fault.to_string()))?;
-        }
-        match (self.own.len(), &self.authorities[..], &self.vouchers[..]) {
-            (0, [_], []) => Ok(Stage::Settled),
-            (0, [new, old], [voucher]) if vouches(voucher, new, std::slice::from_ref(old)) => Ok(Stage::Both),
-            (0, [_], [_]) => Ok(Stage::Alone),
-            (0, [_, _], [_]) => {
-                Err(Error::file(path, "the second authority in it has not vouched for the first"))
-            }
-            (1, [], []) => Err(Error::file(path, "the certificate in it is not an authority's")),
-            (own, authorities, vouchers) => {
-                let found = own + authorities.len() + vouchers.len();
-                Err(Error::file(path, format!("it holds {found} certificates instead of one")))
-            }
-        }
-    }
-
-    fn the_key(&mut self) -> Result<PrivatePkcs8KeyDer<'static>, String> {
-        if !self.locked.is_empty() {
-            return Err("its key carries a passphrase, which only an authority's can".to_owned());
-        }
-        let [key] = <[_; 1]>::try_from(std::mem::take(&mut self.keys)).map_err(|found| {
-            format!("it holds {} private keys instead of one (PKCS #8, `PRIVATE KEY`)", found.len())
-        })?;
-        Ok(key)
-    }
-
-    /// The identity's certificate, and those of the authorities.
-    fn signed(&mut self) -> Result<Signed, &'static str> {
-        let take = std::mem::take;
-        let (mut own, vouchers, authorities) =
-            (take(&mut self.own), take(&mut self.vouchers), take(&mut self.authorities));
-        match own.pop() {
-            None => Err("there is no identity's certificate in it"),
-            Some(_) if !own.is_empty() => Err("it holds more than one identity's certificate"),
-            Some(certificate) => Ok(Signed { certificate, authorities, vouchers }),
-        }
-    }
-
-    fn the_request(self, path: &Path) -> Result<Request, Error> {
-        let [request] = <[_; 1]>::try_from(self.requests).map_err(|found| {
-            Error::file(path, format!("it holds {} requests instead of one (`{REQUEST}`)", found.len()))
-        })?;
-        Request::read(request).map_err(|fault| Error::file(path, fault.to_string()))
-    }
-}
-
-/// Only blocks, comments and empty lines: anything else is a damaged or a wrong file.
-fn check_outside(text: &str) -> Result<(), String> {
-    let mut inside = None;
-    for (number, line) in text.lines().enumerate() {
-        if line.starts_with("-----BEGIN ") {
-            inside = Some(number + 1);
-        } else if line.starts_with("-----END ") {
-            inside = None;
-        } else if inside.is_none() && !line.trim().is_empty() && !line.starts_with('#') {
-            return Err(format!("line {} is neither PEM nor a comment", number + 1));
-        }
-    }
-    match inside {
-        Some(line) => Err(format!("the block that begins on line {line} has no end: the file was cut short")),
-        None if text.trim().is_empty() => Err("the file is empty".to_owned()),
-        None => Ok(()),
-    }
-}
-
-fn pem(label: &str, der: &[u8]) -> String {
-    let lines = EncodeConfig::new().set_line_ending(LineEnding::LF);
-    pem::encode_config(&Pem::new(label, der), lines)
 }

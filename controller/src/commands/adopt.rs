@@ -1,5 +1,6 @@
 //! `controller adopt`: makes machines that belong to nobody yours, with the one-time code that `agent code` printed there.
 
+use std::collections::HashMap;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -17,7 +18,7 @@ use crate::commands::init::Init;
 use crate::desk::Desk;
 use crate::error::{Kind, Trouble};
 use crate::exit::Exit;
-use crate::fleet::Fleet;
+use crate::fleet::{Care, Chosen, Fleet, Which, Words};
 use crate::hosts::{Endpoint, Host};
 use crate::office::Office;
 use crate::output::Show;
@@ -52,7 +53,16 @@ pub struct Adopt {
     /// How long the certificate holds.
     #[arg(long = "for", value_name = "TIME", default_value = "90d", value_parser = parse_life)]
     pub life: SignedDuration,
+    /// How many are asked.
+    #[command(flatten)]
+    pub care: Care,
 }
+
+const WORDS: Words = Words {
+    done: "adopted",
+    not_begun: Kind::NotSigned,
+    hint: "mend that and adopt it again; nothing was signed, and the code is still good",
+};
 
 /// One machine to adopt.
 struct Wanted {
@@ -72,6 +82,7 @@ struct Adopted {
 
 impl Show for Adopted {
     const SCHEMA: &'static str = "rollcall.adopt/1";
+    const SAYS_WHOSE: bool = true;
 
     fn table(&self, _: &str) -> String {
         let Adopted { name, address, certificate_ends, .. } = self;
@@ -103,10 +114,16 @@ impl Adopt {
                 Ok(Exit::Answered)
             }
             many => {
-                let hint = "mend that and adopt it again; nothing was signed, and the code is still good";
-                let fleet = Fleet { desk, done: "adopted", not_begun: Kind::NotSigned, hint };
-                let office = &office;
-                fleet.each(many.iter().map(|one| (one.label.as_str(), self.adopt(one, office)))).await
+                let labels = many.iter().map(|one| one.label.clone()).collect();
+                let chosen = Chosen { labels, is_one: false };
+                let wanted: HashMap<&str, &Wanted> =
+                    many.iter().map(|one| (one.label.as_str(), one)).collect();
+                let fleet = Fleet {
+                    desk,
+                    which: &Which { care: self.care.clone(), ..Which::default() },
+                    words: WORDS,
+                };
+                fleet.each(&chosen, async |host| self.adopt(wanted[host], &office).await).await
             }
         }
     }
@@ -114,10 +131,10 @@ impl Adopt {
     async fn adopt(&self, wanted: &Wanted, office: &Office<'_>) -> Result<Adopted, Trouble> {
         let began = Instant::now();
         let desk = office.desk;
-        let host = Host::resolve(&wanted.label, &desk.home.inventory()?).map_err(here)?;
+        let host = office.caller.resolve(&wanted.label)?;
         // Whoever answers is not believed for its name, but for the code.
         let host = Host { expected: None, ..host };
-        let approach = desk.approach(&host, &office.credentials)?;
+        let approach = office.caller.approach(&host);
         let mut applied = prove(&approach, &host, &wanted.code, desk.timeout).await?;
         let name = choose_name(wanted, &applied)?;
         let signed = self.sign(&host, &name, &applied, office)?;
@@ -127,12 +144,12 @@ impl Adopt {
         {
             // Nobody has it, so it shall not keep the name.
             let serial = Peer::read(&signed.certificate)?.serial;
-            office.registry.borrow().revoke(office.credentials.revocations(), &[serial])?;
+            office.registry.borrow().revoke(office.caller.credentials.revocations(), &[serial])?;
             return Err(refused.clone().into());
         }
         // The agent may have taken the certificate and the answer got lost: what counts is whether it serves now.
         let host = Host { expected: Some(name.clone()), ..host };
-        let client = match (office.greet(&host).await, told) {
+        let client = match (office.caller.greet(&host).await, told) {
             (Ok(client), _) => client,
             (Err(_), Err(failure)) => return Err(failure.into()),
             (Err(trouble), Ok(())) => return Err(trouble),
@@ -157,7 +174,7 @@ impl Adopt {
     ) -> Result<Signed, Trouble> {
         let home = &office.desk.home;
         let identity = Identity::agent(name.clone());
-        let known = office.credentials.revocations();
+        let known = office.caller.credentials.revocations();
         let of_old = office.registry.borrow().live_of(&identity, known);
         if !of_old.is_empty() && !self.replace {
             let other = match &self.file {
@@ -167,10 +184,7 @@ impl Adopt {
             let hint = format!("{other}; or, if that machine was set up anew, take the name with --replace");
             return Err(Trouble::Here(format!("there is a machine called {name} already"), hint));
         }
-        let inventory = home.inventory()?.with(name, &host.endpoints).map_err(|fault| {
-            let hint = format!("correct or remove it in {}", home.hosts_file().display());
-            Trouble::Here(fault, hint)
-        })?;
+        let inventory = home.inventory_with(name, &host.endpoints, "correct or remove it in")?;
         home.save_inventory(&inventory)?;
         let addresses: Vec<_> = host.endpoints.iter().map(|endpoint| endpoint.address.clone()).collect();
         let validity = Validity::lasting(self.life);

@@ -5,29 +5,37 @@ use std::collections::BTreeMap;
 use clap::Args;
 use protocol::requests::caps::{self, Offer, Offers};
 
+use crate::client::Client;
 use crate::completion;
 use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::exit::Exit;
+use crate::fleet::{ANSWERED, Fleet, Which};
 use crate::output::Show;
 use crate::output::human::plain;
 
 /// What an agent offers to you: requests, checks and commands, and what they take.
 #[derive(Debug, Args)]
 pub struct Caps {
-    /// A name, an address, or either with :PORT.
-    #[arg(add = completion::hosts())]
-    pub host: String,
+    /// Names, addresses, ranges such as `'web[01-20]'`, groups such as `@web`.
+    #[arg(required_unless_present = "hosts_file", add = completion::hosts())]
+    pub hosts: Vec<String>,
+    /// Which besides, and how.
+    #[command(flatten)]
+    pub which: Which,
 }
 
 impl Caps {
     /// Asks and shows.
     pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
-        let offers = desk.connect(&self.host).await?.ask(caps::Caps {}).await?;
-        desk.show(&self.host, &offers)?;
-        // Who cannot keep it has the answer all the same.
-        let _ = completion::note(&desk.home, &self.host, &offers);
-        Ok(Exit::Answered)
+        let fleet = Fleet { desk, which: &self.which, words: ANSWERED };
+        let asks = async |client: &mut Client| {
+            let offers = client.ask(caps::Caps {}).await?;
+            // Who cannot keep it has the answer all the same.
+            let _ = completion::note(&desk.home, &client.greeted().host.label, &offers);
+            Ok(offers)
+        };
+        fleet.ask(&self.hosts, asks).await
     }
 }
 

@@ -51,12 +51,12 @@ impl Check {
 
     fn show(&self, desk: &Desk, checked: &Checked) -> Result<Exit, Trouble> {
         let output = String::from_utf8_lossy(&checked.output).into_owned();
-        desk.show(&self.what.host, &Found { checked, output })?;
+        desk.show(&self.what.hosts, &Found { checked, output })?;
         Ok(Exit::Program(checked.state.code()))
     }
 
     async fn ask(&self, desk: &Desk) -> Result<Checked, Trouble> {
-        let What { host, name, .. } = &self.what;
+        let What { hosts: host, name, .. } = &self.what;
         let ask = check::Check { name: name.clone(), parameters: self.what.values()? };
         let mut client = desk.connect(host).await?;
         Ok(client.ask_within(ask, desk.patience.unwrap_or(PATIENCE)).await?)

@@ -7,6 +7,7 @@ use clap::Args;
 
 use crate::completion;
 use crate::error::Trouble;
+use crate::fleet::Which;
 
 /// A program may be silent for as long as it may run, and the agent ends it when its time is over. This is for an agent that
 /// is gone, where nobody said how long to wait.
@@ -15,9 +16,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(25 * 3600);
 /// Something that a machine's owner declared.
 #[derive(Debug, Args)]
 pub struct What {
-    /// A name, an address, or either with :PORT.
+    /// Names, addresses, ranges such as `'web[01-20]'`, groups such as `@web`; joined by commas.
     #[arg(add = completion::hosts())]
-    pub host: String,
+    pub hosts: String,
     /// As it is declared there: `controller caps HOST` lists them.
     #[arg(add = completion::declared())]
     pub name: String,
@@ -27,6 +28,9 @@ pub struct What {
     /// Show what exactly would run, and do not run it.
     #[arg(long)]
     pub explain: bool,
+    /// Which besides, and how.
+    #[command(flatten)]
+    pub which: Which,
 }
 
 impl What {

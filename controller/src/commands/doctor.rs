@@ -21,42 +21,64 @@ use crate::desk::Desk;
 use crate::error::{Failure, Kind, SET_A_CLOCK, Stage, Trouble};
 use crate::exit::Exit;
 use crate::expiry::Ending;
+use crate::fleet::{ANSWERED, Fleet, Which};
 use crate::hosts::{Endpoint, Host};
 use crate::output::human::{age, age_of_seconds, milliseconds};
 
 /// Find out why a machine does not answer, step by step.
 #[derive(Debug, Args)]
 pub struct Doctor {
-    /// A name, an address, or either with :PORT.
-    #[arg(add = completion::hosts())]
-    pub host: String,
+    /// Names, addresses, ranges such as `'web[01-20]'`, groups such as `@web`.
+    #[arg(required_unless_present = "hosts_file", add = completion::hosts())]
+    pub hosts: Vec<String>,
+    /// Which besides, and how.
+    #[command(flatten)]
+    pub which: Which,
 }
 
 impl Doctor {
     /// Walks until something makes going on impossible, and shows every step.
     pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
+        // A list that is damaged is among what there is to find out.
+        let inventory = desk.home.inventory().unwrap_or_default();
+        let chosen = self.which.choose(&self.hosts, desk, &inventory)?;
+        if !chosen.is_one {
+            let fleet = Fleet { desk, which: &self.which, words: ANSWERED };
+            let examine = async |host: &str| {
+                let mut chart = Chart::silent(desk);
+                walk(desk, host, &mut chart).await.map(|()| chart.close())
+            };
+            return fleet.each(&chosen, examine).await;
+        }
+        let host = &chosen.labels[0];
         let mut chart = Chart::new(desk);
-        let exit = match self.walk(desk, &mut chart).await {
+        let exit = match walk(desk, host, &mut chart).await {
             Ok(()) => Exit::Answered,
             Err(Trouble::Stdout(error)) => return Err(Trouble::Stdout(error)),
             Err(trouble) => trouble.exit(),
         };
-        desk.show(&self.host, &chart.close())?;
+        desk.show(host, &chart.close())?;
         Ok(exit)
     }
+}
 
-    async fn walk(&self, desk: &Desk, chart: &mut Chart<'_>) -> Result<(), Trouble> {
-        let credentials = chart.demand(Step::Home, desk.home.credentials())?;
-        chart.note(home(desk, &credentials))?;
-        let host = chart.demand(Step::Host, desk.resolve(&self.host))?;
-        chart.note(Finding::good(Step::Host, known(&host)))?;
-        let approach = chart.demand(Step::OwnIdentity, desk.approach(&host, &credentials))?;
-        chart.note(own_identity(&host, &credentials))?;
+async fn walk(desk: &Desk, host: &str, chart: &mut Chart<'_>) -> Result<(), Trouble> {
+    let credentials = chart.demand(Step::Home, desk.home.credentials())?;
+    chart.note(home(desk, &credentials))?;
+    let host = chart.demand(Step::Host, resolve(desk, host))?;
+    chart.note(Finding::good(Step::Host, known(&host)))?;
+    let approach =
+        chart.demand(Step::OwnIdentity, Approach::new(&host, &credentials, desk.timeout, desk.trace()))?;
+    chart.note(own_identity(&host, &credentials))?;
 
-        let addresses = look_up(chart, &host, &approach).await?;
-        let mut client = reach(chart, &host, &approach, addresses).await?;
-        ask(chart, &mut client).await
-    }
+    let addresses = look_up(chart, &host, &approach).await?;
+    let mut client = reach(chart, &host, &approach, addresses).await?;
+    ask(chart, &mut client).await
+}
+
+fn resolve(desk: &Desk, host: &str) -> Result<Host, Trouble> {
+    let host = Host::resolve(host, &desk.home.inventory()?);
+    host.map_err(|fault| Trouble::Here(fault, String::new()))
 }
 
 fn home(desk: &Desk, credentials: &Credentials) -> Finding {

@@ -7,20 +7,25 @@ use clap::Args;
 use protocol::requests::echo::{self, MAX_PAYLOAD};
 use serde::Serialize;
 
+use crate::client::Client;
 use crate::completion;
 use crate::desk::Desk;
 use crate::error::{Failure, Trouble};
 use crate::exit::Exit;
+use crate::fleet::{ANSWERED, Fleet, Which};
 use crate::output::Show;
 
 /// Send bytes and get the same bytes back.
 #[derive(Debug, Args)]
 pub struct Echo {
-    /// A name, an address, or either with :PORT.
+    /// Names, addresses, ranges such as `'web[01-20]'`, groups such as `@web`; joined by commas.
     #[arg(add = completion::hosts())]
-    pub host: String,
+    pub hosts: String,
     /// What to send; `-` sends the bytes of standard input, at most 60 KiB.
     pub text: String,
+    /// Which besides, and how.
+    #[command(flatten)]
+    pub which: Which,
 }
 
 /// What came back.
@@ -39,20 +44,28 @@ impl Echo {
             let what = format!("an echo carries at most {MAX_PAYLOAD} bytes, and these are more");
             return Err(Trouble::Here(what, "send less".to_owned()));
         }
-        let mut client = desk.connect(&self.host).await?;
-        let echoed = client.ask(echo::Echo { payload: payload.clone() }).await?.payload;
-        if echoed != payload {
-            return Err(Failure::changed_echo(&self.host, payload.len(), echoed.len()).into());
-        }
-        if desk.is_table() && self.text == "-" {
+        if self.text == "-" && desk.is_table() {
+            // Any bytes, and not one more.
+            let echoed = exchange(&mut desk.connect(&self.hosts).await?, &payload).await?;
             let mut stdout = io::stdout().lock();
             stdout.write_all(&echoed).and_then(|()| stdout.flush()).map_err(Trouble::Stdout)?;
-        } else {
-            let text = str::from_utf8(&echoed).ok().map(str::to_owned);
-            desk.show(&self.host, &Returned { bytes: echoed.len(), text })?;
+            return Ok(Exit::Answered);
         }
-        Ok(Exit::Answered)
+        let fleet = Fleet { desk, which: &self.which, words: ANSWERED };
+        let asks = async |client: &mut Client| {
+            let echoed = exchange(client, &payload).await?;
+            Ok(Returned { bytes: echoed.len(), text: str::from_utf8(&echoed).ok().map(str::to_owned) })
+        };
+        fleet.ask(std::slice::from_ref(&self.hosts), asks).await
     }
+}
+
+async fn exchange(client: &mut Client, payload: &Bytes) -> Result<Bytes, Failure> {
+    let echoed = client.ask(echo::Echo { payload: payload.clone() }).await?.payload;
+    if echoed != payload {
+        return Err(Failure::changed_echo(&client.greeted().host.label, payload.len(), echoed.len()));
+    }
+    Ok(echoed)
 }
 
 fn standard_input() -> Result<Bytes, Trouble> {

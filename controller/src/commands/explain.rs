@@ -2,20 +2,22 @@
 
 use protocol::requests::explain::{Explain, Plan, Sort};
 
+use crate::client::Client;
 use crate::commands::declared::What;
 use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::exit::Exit;
+use crate::fleet::{ANSWERED, Fleet};
 use crate::output::Show;
 use crate::output::human::{bytes, plain};
 
 /// Asks and shows.
 pub(crate) async fn explain(desk: &Desk, sort: Sort, what: &What) -> Result<Exit, Trouble> {
-    let What { host, name, .. } = what;
+    let What { hosts, name, which, .. } = what;
     let ask = Explain { sort, name: name.clone(), parameters: what.values()? };
-    let plan = desk.connect(host).await?.ask(ask).await?;
-    desk.show(host, &plan)?;
-    Ok(Exit::Answered)
+    let fleet = Fleet { desk, which, words: ANSWERED };
+    let asks = async |client: &mut Client| Ok(client.ask(ask.clone()).await?);
+    fleet.ask(std::slice::from_ref(hosts), asks).await
 }
 
 impl Show for Plan {

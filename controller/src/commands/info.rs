@@ -1,5 +1,7 @@
 //! `controller info`: what a machine is and how it is doing, on about one screen.
 
+mod row;
+
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::Timestamp;
@@ -11,19 +13,23 @@ use crate::completion;
 use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::exit::Exit;
-use crate::output::Show;
+use crate::fleet::{ANSWERED, Fleet, Which};
 use crate::output::human::{age, age_of_seconds, at_offset, bar, bytes, plain, ratio};
 use crate::output::table::columns;
+use crate::output::{Column, Show};
 
 /// What a machine is and how it is doing.
 #[derive(Debug, Args)]
 pub struct Info {
-    /// A name, an address, or either with :PORT.
-    #[arg(add = completion::hosts())]
-    pub host: String,
+    /// Names, addresses, ranges such as `'web[01-20]'`, groups such as `@web`.
+    #[arg(required_unless_present = "hosts_file", add = completion::hosts())]
+    pub hosts: Vec<String>,
     /// Only these parts, separated by commas [default: all]. What is not asked for is not gathered.
     #[arg(long, value_name = "PARTS", value_delimiter = ',', value_parser = section_parser())]
     pub section: Vec<Section>,
+    /// Which besides, and how.
+    #[command(flatten)]
+    pub which: Which,
 }
 
 /// Reads the name of a section, and knows them all for the help.
@@ -38,9 +44,8 @@ impl Info {
     /// Asks and shows.
     pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
         let ask = info::Info { sections: self.section.clone() };
-        let machine = desk.connect(&self.host).await?.ask(ask).await?;
-        desk.show(&self.host, &machine)?;
-        Ok(Exit::Answered)
+        let fleet = Fleet { desk, which: &self.which, words: ANSWERED };
+        fleet.ask(&self.hosts, async |client| Ok(client.ask(ask.clone()).await?)).await
     }
 }
 
@@ -68,6 +73,10 @@ impl Show for Machine {
             text += &users(part);
         }
         text
+    }
+
+    fn columns() -> Vec<Column<Machine>> {
+        row::columns()
     }
 }
 

@@ -42,11 +42,8 @@ impl Issue {
     pub(crate) fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
         let bundle = file_to_carry(self.out.as_deref(), &format!("{}.bundle", self.name))?;
         let mut registry = Registry::open(&desk.home)?;
-        let inventory = desk.home.inventory()?;
-        let inventory = inventory.with(&self.name, &self.address).map_err(|fault| {
-            let hint = "if the machine has moved, correct hosts.toml and leave --address as it stands there";
-            Trouble::Here(fault, format!("{hint}: {}", desk.home.hosts_file().display()))
-        })?;
+        let hint = "if the machine has moved, correct hosts.toml and leave --address as it stands there:";
+        let inventory = desk.home.inventory_with(&self.name, &self.address, hint)?;
         let identity = Identity::agent(self.name.clone());
         let addresses: Vec<Address> = self.address.iter().map(|endpoint| endpoint.address.clone()).collect();
         let grant = Grant {

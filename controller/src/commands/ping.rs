@@ -9,22 +9,24 @@ use serde::Serialize;
 use tokio::signal::ctrl_c;
 use tokio::time::sleep_until;
 
+use crate::caller::Caller;
 use crate::cli::parse_duration;
 use crate::client::Client;
 use crate::completion;
 use crate::desk::Desk;
 use crate::error::{Failure, Trouble};
 use crate::exit::Exit;
-use crate::output::Show;
+use crate::fleet::{ANSWERED, Fleet, Which};
 use crate::output::human::{milliseconds, plain};
+use crate::output::{Cell, Column, Show};
 
 /// Measure the way to a machine and back.
 #[derive(Debug, Args)]
 pub struct Ping {
-    /// A name, an address, or either with :PORT.
-    #[arg(add = completion::hosts())]
-    pub host: String,
-    /// How many echoes; without it, until Ctrl-C.
+    /// Names, addresses, ranges such as `'web[01-20]'`, groups such as `@web`.
+    #[arg(required_unless_present = "hosts_file", add = completion::hosts())]
+    pub hosts: Vec<String>,
+    /// How many echoes; without it, until Ctrl-C, and 3 where many hosts are asked.
     #[arg(long, short, value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
     /// Time between two echoes.
@@ -33,7 +35,13 @@ pub struct Ping {
     /// Bytes in each.
     #[arg(long, short, default_value_t = 56, value_parser = parse_size)]
     pub size: usize,
+    /// Which besides, and how.
+    #[command(flatten)]
+    pub which: Which,
 }
+
+/// How many echoes, where many are asked and nobody says.
+const COUNT_OF_MANY: u64 = 3;
 
 fn parse_size(text: &str) -> Result<usize, String> {
     let size = text.parse().ok().filter(|size| *size <= MAX_PAYLOAD);
@@ -69,36 +77,68 @@ struct Tally {
 impl Ping {
     /// Measures until the count, a failure or Ctrl-C ends it, and sums up in any case.
     pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
-        let mut client = desk.connect(&self.host).await?;
-        if self.says_each(desk) {
-            let (name, at) = (plain(&self.host), client.greeted().reached);
+        let caller = Caller::at(desk)?;
+        let chosen = self.which.choose(&self.hosts, desk, &caller.inventory)?;
+        if chosen.is_one {
+            return self.one(desk, caller.meet(&chosen.labels[0]).await?).await;
+        }
+        let fleet = Fleet { desk, which: &self.which, words: ANSWERED };
+        let asks = async |client: &mut Client| {
+            let mut tally = Tally::default();
+            let count = self.count.unwrap_or(COUNT_OF_MANY);
+            match self.exchange(client, Some(count), &mut tally, &|_, _| Ok(())).await? {
+                Some(failure) => Err(failure.into()),
+                None => Ok(self.sum_up(&tally)),
+            }
+        };
+        fleet.ask(&self.hosts, asks).await
+    }
+
+    /// Says each echo as it comes back.
+    async fn one(&self, desk: &Desk, mut client: Client) -> Result<Exit, Trouble> {
+        let host = client.greeted().host.label.clone();
+        let says_each = desk.is_table() && !desk.is_quiet();
+        if says_each {
+            let (name, at) = (plain(&host), client.greeted().reached);
             desk.print(&format!("PING {name} ({at}) over TLS: {} bytes of data\n", self.size))?;
         }
+        let say = |sequence: u64, taken: Duration| match says_each {
+            true => {
+                let (host, time) = (plain(&host), milliseconds(taken.as_secs_f64()));
+                desk.print(&format!("{} bytes from {host}: seq={sequence} time={time}\n", self.size))
+            }
+            false => Ok(()),
+        };
         let mut tally = Tally::default();
         let revoked = client.revoked();
         let failure = tokio::select! {
-            failure = self.exchange(desk, &mut client, &mut tally) => failure?,
+            failure = self.exchange(&mut client, self.count, &mut tally, &say) => failure?,
             failure = revoked => Some(failure),
             _ = ctrl_c() => None,
         };
+        let summary = self.sum_up(&tally);
+        match failure {
+            Some(failure) => desk.show_cut_short(&host, &summary, failure),
+            None => desk.show(&host, &summary).map(|()| Exit::Answered),
+        }
+    }
+
+    fn sum_up(&self, tally: &Tally) -> Summary {
         let (sent, received) = (tally.sent, tally.taken.len() as u64);
         let times = Times::of(&tally.taken);
-        let summary = Summary { sent, received, lost: sent - received, bytes: self.size, times };
-        match failure {
-            Some(failure) => desk.show_cut_short(&self.host, &summary, failure),
-            None => desk.show(&self.host, &summary).map(|()| Exit::Answered),
-        }
+        Summary { sent, received, lost: sent - received, bytes: self.size, times }
     }
 
     async fn exchange(
         &self,
-        desk: &Desk,
         client: &mut Client,
+        count: Option<u64>,
         tally: &mut Tally,
+        say: &impl Fn(u64, Duration) -> Result<(), Trouble>,
     ) -> Result<Option<Failure>, Trouble> {
         let payload: Bytes = (0..=u8::MAX).cycle().take(self.size).collect();
         let began = tokio::time::Instant::now();
-        while self.count.is_none_or(|count| tally.sent < count) {
+        while count.is_none_or(|count| tally.sent < count) {
             let due = self.interval.saturating_mul(u32::try_from(tally.sent).unwrap_or(u32::MAX));
             sleep_until(began + due).await;
             tally.sent += 1;
@@ -109,20 +149,13 @@ impl Ping {
             };
             let taken = sent.elapsed();
             if echoed != payload {
-                return Ok(Some(Failure::changed_echo(&self.host, self.size, echoed.len())));
+                let host = &client.greeted().host.label;
+                return Ok(Some(Failure::changed_echo(host, self.size, echoed.len())));
             }
             tally.taken.push(taken);
-            if self.says_each(desk) {
-                let (host, sequence, time) =
-                    (plain(&self.host), tally.sent, milliseconds(taken.as_secs_f64()));
-                desk.print(&format!("{} bytes from {host}: seq={sequence} time={time}\n", self.size))?;
-            }
+            say(tally.sent, taken)?;
         }
         Ok(None)
-    }
-
-    fn says_each(&self, desk: &Desk) -> bool {
-        desk.is_table() && !desk.is_quiet()
     }
 }
 
@@ -162,6 +195,20 @@ impl Show for Summary {
         }
         text
     }
+
+    fn columns() -> Vec<Column<Summary>> {
+        vec![
+            Column::usual("sent", "sent", |it| Cell::number(it.sent, it.sent.to_string())),
+            Column::usual("lost", "lost", |it| Cell::number(it.lost, it.lost.to_string())),
+            Column::usual("min", "min_seconds", |it| span(it.times.as_ref().map(|times| times.min_seconds))),
+            Column::usual("avg", "avg_seconds", |it| span(it.times.as_ref().map(|times| times.avg_seconds))),
+            Column::usual("max", "max_seconds", |it| span(it.times.as_ref().map(|times| times.max_seconds))),
+        ]
+    }
+}
+
+fn span(seconds: Option<f64>) -> Cell {
+    seconds.map_or_else(Cell::none, |seconds| Cell::number(seconds, milliseconds(seconds)))
 }
 
 #[cfg(test)]

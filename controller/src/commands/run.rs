@@ -1,6 +1,8 @@
 //! `controller run`: a declared command. What it writes comes as it is written, its two outputs apart, and its exit code is
 //! this program's.
 
+mod many;
+
 use std::io::{self, IsTerminal, Write};
 
 use clap::Args;
@@ -10,6 +12,7 @@ use protocol::requests::run::{self, Ended, Output, Piece};
 use serde::Serialize;
 use tokio::signal::ctrl_c;
 
+use crate::caller::Caller;
 use crate::client::Client;
 use crate::commands::declared::{PATIENCE, What};
 use crate::commands::explain::explain;
@@ -56,24 +59,37 @@ struct Told<'a> {
 impl Run {
     /// Asks, passes on what comes, and ends as the command did.
     pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
-        if desk.is_one_document() && !self.what.explain {
+        let begun = match self.what.explain {
+            true => explain(desk, Sort::Command, &self.what).await,
+            false => self.begin(desk).await,
+        };
+        match begun {
+            Err(trouble @ Trouble::Stdout(_)) => Err(trouble),
+            Err(trouble) => {
+                desk.report(&trouble);
+                Ok(Exit::Program(code_of(&trouble)))
+            }
+            exit => exit,
+        }
+    }
+
+    async fn begin(&self, desk: &Desk) -> Result<Exit, Trouble> {
+        let caller = Caller::at(desk)?;
+        let hosts = std::slice::from_ref(&self.what.hosts);
+        let chosen = self.what.which.choose(hosts, desk, &caller.inventory)?;
+        if !(chosen.is_one && desk.suits_one()) {
+            return self.on_many(&caller.of_many(), &chosen).await;
+        }
+        if desk.is_one_document() {
             let what = "run prints what comes as it comes, which is no one JSON document".to_owned();
             return Err(Trouble::Here(what, "use --output jsonl: one object a line".to_owned()));
         }
-        let done = match self.what.explain {
-            true => explain(desk, Sort::Command, &self.what).await,
-            false => self.conduct(desk).await.map(Exit::Program),
-        };
-        done.or_else(|trouble| {
-            desk.report(&trouble);
-            Ok(Exit::Program(code_of(&trouble)))
-        })
+        let client = caller.meet(&chosen.labels[0]).await?;
+        Ok(Exit::Program(self.conduct(desk, client).await?))
     }
 
-    async fn conduct(&self, desk: &Desk) -> Result<i32, Trouble> {
-        let What { host, name, .. } = &self.what;
-        let ask = run::Run { name: name.clone(), parameters: self.what.values()? };
-        let mut client = desk.connect(host).await?;
+    async fn conduct(&self, desk: &Desk, mut client: Client) -> Result<i32, Trouble> {
+        let ask = run::Run { name: self.what.name.clone(), parameters: self.what.values()? };
         let id = client.start(&ask).await?;
         let revoked = client.revoked();
         tokio::select! {
@@ -93,7 +109,7 @@ impl Run {
                 terminals.pass_on(&piece).map_err(Trouble::Stdout)?;
             } else {
                 let text = piece.to.map(|_| String::from_utf8_lossy(&piece.bytes).into_owned());
-                desk.show(&self.what.host, &Told { piece: &piece, text })?;
+                desk.show(&self.what.hosts, &Told { piece: &piece, text })?;
             }
             if let Some(ended) = piece.ended {
                 return Ok(ended);
@@ -155,17 +171,22 @@ fn tell(desk: &Desk, ended: &Ended) -> i32 {
         ));
     }
     match *ended {
-        Ended { timed_out: true, took_seconds, .. } => {
-            desk.remark(&format!(
-                "controller: it did not end in its time and was ended after {took_seconds:.1} s"
-            ));
-            TIMED_OUT
-        }
-        Ended { code: Some(code), .. } => code,
-        Ended { signal: Some(signal), .. } => {
+        Ended { timed_out: true, took_seconds, .. } => desk.remark(&format!(
+            "controller: it did not end in its time and was ended after {took_seconds:.1} s"
+        )),
+        Ended { code: None, signal: Some(signal), .. } => {
             desk.remark(&format!("controller: signal {signal} ended it"));
-            BY_SIGNAL + signal
         }
+        _ => {}
+    }
+    code_of_end(ended)
+}
+
+fn code_of_end(ended: &Ended) -> i32 {
+    match *ended {
+        Ended { timed_out: true, .. } => TIMED_OUT,
+        Ended { code: Some(code), .. } => code,
+        Ended { signal: Some(signal), .. } => BY_SIGNAL + signal,
         _ => FAILED,
     }
 }

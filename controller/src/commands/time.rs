@@ -12,18 +12,22 @@ use crate::completion;
 use crate::desk::Desk;
 use crate::error::{Failure, Trouble};
 use crate::exit::Exit;
-use crate::output::Show;
+use crate::fleet::{ANSWERED, Fleet, Which};
 use crate::output::human::{at_offset, milliseconds, plain};
+use crate::output::{Cell, Column, Show};
 
 /// A machine's clock, compared with this one.
 #[derive(Debug, Args)]
 pub struct Time {
-    /// A name, an address, or either with :PORT.
-    #[arg(add = completion::hosts())]
-    pub host: String,
+    /// Names, addresses, ranges such as `'web[01-20]'`, groups such as `@web`.
+    #[arg(required_unless_present = "hosts_file", add = completion::hosts())]
+    pub hosts: Vec<String>,
     /// How many exchanges to measure with.
     #[arg(long, short = 'n', default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub exchanges: u32,
+    /// Which besides, and how.
+    #[command(flatten)]
+    pub which: Which,
 }
 
 /// The clock, and how it differs from this machine's.
@@ -47,9 +51,8 @@ pub(crate) struct OffsetFound {
 impl Time {
     /// Measures and shows.
     pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
-        let mut client = desk.connect(&self.host).await?;
-        desk.show(&self.host, &compare(&mut client, self.exchanges).await?)?;
-        Ok(Exit::Answered)
+        let fleet = Fleet { desk, which: &self.which, words: ANSWERED };
+        fleet.ask(&self.hosts, async |client| Ok(compare(client, self.exchanges).await?)).await
     }
 }
 
@@ -137,6 +140,28 @@ impl Show for Compared {
         };
         format!("{}  {there}{zone}  {compared}; {kernel}\n", plain(host))
     }
+
+    fn columns() -> Vec<Column<Compared>> {
+        vec![
+            Column::usual("time", "sent", |it| {
+                let there = at_offset(it.clock.sent, it.clock.utc_offset_seconds, "%Y-%m-%dT%H:%M:%S.%3f%:z");
+                Cell { shown: there, value: it.clock.sent.to_string().into() }
+            }),
+            Column::usual("offset", "offset_seconds", |it| span(it.offset.map(|offset| offset.seconds))),
+            Column::usual("error", "error_seconds", |it| span(it.offset.map(|offset| offset.error_seconds))),
+            Column::usual("synchronised", "synchronised", |it| match it.clock.synchronised {
+                Some(is) => Cell { shown: if is { "yes" } else { "no" }.to_owned(), value: is.into() },
+                None => Cell::none(),
+            }),
+            Column::other("kernel's error", "max_error_seconds", |it| span(it.clock.max_error_seconds)),
+            Column::other("round trip", "round_trip_seconds", |it| span(Some(it.round_trip_seconds))),
+            Column::other("zone", "zone", |it| it.clock.zone.as_deref().map_or_else(Cell::none, Cell::text)),
+        ]
+    }
+}
+
+fn span(seconds: Option<f64>) -> Cell {
+    seconds.map_or_else(Cell::none, |seconds| Cell::number(seconds, milliseconds(seconds)))
 }
 
 #[cfg(test)]

@@ -7,23 +7,26 @@ use crate::completion;
 use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::exit::Exit;
-use crate::output::Show;
-use crate::output::human::at_offset;
+use crate::fleet::{ANSWERED, Fleet, Which};
+use crate::output::human::{age_of_seconds, at_offset};
+use crate::output::{Cell, Column, Show};
 
 /// How long a machine has been up, and how busy it is.
 #[derive(Debug, Args)]
 pub struct Uptime {
-    /// A name, an address, or either with :PORT.
-    #[arg(add = completion::hosts())]
-    pub host: String,
+    /// Names, addresses, ranges such as `'web[01-20]'`, groups such as `@web`.
+    #[arg(required_unless_present = "hosts_file", add = completion::hosts())]
+    pub hosts: Vec<String>,
+    /// Which besides, and how.
+    #[command(flatten)]
+    pub which: Which,
 }
 
 impl Uptime {
     /// Asks and shows.
     pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
-        let running = desk.connect(&self.host).await?.ask(uptime::Uptime {}).await?;
-        desk.show(&self.host, &running)?;
-        Ok(Exit::Answered)
+        let fleet = Fleet { desk, which: &self.which, words: ANSWERED };
+        fleet.ask(&self.hosts, async |client| Ok(client.ask(uptime::Uptime {}).await?)).await
     }
 }
 
@@ -53,6 +56,26 @@ impl Show for Running {
         let [one, five, fifteen] = self.load;
         format!(" {now} up {days}{clock},  {users},  load average: {one:.2}, {five:.2}, {fifteen:.2}\n")
     }
+
+    fn columns() -> Vec<Column<Running>> {
+        vec![
+            Column::usual("up", "uptime_seconds", |it| {
+                Cell::number(it.uptime_seconds, age_of_seconds(it.uptime_seconds))
+            }),
+            Column::usual("users", "users", |it| {
+                it.users.map_or_else(Cell::none, |users| Cell::number(users, users.to_string()))
+            }),
+            Column::usual("load 1", "load_1", load_of::<0>),
+            Column::usual("load 5", "load_5", load_of::<1>),
+            Column::usual("load 15", "load_15", load_of::<2>),
+            Column::other("booted", "booted", |it| Cell::text(&it.booted.to_string())),
+        ]
+    }
+}
+
+fn load_of<const SPAN: usize>(running: &Running) -> Cell {
+    let load = running.load[SPAN];
+    Cell::number(load, format!("{load:.2}"))
 }
 
 #[cfg(test)]

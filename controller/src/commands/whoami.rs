@@ -7,23 +7,26 @@ use crate::completion;
 use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::exit::Exit;
+use crate::fleet::{ANSWERED, Fleet, Which};
 use crate::output::Show;
 use crate::output::human::plain;
 
 /// Who an agent believes you to be, and what you may ask it.
 #[derive(Debug, Args)]
 pub struct Whoami {
-    /// A name, an address, or either with :PORT.
-    #[arg(add = completion::hosts())]
-    pub host: String,
+    /// Names, addresses, ranges such as `'web[01-20]'`, groups such as `@web`.
+    #[arg(required_unless_present = "hosts_file", add = completion::hosts())]
+    pub hosts: Vec<String>,
+    /// Which besides, and how.
+    #[command(flatten)]
+    pub which: Which,
 }
 
 impl Whoami {
     /// Asks and shows.
     pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
-        let you = desk.connect(&self.host).await?.ask(whoami::Whoami {}).await?;
-        desk.show(&self.host, &you)?;
-        Ok(Exit::Answered)
+        let fleet = Fleet { desk, which: &self.which, words: ANSWERED };
+        fleet.ask(&self.hosts, async |client| Ok(client.ask(whoami::Whoami {}).await?)).await
     }
 }
 

@@ -57,6 +57,19 @@ macro_rules! kinds {
             /// All that this program itself finds out, in the order of the stages.
             pub const ALL: &[Kind] = &[$($(Kind::$kind,)+)+];
 
+            /// In one word, beside how many it is of.
+            pub(crate) fn in_short(self) -> &'static str {
+                match self {
+                    Kind::LookupTimedOut | Kind::ConnectTimedOut | Kind::HandshakeTimedOut | Kind::NoAnswer => {
+                        "timed out"
+                    }
+                    Kind::ConnectionRefused | Kind::Refusal(_) => "refused",
+                    Kind::NameNotFound => "not found",
+                    _ if self.stage() == Stage::Identity => "not trusted",
+                    _ => "failed",
+                }
+            }
+
             /// Where it can go wrong so.
             pub fn stage(self) -> Stage {
                 match self {
@@ -123,6 +136,7 @@ kinds! {
         Nonsense = "nonsense",
         Changed = "changed",
         BadList = "bad_list",
+        BadEnd = "bad_end",
         NotAsked = "not_asked",
         AuditNotAsNoted = "audit_not_as_noted",
         AuditBroken = "audit_broken",

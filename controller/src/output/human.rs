@@ -62,6 +62,19 @@ pub fn bytes(count: u64) -> String {
     if value < 9.95 { format!("{value:.1} {}", UNITS[unit]) } else { format!("{value:.0} {}", UNITS[unit]) }
 }
 
+/// A count with its thousands apart: `9,993`.
+pub fn grouped(count: usize) -> String {
+    let digits = count.to_string();
+    let mut shown = String::new();
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            shown.push(',');
+        }
+        shown.push(digit);
+    }
+    shown
+}
+
 /// A share of a whole, from 0 to 1; nothing of nothing is nothing.
 pub fn ratio(part: u64, whole: u64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "a share is shown as a percentage")]
@@ -133,6 +146,13 @@ mod tests {
             (u64::MAX, "16 EiB"),
         ] {
             assert_eq!(bytes(count), shown);
+        }
+    }
+
+    #[test]
+    fn counts_have_their_thousands_apart() {
+        for (count, shown) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(grouped(count), shown);
         }
     }
 

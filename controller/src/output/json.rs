@@ -22,6 +22,14 @@ pub struct Entry<'a, T> {
 }
 
 impl<'a, T> Entry<'a, T> {
+    /// What became of it.
+    pub fn of(host: &'a str, outcome: &'a Result<T, Failure>) -> Entry<'a, T> {
+        match outcome {
+            Ok(answer) => Entry::answer(host, answer),
+            Err(failure) => Entry { host, answer: None, failure: Some(failure) },
+        }
+    }
+
     /// What it said.
     pub fn answer(host: &'a str, answer: &'a T) -> Entry<'a, T> {
         Entry { host, answer: Some(answer), failure: None }
@@ -40,21 +48,28 @@ impl<'a, T> Entry<'a, T> {
 
 /// One document.
 pub fn document<T: Serialize>(schema: &str, entry: &Entry<'_, T>) -> String {
-    document_of_hosts(schema, std::slice::from_ref(entry))
+    document_of(&Document { schema, hosts: std::slice::from_ref(entry), summary: None::<()> })
 }
 
 /// One document about many hosts.
-pub fn document_of_hosts<T: Serialize>(schema: &str, hosts: &[Entry<'_, T>]) -> String {
-    #[derive(Serialize)]
-    struct Document<'a, T> {
-        schema: &'a str,
-        hosts: &'a [T],
-    }
-    document_of(&Document { schema, hosts })
+pub fn document_of_many<T: Serialize>(
+    schema: &str,
+    hosts: &[Entry<'_, T>],
+    summary: &impl Serialize,
+) -> String {
+    document_of(&Document { schema, hosts, summary: Some(summary) })
+}
+
+#[derive(Serialize)]
+struct Document<'a, T, S> {
+    schema: &'a str,
+    hosts: &'a [T],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summary: Option<S>,
 }
 
 /// One line.
-pub fn line<T: Serialize>(schema: &str, entry: &Entry<'_, T>) -> String {
+pub fn line(schema: &str, entry: &impl Serialize) -> String {
     #[derive(Serialize)]
     struct Line<'a, T> {
         schema: &'a str,

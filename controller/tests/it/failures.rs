@@ -132,7 +132,8 @@ fn adopting(seen: &mut Seen) {
     // In a list, what is wrong at this desk is told of the machine that it concerns.
     let list =
         site.run_with_input(&["adopt", "--file", "-", "--output", "jsonl"], format!("a! {code}").as_bytes());
-    let line: Value = serde_json::from_slice(&list.stdout).unwrap();
+    let list = text(&list.stdout);
+    let line: Value = serde_json::from_str(list.lines().next().unwrap()).unwrap();
     let kind = seen.produced(&line["failure"]);
     seen.pages += &format!("a list that names no host: {kind}\n{}\n", line["failure"]);
 }
@@ -157,7 +158,7 @@ fn renewing(seen: &mut Seen) {
 
     // Of many, what is wrong at this desk is told of the machine that it concerns.
     for verb in ["renew", "sync"] {
-        let lines = site.run(&[verb, "a!", "b!", "--output", "jsonl"]);
+        let lines = site.run(&[verb, "a$", "b$", "--output", "jsonl"]);
         let line: Value = serde_json::from_str(text(&lines.stdout).lines().next().unwrap()).unwrap();
         let kind = seen.produced(&line["failure"]);
         seen.pages += &format!("no host, among many to {verb}: {kind}\n{}\n", line["failure"]);
@@ -185,6 +186,7 @@ fn reaching(seen: &mut Seen) {
 
     let host = Host { label: "web-1".to_owned(), expected: None, endpoints: Vec::new() };
     let unanswered = "failed to lookup address information: Temporary failure in name resolution";
+    seen.note_made("a command that failed", Failure::bad_end("web-1", "it ended with 1".to_owned()));
     seen.note_made("no name service", Failure::lookup(&host, "web-1", unanswered));
 }
 

@@ -72,7 +72,7 @@ fn a_damaged_file_is_named_with_its_fault_and_kept() {
         ("identity.pem", &["info", "web-1"], "-----BEGIN PRIVATE KEY-----\nMC", "the file was cut short"),
         ("identity.pem", &["init"], "rubbish", "already holds an identity"),
         ("authority.pem", &["issue", "web-1"], "rubbish", "line 1 is neither PEM nor a comment"),
-        ("hosts.toml", &["info", "web-1"], "[hosts\n", "hosts.toml: line 1: unclosed table, expected `]`\n"),
+        ("hosts.toml", &["info", "web-1"], "[hosts\n", "hosts.toml: line 1: `[hosts` is not known here;"),
         (
             "hosts.toml",
             &["issue", "web-1"],

@@ -12,6 +12,7 @@ mod doctor;
 mod endings;
 mod example;
 mod failures;
+mod fleet;
 mod foundling;
 mod homes;
 mod impostors;

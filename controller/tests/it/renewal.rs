@@ -105,7 +105,7 @@ fn many_are_renewed_by_name_by_address_or_because_they_end() {
     assert!(text(&all.stdout).starts_with("web-1 at "), "{}", text(&all.stdout));
     let said = text(&all.stderr);
     assert!(
-        said.starts_with("controller: gone: connect: ") && said.ends_with("renewed: 1, failed: 1\n"),
+        said.starts_with("controller: gone: connect: ") && said.ends_with("1 renewed, 1 refused (gone)\n"),
         "{said}"
     );
     site.good(&["uptime", "web-1"]);

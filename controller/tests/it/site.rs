@@ -104,10 +104,10 @@ impl Site {
         text(&output.stdout)
     }
 
-    /// The answer of the one host, from the one line of JSON.
+    /// The answer of the one host, from the first line of JSON.
     pub(crate) fn answer(&self, words: &[&str]) -> serde_json::Value {
         let line = self.good(&[words, &["--output", "jsonl"]].concat());
-        let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let value: serde_json::Value = serde_json::from_str(line.lines().next().unwrap()).unwrap();
         value["answer"].clone()
     }
 }

@@ -186,7 +186,7 @@ fn wrong_usage_exits_with_2_and_asks_nothing() {
         &["info"][..],
         &["info", "web-1", "--section", "gpu"],
         &["info", "web-1:0"],
-        &["info", "a b"],
+        &["info", "a$b"],
         &["issue", "web.1"],
         &["issue", "web-1", "--address", "a b"],
         &["ping", "web-1", "--size", "61441"],

@@ -14,6 +14,7 @@ use clap::Args;
 use futures_util::stream::{self, StreamExt};
 use jiff::SignedDuration;
 
+use crate::caller::Caller;
 use crate::carry::carry;
 use crate::changeover::{Left, Notes, Step};
 use crate::cli::parse_life;
@@ -21,7 +22,7 @@ use crate::commands::init::Key;
 use crate::desk::Desk;
 use crate::error::{Kind, Trouble};
 use crate::exit::Exit;
-use crate::fleet::Fleet;
+use crate::fleet::{Chosen, Fleet, Which, Words};
 use crate::hosts::Inventory;
 use crate::office::{Office, Renewed};
 use crate::registry::{How, Registry};
@@ -171,17 +172,16 @@ impl Rotate {
 /// home may have been restored from a backup.
 async fn hear_all(desk: &Desk) -> Result<(), Trouble> {
     const AT_ONCE: usize = 32;
-    let credentials = &desk.home.credentials()?;
-    let inventory = desk.home.inventory()?;
+    let caller = &Caller::at(desk)?;
+    let names: Vec<String> = caller.inventory.names().map(Name::to_string).collect();
     let hear = |name: String| async move {
-        let Ok(host) = desk.resolve(&name) else { return };
-        let Ok(approach) = desk.approach(&host, credentials) else { return };
-        if let Ok(mut client) = approach.walk().await {
+        let Ok(host) = caller.resolve(&name) else { return };
+        if let Ok(mut client) = caller.approach(&host).walk().await {
             // Whoever cannot tell is asked again when it takes its step.
-            let _ = carry(&mut client, credentials).await;
+            let _ = carry(&mut client, &caller.credentials).await;
         }
     };
-    stream::iter(inventory.names()).map(hear).buffer_unordered(AT_ONCE).collect::<()>().await;
+    stream::iter(names).map(hear).buffer_unordered(AT_ONCE).collect::<()>().await;
     Ok(())
 }
 
@@ -221,22 +221,24 @@ impl<'a> Rotation<'a> {
 
     fn left(&self) -> Left {
         let (registry, notes) = (self.office.registry.borrow(), self.notes.borrow());
-        Left::of(&registry, self.office.credentials.revocations(), &self.inventory, &notes, self.step)
+        Left::of(&registry, self.office.caller.credentials.revocations(), &self.inventory, &notes, self.step)
     }
 
     /// Has those that are left take the step.
-    async fn take(&self, done: &str) -> Result<Exit, Trouble> {
+    async fn take(&self, done: &'static str) -> Result<Exit, Trouble> {
         let left = self.left().machines;
         if left.is_empty() {
             return Ok(Exit::Answered);
         }
         let hint = "mend that and run this again; the machine believes what it believed";
-        let fleet = Fleet { desk: self.office.desk, done, not_begun: Kind::RenewalNotSigned, hint };
-        let names: Vec<String> = left.iter().map(Name::to_string).collect();
-        fleet.each(left.iter().zip(&names).map(|(name, label)| (label.as_str(), self.take_one(name)))).await
+        let words = Words { done, not_begun: Kind::RenewalNotSigned, hint };
+        let fleet = Fleet { desk: self.office.desk, which: &Which::default(), words };
+        let chosen = Chosen { labels: left.iter().map(Name::to_string).collect(), is_one: false };
+        fleet.each(&chosen, async |name| self.take_one(name).await).await
     }
 
-    async fn take_one(&self, name: &Name) -> Result<Renewed, Trouble> {
+    async fn take_one(&self, name: &str) -> Result<Renewed, Trouble> {
+        let name = &name.parse::<Name>()?;
         if !self.inventory.knows(name) {
             let file = self.office.desk.home.hosts_file();
             let what = format!("{name} is not in {}, so nobody knows where it is", file.display());

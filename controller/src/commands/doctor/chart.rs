@@ -124,13 +124,21 @@ impl Finding {
 pub(super) struct Chart<'a> {
     desk: &'a Desk,
     signs: Signs,
+    /// Whether each step is said as it is over.
+    says: bool,
     last: Instant,
     findings: Vec<Finding>,
 }
 
 impl<'a> Chart<'a> {
     pub(super) fn new(desk: &'a Desk) -> Chart<'a> {
-        Chart { desk, signs: Signs::of_this_terminal(), last: Instant::now(), findings: Vec::new() }
+        Chart { says: desk.is_table(), ..Chart::silent(desk) }
+    }
+
+    /// One among many, of which only the end is told.
+    pub(super) fn silent(desk: &'a Desk) -> Chart<'a> {
+        let (signs, last) = (Signs::of_this_terminal(), Instant::now());
+        Chart { desk, signs, says: false, last, findings: Vec::new() }
     }
 
     /// The time since the last step was over.
@@ -149,7 +157,7 @@ impl<'a> Chart<'a> {
     pub(super) fn note_timed(&mut self, finding: Finding, took: Duration) -> Result<(), Trouble> {
         let finding = Finding { took_seconds: Some(took.as_secs_f64()), ..finding };
         // A step can take as long as the time limit: whoever waits sees how far it is.
-        if self.desk.is_table() {
+        if self.says {
             self.desk.print(&self.line(&finding))?;
         }
         self.findings.push(finding);
@@ -202,6 +210,7 @@ pub(super) struct Findings {
 
 impl Show for Findings {
     const SCHEMA: &'static str = "rollcall.doctor/1";
+    const SAYS_WHOSE: bool = true;
 
     /// The last line: the others have been told as they were found.
     fn table(&self, host: &str) -> String {

@@ -1,0 +1,91 @@
+//! Whoever asks: an identity, what is void, and the machines that are known. Read once, for one conversation or ten thousand.
+
+use std::cell::RefCell;
+
+use certs::Credentials;
+use certs::tls::ClientSide;
+use jiff::Timestamp;
+use protocol::{ALPN, refusal};
+
+use crate::approach::Approach;
+use crate::carry::carry;
+use crate::client::{Client, Greeted};
+use crate::desk::Desk;
+use crate::error::{Kind, Trouble, USE_YOUR_OWN};
+use crate::expiry::Ending;
+use crate::hosts::{Host, Inventory};
+use crate::output::human;
+
+/// Somebody at a desk who asks.
+pub(crate) struct Caller<'a> {
+    pub(crate) desk: &'a Desk,
+    pub(crate) credentials: Credentials,
+    pub(crate) inventory: Inventory,
+    side: ClientSide,
+    /// Whose certificates end soon, where that is told of all at once.
+    end_soon: Option<RefCell<Vec<String>>>,
+}
+
+impl<'a> Caller<'a> {
+    /// Takes the identity that is kept in this desk's home.
+    pub(crate) fn at(desk: &'a Desk) -> Result<Caller<'a>, Trouble> {
+        let credentials = desk.home.credentials()?;
+        let side = ClientSide::new(&credentials, ALPN)
+            .map_err(|error| Trouble::Here(error.to_string(), USE_YOUR_OWN.to_owned()))?;
+        Ok(Caller { desk, credentials, inventory: desk.home.inventory()?, side, end_soon: None })
+    }
+
+    /// The same, who meets many, and tells at the end whose certificates end soon.
+    pub(crate) fn of_many(self) -> Caller<'a> {
+        Caller { end_soon: Some(RefCell::default()), ..self }
+    }
+
+    /// Whose certificates end soon, of those who were met.
+    pub(crate) fn end_soon(&self) -> Vec<String> {
+        self.end_soon.as_ref().map(RefCell::take).unwrap_or_default()
+    }
+
+    /// Finds out who is meant.
+    pub(crate) fn resolve(&self, host: &str) -> Result<Host, Trouble> {
+        Host::resolve(host, &self.inventory).map_err(|fault| Trouble::Here(fault, String::new()))
+    }
+
+    /// The way to a host, with this desk's limits.
+    pub(crate) fn approach<'b>(&'b self, host: &'b Host) -> Approach<'b> {
+        Approach::with(host, &self.credentials, self.side.clone(), self.desk.timeout, self.desk.trace())
+    }
+
+    /// Connects to whoever is meant.
+    pub(crate) async fn meet(&self, host: &str) -> Result<Client, Trouble> {
+        let client = self.greet(&self.resolve(host)?).await?;
+        let Greeted { own, peer, .. } = client.greeted();
+        for certificate in [own, peer] {
+            let Some(ending) = Ending::of(certificate, host, Timestamp::now()) else { continue };
+            match &self.end_soon {
+                Some(all) if certificate == peer => all.borrow_mut().push(host.to_owned()),
+                _ if self.desk.told.is_news(certificate) => {
+                    self.desk.remark(&human::plain(&ending.remark()));
+                }
+                _ => {}
+            }
+        }
+        Ok(client)
+    }
+
+    /// Shakes hands. Whoever knows what is void tells it to everybody he meets.
+    pub(crate) async fn greet(&self, host: &Host) -> Result<Client, Trouble> {
+        let mut client = self.approach(host).walk().await?;
+        if self.credentials.revocations().number() == 0 {
+            return Ok(client);
+        }
+        match carry(&mut client, &self.credentials).await.map_err(|failure| (failure.kind, failure)) {
+            // An older agent, or an owner who does not want it.
+            Ok(_) | Err((Kind::Refusal(refusal::Kind::UnknownRequest | refusal::Kind::NotPermitted), _)) => {}
+            Err((Kind::Refusal(refusal::Kind::Failed) | Kind::BadList, failure)) => {
+                self.desk.remark(Trouble::Host(failure).text().trim_end());
+            }
+            Err((_, failure)) => return Err(failure.into()),
+        }
+        Ok(client)
+    }
+}

@@ -1,0 +1,197 @@
+//! Which hosts are meant, and how carefully they are asked: what every verb takes that asks many.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::last::Last;
+use super::window::Width;
+use crate::cli::parse_duration;
+use crate::desk::Desk;
+use crate::error::Trouble;
+use crate::hosts::{Directory, Inventory};
+use crate::selection::{self, Where};
+
+/// The usual width of the window.
+const BUSY: usize = 256;
+
+/// With those who wait for a host that is dead or silent.
+const OPEN: usize = 4096;
+
+/// For files, the terminal and what the system opens by itself.
+const SPARE_DESCRIPTORS: usize = 64;
+
+/// More than any list of hosts.
+const MAX_LIST: u64 = 64 << 20;
+
+/// Which hosts besides those that are named, and how they are asked.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Which {
+    /// Which besides.
+    #[command(flatten)]
+    pub filter: Filter,
+    /// How they are asked.
+    #[command(flatten)]
+    pub care: Care,
+    /// How their answers look.
+    #[command(flatten)]
+    pub look: Look,
+}
+
+/// Which hosts besides those that are named, and which not.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Many hosts")]
+pub struct Filter {
+    /// Take hosts from a file too, a selection a line; `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    pub hosts_file: Vec<PathBuf>,
+    /// But not these.
+    #[arg(long, value_name = "HOSTS")]
+    pub exclude: Vec<String>,
+    /// Only those with these labels, such as `role=web,zone!=b`.
+    #[arg(long = "where", value_name = "LABELS")]
+    pub labelled: Option<String>,
+}
+
+/// How many at once, and when to stop.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Many hosts")]
+pub struct Care {
+    /// Ask so many at once, and no more [default: 256, and others while some of those do not answer].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub jobs: Option<u32>,
+    /// Ask so many, and the next when all of those are done.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub batch: Option<u32>,
+    /// Wait so long between two batches.
+    #[arg(long, value_name = "TIME", requires = "batch", value_parser = parse_duration)]
+    pub pause: Option<Duration>,
+    /// Ask nobody more when so many have failed.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_fail: Option<u32>,
+    /// Ask in no order.
+    #[arg(long)]
+    pub random_order: bool,
+}
+
+/// Which columns, and by which they are sorted.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Many hosts")]
+pub struct Look {
+    /// Show these columns, separated by commas.
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    pub columns: Vec<String>,
+    /// Sort by this column; with - in front, the largest first [default: as the hosts were named].
+    #[arg(long, value_name = "COLUMN", allow_hyphen_values = true)]
+    pub sort: Option<String>,
+}
+
+/// Who is meant.
+#[derive(Debug)]
+pub(crate) struct Chosen {
+    pub(crate) labels: Vec<String>,
+    /// One host that was named by nothing but its name: its answer stands for itself.
+    pub(crate) is_one: bool,
+}
+
+impl Which {
+    /// Everybody who is meant.
+    pub(crate) fn choose(
+        &self,
+        named: &[String],
+        desk: &Desk,
+        inventory: &Inventory,
+    ) -> Result<Chosen, Trouble> {
+        let chosen = self.filter.choose(named, desk, inventory)?;
+        let is_a_row = !self.look.columns.is_empty() || self.look.sort.is_some();
+        Ok(Chosen { is_one: chosen.is_one && !is_a_row, ..chosen })
+    }
+}
+
+impl Filter {
+    /// Everybody who is meant, in the order in which they were named, each once.
+    pub(crate) fn choose(
+        &self,
+        named: &[String],
+        desk: &Desk,
+        inventory: &Inventory,
+    ) -> Result<Chosen, Trouble> {
+        let mut texts = Vec::new();
+        for word in named {
+            match word.as_str() {
+                "-" => texts.extend(read_list(Path::new("-"))?),
+                _ => texts.push(word.clone()),
+            }
+        }
+        for file in &self.hosts_file {
+            texts.extend(read_list(file)?);
+        }
+        let directory = Directory::new(inventory, Last::noted(&desk.home));
+        let labels = self.select(&texts, &directory);
+        // What stands in hosts.toml counts first: without it, a selection means something else.
+        if let Some(fault) = directory.fault() {
+            return Err(desk.home.damaged_hosts(&fault));
+        }
+        let labels = labels.map_err(|fault| Trouble::Here(fault.to_string(), String::new()))?;
+        if labels.is_empty() {
+            let what = "this selects nobody".to_owned();
+            return Err(Trouble::Here(what, "controller hosts list shows what a selection means".to_owned()));
+        }
+        Ok(Chosen { is_one: labels.len() == 1 && labels == named, labels })
+    }
+
+    fn select(&self, texts: &[String], directory: &Directory<'_>) -> Result<Vec<String>, selection::Fault> {
+        let mut labels = selection::select(texts, directory)?;
+        if !self.exclude.is_empty() {
+            let not = selection::select(&self.exclude, directory)?;
+            let not: std::collections::HashSet<String> = not.into_iter().collect();
+            labels.retain(|label| !not.contains(label));
+        }
+        if let Some(labelled) = &self.labelled {
+            let filter = Where::parse(labelled, directory)?;
+            labels.retain(|label| filter.keep(label, directory));
+        }
+        Ok(labels)
+    }
+}
+
+impl Care {
+    /// How wide the window is, with as many descriptors as the machine gives.
+    pub(super) fn width(&self) -> Width {
+        let limit = getrlimit(Resource::Nofile);
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+        let open = limit.maximum.map_or(OPEN, |most| usize::try_from(most).unwrap_or(OPEN));
+        let open = open.saturating_sub(SPARE_DESCRIPTORS).clamp(1, OPEN);
+        match self.jobs {
+            Some(jobs) => Width { busy: jobs as usize, all: (jobs as usize).min(open) },
+            None => Width { busy: BUSY.min(open), all: open },
+        }
+    }
+
+    pub(super) fn stops_after(&self, failed: usize) -> bool {
+        self.max_fail.is_some_and(|most| failed >= most as usize)
+    }
+}
+
+fn read_list(file: &Path) -> Result<Vec<String>, Trouble> {
+    let mut bytes = Vec::new();
+    let read = match file == Path::new("-") {
+        true => io::stdin().lock().take(MAX_LIST + 1).read_to_end(&mut bytes),
+        false => File::open(file).and_then(|opened| opened.take(MAX_LIST + 1).read_to_end(&mut bytes)),
+    };
+    let name = match file == Path::new("-") {
+        true => "standard input".to_owned(),
+        false => file.display().to_string(),
+    };
+    let bad = |fault: String| Trouble::Here(format!("{name}: {fault}"), "nobody was asked".to_owned());
+    read.map_err(|error| bad(format!("cannot be read: {error}")))?;
+    if bytes.len() as u64 > MAX_LIST {
+        return Err(bad("this is far larger than any list of hosts".to_owned()));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| bad("this is not text".to_owned()))?;
+    Ok(selection::lines(&text).map(str::to_owned).collect())
+}

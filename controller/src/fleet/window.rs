@@ -1,0 +1,138 @@
+//! Some at a time, out of many: a window moves over the list. There is no task for each, and whoever waits in vain holds nobody
+//! else up.
+
+use std::cell::Cell;
+use std::ops::ControlFlow;
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+/// Whoever is not done by then is waiting for somebody: another one may begin.
+const SLOW: Duration = Duration::from_millis(500);
+
+/// How wide the window is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Width {
+    /// So many are worked on at the same time.
+    pub(super) busy: usize,
+    /// With those who wait, so many.
+    pub(super) all: usize,
+}
+
+/// Does the job with each, and tells of each as it is done. Ends early, without those that are not done, when it is told to.
+///
+/// `begins` says whether another one may begin.
+pub(super) async fn walk<T>(
+    list: &[usize],
+    width: Width,
+    job: impl AsyncFn(usize) -> T,
+    begins: impl Fn() -> bool,
+    mut done: impl FnMut(usize, T) -> ControlFlow<()>,
+) {
+    let (slow, freed) = (Cell::new(0), Notify::new());
+    let (slow, freed, job) = (&slow, &freed, &job);
+    let one = |index: usize| async move {
+        let mut job = pin!(job(index));
+        if let Ok(outcome) = timeout(SLOW, &mut job).await {
+            return (index, outcome);
+        }
+        slow.set(slow.get() + 1);
+        freed.notify_one();
+        let outcome = job.await;
+        slow.set(slow.get() - 1);
+        (index, outcome)
+    };
+    let mut list = list.iter().copied();
+    let mut open = FuturesUnordered::new();
+    loop {
+        while open.len() < width.all && open.len() - slow.get() < width.busy && begins() {
+            let Some(index) = list.next() else { break };
+            open.push(one(index));
+        }
+        tokio::select! {
+            outcome = open.next() => {
+                let Some((index, outcome)) = outcome else { return };
+                if done(index, outcome).is_break() {
+                    return;
+                }
+            }
+            () = freed.notified() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+    use std::future::pending;
+
+    use tokio::time::{Instant, sleep};
+
+    const WIDTH: Width = Width { busy: 4, all: 64 };
+
+    /// The most that were open at the same time, and in which order they were done.
+    async fn walked(width: Width, count: usize, job: impl AsyncFn(usize)) -> (usize, Vec<usize>) {
+        let (now, most, order) = (Cell::new(0), Cell::new(0), RefCell::new(Vec::new()));
+        let list: Vec<usize> = (0..count).collect();
+        let job = async |index| {
+            now.set(now.get() + 1);
+            most.set(most.get().max(now.get()));
+            job(index).await;
+            now.set(now.get() - 1);
+        };
+        let done = |index, ()| {
+            order.borrow_mut().push(index);
+            ControlFlow::Continue(())
+        };
+        walk(&list, width, job, || true, done).await;
+        (most.get(), order.into_inner())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_than_the_window_is_wide_and_nobody_is_lost() {
+        let (most, mut order) = walked(WIDTH, 100, async |_| sleep(Duration::from_millis(100)).await).await;
+        order.sort_unstable();
+        assert_eq!((most, order), (4, (0..100).collect()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_in_vain_holds_nobody_up() {
+        let began = Instant::now();
+        let job = async |index| {
+            let time = if index < 40 { Duration::from_secs(10) } else { Duration::from_millis(10) };
+            sleep(time).await;
+        };
+        let (most, order) = walked(WIDTH, 100, job).await;
+        assert_eq!((order.len(), order[0]), (100, 40));
+        assert!(most > 40 && most <= 44, "{most}");
+        assert!(began.elapsed() < Duration::from_secs(16), "{:?}", began.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_window_that_must_not_widen_does_not() {
+        let width = Width { busy: 4, all: 4 };
+        let (most, _) = walked(width, 20, async |_| sleep(Duration::from_secs(1)).await).await;
+        assert_eq!(most, 4);
+    }
+
+    #[tokio::test]
+    async fn it_ends_when_it_is_told_to() {
+        let done = Cell::new(0);
+        let job = async |index| {
+            if index % 2 == 1 {
+                pending().await
+            }
+        };
+        let count = |_, ()| {
+            done.set(done.get() + 1);
+            if done.get() == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        walk(&[0, 1, 2, 3, 4, 5, 6, 8], Width { busy: 6, all: 6 }, job, || true, count).await;
+        assert_eq!(done.get(), 3);
+        walk(&[0, 2], WIDTH, async |_| {}, || false, |_, ()| unreachable!()).await;
+    }
+}

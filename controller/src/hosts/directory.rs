@@ -1,0 +1,85 @@
+//! What selections are looked up in: the inventory, and who answered the last run.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use super::{Inventory, Machine};
+use crate::fleet::Last;
+use crate::selection::{self, Known};
+
+/// Names, groups and labels.
+pub(crate) struct Directory<'a> {
+    inventory: &'a Inventory,
+    last: Option<Last>,
+    /// The first slip that was met in the file.
+    fault: RefCell<Option<String>>,
+}
+
+impl<'a> Directory<'a> {
+    pub(crate) fn new(inventory: &'a Inventory, last: Option<Last>) -> Directory<'a> {
+        Directory { inventory, last, fault: RefCell::default() }
+    }
+
+    /// What is wrong in hosts.toml, where something was met.
+    pub(crate) fn fault(&self) -> Option<String> {
+        self.fault.take()
+    }
+
+    fn good<T>(&self, found: Result<T, String>) -> Option<T> {
+        match found {
+            Ok(found) => Some(found),
+            Err(fault) => {
+                self.fault.borrow_mut().get_or_insert(fault);
+                None
+            }
+        }
+    }
+
+    fn machine(&self, host: &str) -> Option<Machine> {
+        self.good(self.inventory.machine(&host.parse().ok()?))?
+    }
+
+    fn all(&self) -> impl Iterator<Item = Machine> {
+        self.inventory.machines().filter_map(|found| self.good(found)).map(|(_, machine)| machine)
+    }
+}
+
+impl Known for Directory<'_> {
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.inventory.names().map(certs::Name::as_str)
+    }
+
+    fn group(&self, name: &str) -> Option<Vec<String>> {
+        let written = self.inventory.groups().get(name).cloned();
+        let found = self.inventory.machines_with(name).filter_map(|found| self.good(found));
+        let members = found.filter(|(_, machine)| machine.groups.contains(name));
+        let all: Vec<String> = written.into_iter().chain(members.map(|(name, _)| name.to_string())).collect();
+        (!all.is_empty()).then_some(all)
+    }
+
+    fn groups(&self) -> Vec<String> {
+        let written = self.inventory.groups().keys().cloned();
+        let all: BTreeSet<String> = written.chain(self.all().flat_map(|machine| machine.groups)).collect();
+        all.into_iter().collect()
+    }
+
+    fn last(&self, outcome: selection::Last) -> Option<Vec<String>> {
+        let last = self.last.as_ref()?;
+        let hosts = match outcome {
+            selection::Last::Ok => &last.ok,
+            selection::Last::Failed => &last.failed,
+        };
+        // These are names and nothing else, so they are all that is needed to read them.
+        Some(selection::select(&[hosts], self).unwrap_or_default())
+    }
+
+    fn label(&self, host: &str, key: &str) -> Option<Cow<'_, str>> {
+        self.machine(host)?.labels.remove(key).map(Cow::Owned)
+    }
+
+    fn label_keys(&self) -> Vec<String> {
+        let all: BTreeSet<String> = self.all().flat_map(|machine| machine.labels.into_keys()).collect();
+        all.into_iter().collect()
+    }
+}

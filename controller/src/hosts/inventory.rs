@@ -1,0 +1,424 @@
+//! The machines that are known by name, as `hosts.toml` keeps them. People write in that file too: what they wrote stays.
+//!
+//! A fleet's list is long and one machine is asked most of the time, so the file is not read as a whole: a table is found by its
+//! header, and read when somebody wants to know. A slip in a table is told when it is read.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
+
+use certs::Name;
+use protocol::DEFAULT_PORT;
+use serde::Deserialize;
+use toml_edit::{Array, DocumentMut, InlineTable, Item, Value, value};
+
+use super::endpoint::Endpoint;
+use super::tables::{self, Place};
+
+const FIRST_LINE: &str =
+    "# The machines this controller knows by name. `controller adopt`, `issue` and `hosts` add to it.\n";
+
+/// What `hosts.toml` says.
+#[derive(Debug, Default, Clone)]
+pub struct Inventory {
+    text: String,
+    /// In the order of the file.
+    machines: Vec<Section>,
+    by_name: HashMap<Name, usize>,
+    groups: BTreeMap<String, String>,
+}
+
+/// The table of one machine.
+#[derive(Debug, Clone)]
+struct Section {
+    name: Name,
+    place: Place,
+}
+
+/// What is known of one machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Machine {
+    /// Where it may be reached; its name, where there is none.
+    pub addresses: Vec<String>,
+    /// The port of those that do not name one.
+    pub port: Option<u16>,
+    /// The name in its certificate, where it is called otherwise here.
+    pub identity: Option<String>,
+    /// What its people want to find it by.
+    pub labels: BTreeMap<String, String>,
+    /// The groups that it is in.
+    pub groups: BTreeSet<String>,
+}
+
+impl Machine {
+    /// Where it may be reached, in this order.
+    ///
+    /// # Errors
+    /// What stands there is no address.
+    pub(crate) fn endpoints(&self, name: &Name) -> Result<Vec<Endpoint>, String> {
+        let port = self.port.unwrap_or(DEFAULT_PORT);
+        let endpoint = |text: &str| {
+            Endpoint::with_default_port(text, port)
+                .map_err(|fault| format!("`{}`: {fault}", text.escape_debug()))
+        };
+        match self.addresses.is_empty() {
+            true => Ok(vec![endpoint(name.as_str())?]),
+            false => self.addresses.iter().map(|address| endpoint(address)).collect(),
+        }
+    }
+
+    /// Whether what stands there means something.
+    fn check(&self, name: &Name) -> Result<(), String> {
+        self.endpoints(name)?;
+        for word in self.groups.iter().chain(self.labels.keys()) {
+            demand_word(word)?;
+        }
+        match &self.identity {
+            Some(identity) => identity.parse::<Name>().map(drop).map_err(|error| error.to_string()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Groups and labels are named by words that a selection can hold.
+fn demand_word(word: &str) -> Result<(), String> {
+    let is_good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    match !word.is_empty() && word.len() <= 63 && word.bytes().all(is_good) {
+        true => Ok(()),
+        false => {
+            Err(format!("`{}`: a label or a group is named by a-z, 0-9, -, _ and .", word.escape_debug()))
+        }
+    }
+}
+
+impl Inventory {
+    /// Finds the tables of `hosts.toml`. What it does not know in there is an error, for a slip would look like a machine that is
+    /// gone.
+    pub(crate) fn parse(text: String) -> Result<Inventory, String> {
+        let mut inventory = Inventory::default();
+        let mut groups = None;
+        for place in tables::of(&text)? {
+            let header = &text[place.header.clone()];
+            if header == "[groups]" && groups.is_none() {
+                groups = Some(place.body);
+                continue;
+            }
+            let name = name_in(header).map_err(|fault| tables::fault(&text, place.header.start, &fault))?;
+            if inventory.by_name.insert(name.clone(), inventory.machines.len()).is_some() {
+                return Err(tables::fault(&text, place.header.start, &format!("{name} stands here twice")));
+            }
+            inventory.machines.push(Section { name, place });
+        }
+        if let Some(groups) = groups {
+            let at = groups.start;
+            inventory.groups = tables::read(&text, groups)?;
+            let words = inventory.groups.keys().try_for_each(|word| demand_word(word));
+            words.map_err(|fault| tables::fault(&text, at, &fault))?;
+        }
+        Ok(Inventory { text, ..inventory })
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// All of them, in the order of the file.
+    pub fn names(&self) -> impl Iterator<Item = &Name> {
+        self.machines.iter().map(|section| &section.name)
+    }
+
+    /// The groups that stand in the file on their own, and the selections that they stand for.
+    pub fn groups(&self) -> &BTreeMap<String, String> {
+        &self.groups
+    }
+
+    /// Whether a machine is known by this name.
+    pub fn knows(&self, name: &Name) -> bool {
+        self.by_name.contains_key(name)
+    }
+
+    /// What is known of a machine; nothing of one that is not known.
+    ///
+    /// # Errors
+    /// There is a slip in its table.
+    pub fn machine(&self, name: &Name) -> Result<Option<Machine>, String> {
+        match self.section(name) {
+            Some(section) => self.read(section).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// All of them, each read when it is its turn.
+    pub fn machines(&self) -> impl Iterator<Item = Result<(&Name, Machine), String>> {
+        self.machines.iter().map(|section| Ok((&section.name, self.read(section)?)))
+    }
+
+    /// Those whose table holds this text somewhere: who is in a group need not be looked for in all others.
+    pub fn machines_with(&self, text: &str) -> impl Iterator<Item = Result<(&Name, Machine), String>> {
+        let holds = move |section: &&Section| self.text[section.place.body.clone()].contains(text);
+        self.machines.iter().filter(holds).map(|section| Ok((&section.name, self.read(section)?)))
+    }
+
+    fn section(&self, name: &Name) -> Option<&Section> {
+        self.by_name.get(name).map(|at| &self.machines[*at])
+    }
+
+    fn read(&self, section: &Section) -> Result<Machine, String> {
+        let Section { name, place } = section;
+        let machine: Machine = tables::read(&self.text, place.body.clone())?;
+        let checked = machine.check(name);
+        checked
+            .map_err(|fault| tables::fault(&self.text, place.header.start, &format!("{name}: {fault}")))?;
+        Ok(machine)
+    }
+
+    /// The same machines and one more.
+    ///
+    /// # Errors
+    /// The machine is known at other addresses, or there is a slip in the file.
+    pub fn with(&self, name: &Name, addresses: &[Endpoint]) -> Result<Inventory, String> {
+        let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        if let Some(known) = self.machine(name)? {
+            let at: Vec<String> = known.endpoints(name)?.iter().map(ToString::to_string).collect();
+            if addresses.is_empty() || addresses == at {
+                return Ok(self.clone());
+            }
+            return Err(format!("{name} is already known, at {}", at.join(", ")));
+        }
+        self.with_machines(&[(name.clone(), Machine { addresses, ..Machine::default() })])
+    }
+
+    /// The same machines and some that are not among them.
+    ///
+    /// # Errors
+    /// One is among them, or what is said of it means nothing.
+    pub fn with_machines(&self, machines: &[(Name, Machine)]) -> Result<Inventory, String> {
+        let mut text = if self.text.is_empty() { FIRST_LINE.to_owned() } else { self.text.clone() };
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        for (name, machine) in machines {
+            machine.check(name)?;
+            let mut table = DocumentMut::new();
+            write(&mut table, &Machine::default(), machine);
+            text += &format!("\n[hosts.{name}]\n{table}");
+        }
+        Inventory::parse(text)
+    }
+
+    /// The same machines but for these, and the comments above them.
+    ///
+    /// # Errors
+    /// There is a slip in the file.
+    pub fn without(&self, names: &[Name]) -> Result<Inventory, String> {
+        let gone = names.iter().filter_map(|name| self.section(name));
+        self.replaced(gone.map(|section| (section.place.whole.clone(), String::new())).collect())
+    }
+
+    /// The same machines, of which one is called otherwise. Who must answer stays the same.
+    ///
+    /// # Errors
+    /// There is a slip in its table, or another machine is called that.
+    pub fn renamed(&self, old: &Name, new: &Name) -> Result<Inventory, String> {
+        let Some(section) = self.section(old) else { return Ok(self.clone()) };
+        let mut machine = self.read(section)?;
+        let identity = machine.identity.take().unwrap_or_else(|| old.to_string());
+        machine.identity = Some(identity).filter(|identity| identity != new.as_str());
+        // Without an address, the old name was the address.
+        if machine.addresses.is_empty() {
+            machine.addresses = vec![old.to_string()];
+        }
+        let header = (section.place.header.clone(), format!("[hosts.{new}]"));
+        self.replaced(vec![header, self.edited(section, &machine)?])
+    }
+
+    /// The same machines, of some of which something else is known.
+    ///
+    /// # Errors
+    /// What is said of one means nothing, or there is a slip in its table.
+    pub fn changed(&self, machines: &[(Name, Machine)]) -> Result<Inventory, String> {
+        let known = machines.iter().filter_map(|(name, machine)| Some((self.section(name)?, machine)));
+        self.replaced(
+            known.map(|(section, machine)| self.edited(section, machine)).collect::<Result<_, _>>()?,
+        )
+    }
+
+    /// Another table in the place of this one; what did not change is written as it was.
+    fn edited(&self, section: &Section, machine: &Machine) -> Result<(Range<usize>, String), String> {
+        machine.check(&section.name)?;
+        let body = section.place.body.clone();
+        let table = self.text[body.clone()].parse::<DocumentMut>();
+        let mut table = table.map_err(|error| tables::fault(&self.text, body.start, &error.message()))?;
+        write(&mut table, &self.read(section)?, machine);
+        Ok((body, table.to_string()))
+    }
+
+    fn replaced(&self, mut places: Vec<(Range<usize>, String)>) -> Result<Inventory, String> {
+        places.sort_by_key(|(place, _)| place.start);
+        let (mut text, mut at) = (String::new(), 0);
+        for (place, new) in places {
+            text += &self.text[at..place.start];
+            text += &new;
+            at = place.end;
+        }
+        text += &self.text[at..];
+        Inventory::parse(text)
+    }
+}
+
+fn name_in(header: &str) -> Result<Name, String> {
+    let name = header.strip_prefix("[hosts.").and_then(|rest| rest.strip_suffix(']'));
+    let name = name.ok_or_else(|| {
+        let header = header.escape_debug();
+        format!("`{header}` is not known here; a machine is [hosts.NAME], and there may be one [groups]")
+    })?;
+    name.parse::<Name>().map_err(|error| error.to_string())
+}
+
+/// Writes what is not as before; a comment behind a value stays.
+fn write(table: &mut DocumentMut, before: &Machine, after: &Machine) {
+    let list =
+        |words: Vec<&String>| (!words.is_empty()).then(|| Value::from(words.into_iter().collect::<Array>()));
+    let labels =
+        (!after.labels.is_empty()).then(|| Value::from(after.labels.iter().collect::<InlineTable>()));
+    let entries = [
+        ("addresses", before.addresses != after.addresses, list(after.addresses.iter().collect())),
+        ("port", before.port != after.port, after.port.map(|port| i64::from(port).into())),
+        ("identity", before.identity != after.identity, after.identity.as_ref().map(Value::from)),
+        ("labels", before.labels != after.labels, labels),
+        ("groups", before.groups != after.groups, list(after.groups.iter().collect())),
+    ];
+    for (key, _, new) in entries.into_iter().filter(|(_, is_new, _)| *is_new) {
+        let Some(mut new) = new else {
+            table.remove(key);
+            continue;
+        };
+        if let Some(old) = table.get(key).and_then(Item::as_value) {
+            *new.decor_mut() = old.decor().clone();
+        }
+        table[key] = value(new);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        text.parse().unwrap()
+    }
+
+    fn endpoint(text: &str) -> Endpoint {
+        text.parse().unwrap()
+    }
+
+    const MINE: &str = "# mine\n\n# the old one\n[hosts.db-1] # still here\naddresses = [\"192.0.2.1\"] # for now\n\n\
+                        [groups]\nfront = \"web[1-9]\"\n\n[hosts.web-1]\nport = 7000\nlabels = { role = \"web\" }\n";
+
+    fn mine() -> Inventory {
+        Inventory::parse(MINE.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn a_slip_in_the_file_is_named_by_line() {
+        for (text, fault) in [
+            (
+                "[hosts\n",
+                "line 1: `[hosts` is not known here; a machine is [hosts.NAME], and there may be one [groups]",
+            ),
+            (
+                "\n[web-1]\n",
+                "line 2: `[web-1]` is not known here; a machine is [hosts.NAME], and there may be one [groups]",
+            ),
+            (
+                "hosts = {}\n",
+                "line 1: a machine has a table of its own, [hosts.NAME]; nothing may stand before the first",
+            ),
+            ("[hosts.Web-1]", "line 1: `Web-1` cannot be a name: a name has only a-z, 0-9 and -"),
+            ("[hosts.a]\n[hosts.a]\n", "line 2: a stands here twice"),
+            ("[hosts.a]\n\n[groups]\nweb = 1\n", "line 4: invalid type: integer `1`, expected a string"),
+        ] {
+            assert_eq!(Inventory::parse(text.to_owned()).unwrap_err(), fault);
+        }
+        for (text, fault) in [
+            (
+                "[hosts.a]\naddress = []\n",
+                "line 2: unknown field `address`, expected one of `addresses`, `port`, `identity`, `labels`, `groups`",
+            ),
+            (
+                "# \n[hosts.a]\naddresses = [\"web-1:0\"]",
+                "line 2: a: `web-1:0`: a port is a number from 1 to 65535",
+            ),
+            (
+                "[hosts.a]\ngroups = [\"a b\"]",
+                "line 1: a: `a b`: a label or a group is named by a-z, 0-9, -, _ and .",
+            ),
+        ] {
+            let inventory = Inventory::parse(text.to_owned()).unwrap();
+            assert_eq!(inventory.machine(&name("a")).unwrap_err(), fault);
+        }
+    }
+
+    #[test]
+    fn what_people_wrote_in_the_file_stays() {
+        let web_2 = name("web-2");
+        let more = mine().with(&web_2, &[endpoint("192.0.2.7")]).unwrap();
+        assert_eq!(more.text(), format!("{MINE}\n[hosts.web-2]\naddresses = [\"192.0.2.7:5669\"]\n"));
+        for same in [&[endpoint("192.0.2.7")][..], &[]] {
+            assert_eq!(more.with(&web_2, same).unwrap().text(), more.text());
+        }
+        let moved = more.with(&web_2, &[endpoint("192.0.2.8")]).unwrap_err();
+        assert_eq!(moved, "web-2 is already known, at 192.0.2.7:5669");
+        assert_eq!(more.without(&[web_2]).unwrap().text(), format!("{MINE}\n"));
+    }
+
+    #[test]
+    fn what_goes_takes_its_comments_along_and_nothing_else() {
+        let rest = mine().without(&[name("db-1")]).unwrap();
+        assert_eq!(
+            rest.text(),
+            MINE.replacen(
+                "# the old one\n[hosts.db-1] # still here\naddresses = [\"192.0.2.1\"] # for now\n\n",
+                "",
+                1
+            )
+        );
+        let names: Vec<_> = rest.names().map(Name::as_str).collect();
+        assert_eq!(names, ["web-1"]);
+    }
+
+    #[test]
+    fn who_is_called_otherwise_must_still_prove_who_he_is() {
+        let renamed = mine().renamed(&name("web-1"), &name("front-1")).unwrap();
+        let machine = renamed.machine(&name("front-1")).unwrap().unwrap();
+        assert_eq!(machine.identity.as_deref(), Some("web-1"));
+        assert_eq!(machine.endpoints(&name("front-1")).unwrap(), [endpoint("web-1:7000")]);
+        assert!(renamed.text().contains("labels = { role = \"web\" }\n"));
+        let back = renamed.renamed(&name("front-1"), &name("web-1")).unwrap();
+        assert_eq!(back.machine(&name("web-1")).unwrap().unwrap().identity, None);
+        assert!(mine().renamed(&name("web-1"), &name("db-1")).is_err());
+    }
+
+    #[test]
+    fn a_label_is_changed_and_the_rest_is_as_it_was() {
+        let db_1 = name("db-1");
+        let mut machine = mine().machine(&db_1).unwrap().unwrap();
+        machine.labels.insert("role".to_owned(), "db".to_owned());
+        let labelled = mine().changed(&[(db_1.clone(), machine.clone())]).unwrap();
+        let line = "addresses = [\"192.0.2.1\"] # for now\n";
+        assert_eq!(labelled.text(), MINE.replacen(line, &format!("{line}labels = {{ role = \"db\" }}\n"), 1));
+        machine.addresses = vec!["192.0.2.9".to_owned()];
+        machine.labels.clear();
+        let moved = labelled.changed(&[(db_1, machine)]).unwrap();
+        assert_eq!(moved.text(), MINE.replacen("192.0.2.1", "192.0.2.9", 1));
+    }
+
+    #[test]
+    fn only_tables_that_hold_a_word_are_read_for_it() {
+        let text = "[hosts.a]\ngroups = [\"web\"]\n[hosts.b]\nbroken\n";
+        let inventory = Inventory::parse(text.to_owned()).unwrap();
+        let found: Vec<_> = inventory.machines_with("web").map(|found| found.unwrap().0.as_str()).collect();
+        assert_eq!(found, ["a"]);
+        assert!(inventory.machines().any(|machine| machine.is_err()));
+    }
+}

@@ -1,0 +1,83 @@
+//! The language in which people say which hosts: `web[01-20],@db!@last:ok`.
+//!
+//! Words are united or taken from each other from left to right; `docs/selections.md` has the whole of it. Here is no
+//! file and no network: what is known of machines is asked of [`Known`], and what comes out is names as text, for
+//! others to judge.
+
+use std::borrow::Cow;
+
+mod condition;
+mod fault;
+mod fold;
+mod lookup;
+mod names;
+mod pattern;
+mod ranges;
+mod reader;
+#[cfg(test)]
+mod tests;
+
+pub use condition::Where;
+pub use fault::Fault;
+pub use fold::fold;
+use lookup::Lookup;
+use names::Names;
+
+/// Names in one selection, before what is named twice is dropped. A slip in a range must not eat the memory of a desk.
+pub const MOST_NAMES: u128 = 1_000_000;
+
+/// What is known of machines.
+pub trait Known {
+    /// All names, in the order in which people are to see them.
+    fn names(&self) -> impl Iterator<Item = &str>;
+
+    /// The selections that a group stands for, to be united: what is written for it, and each host that says it is a
+    /// member. Groups in there are looked up in turn. `None`: there is no such group.
+    fn group(&self, name: &str) -> Option<Vec<String>>;
+
+    /// The names of all groups.
+    fn groups(&self) -> Vec<String>;
+
+    /// The hosts of the run before that ended so. `None`: there was no run.
+    fn last(&self, outcome: Last) -> Option<Vec<String>>;
+
+    /// What a label of a host says.
+    fn label(&self, host: &str, key: &str) -> Option<Cow<'_, str>>;
+
+    /// The keys of all labels of all hosts, each once.
+    fn label_keys(&self) -> Vec<String>;
+}
+
+/// How the run before ended for a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Last {
+    /// `@last:failed`
+    Failed,
+    /// `@last:ok`
+    Ok,
+}
+
+/// The names that these texts mean together: in the order of first appearance, each once, and at least one.
+///
+/// # Errors
+/// A text is not understood, names what is not known, or means nobody.
+pub fn select<T: AsRef<str>>(texts: &[T], known: &impl Known) -> Result<Vec<String>, Fault> {
+    let mut lookup = Lookup::new(known);
+    let mut all = Names::default();
+    for text in texts {
+        let text = text.as_ref();
+        let names = lookup.evaluate(text)?.in_order();
+        if names.is_empty() {
+            return Err(Fault::new(text, 0, "this selects nobody"));
+        }
+        all.unite(names);
+    }
+    let all = all.in_order();
+    if all.is_empty() { Err(Fault::new("", 0, "no host is named")) } else { Ok(all) }
+}
+
+/// The selections in a file: one a line, `#` begins a comment.
+pub fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+    lines.filter(|line| !line.is_empty())
+}

@@ -1,0 +1,229 @@
+//! Many hosts at once, with the built program: who answers, who does not, and that everybody is accounted for.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::Stdio;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::impostors::raw;
+use crate::site::{MASKS, Site, controller, text};
+
+/// `web-1` to `web-3` answer, nothing listens where `web-4` is, and `web-5` says nothing.
+fn fleet() -> Site {
+    let mut site = Site::new();
+    for number in 1..=3 {
+        let listener = site.listener("127.0.0.1:0");
+        let address = listener.local_addr().unwrap().to_string();
+        let credentials = site.issue(&format!("web-{number}"), &address);
+        site.serve(&credentials, listener);
+    }
+    let gone = site.listener("127.0.0.1:0").local_addr().unwrap().to_string();
+    site.issue("web-4", &gone);
+    let silent = raw(&site, b"", true);
+    site.issue("web-5", &silent);
+    site
+}
+
+fn lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn everybody_is_accounted_for_in_every_format() {
+    let site = fleet();
+    let mut pages = String::new();
+    for words in [
+        &["whoami", "web-[1-5]"][..],
+        &["echo", "web-[1-5]", "hello"],
+        &["echo", "web-[1-3]", "hello", "--output", "lines"],
+        &["echo", "web-[4-5]", "hello"],
+        &["info", "web-[3,1-2]", "--columns", "architecture", "--output", "fold"],
+        &[
+            "info",
+            "web-[3,1-2]",
+            "--columns",
+            "architecture,memory_total_bytes",
+            "--output",
+            "csv",
+            "--section",
+            "system",
+        ],
+        &["uptime", "@*", "--exclude", "web-[4-5]", "--columns", "users", "--sort", "users", "-q"],
+        &["uptime", "web-[1-3]", "--columns", "height"],
+        &["uptime", "web-[1-3]", "--sort", "height"],
+        &["whoami", "web-[1-3]", "--output", "csv"],
+    ] {
+        let output = site.run(&[words, &["--timeout", "500ms"]].concat());
+        let mut out = text(&output.stdout);
+        if words.contains(&"lines") {
+            // These stand in the order in which they came.
+            let mut lines: Vec<&str> = out.lines().collect();
+            lines.sort_unstable();
+            out = lines.join("\n") + "\n";
+        }
+        let code = output.status.code().unwrap();
+        pages += &format!("$ controller {}\n{out}{}[{code}]\n\n", words.join(" "), text(&output.stderr));
+    }
+    let masks = [(r"certificate +.*", "certificate [serial and date]"), (r"\b\d+$", "[number]")];
+    let filters = [&MASKS[..], &masks].concat();
+    insta::with_settings!({ filters => filters }, { insta::assert_snapshot!(pages) });
+}
+
+#[test]
+fn programs_read_each_answer_and_a_summary() {
+    let site = fleet();
+    let words = ["uptime", "web-[1-5]", "--timeout", "500ms", "--output"];
+    let each = site.run(&[&words[..], &["jsonl"]].concat());
+    let each = lines(&text(&each.stdout));
+    assert_eq!(each.len(), 6);
+    assert_eq!(each.iter().filter(|line| line["schema"] == "rollcall.uptime/1").count(), 5);
+    let whole = site.run(&[&words[..], &["json"]].concat());
+    assert_eq!(whole.status.code(), Some(1));
+    let whole: Value = serde_json::from_slice(&whole.stdout).unwrap();
+    let hosts: Vec<&str> =
+        whole["hosts"].as_array().unwrap().iter().map(|host| host["host"].as_str().unwrap()).collect();
+    assert_eq!(hosts, ["web-1", "web-2", "web-3", "web-4", "web-5"]);
+    for summary in [&each[5]["summary"], &whole["summary"]] {
+        assert_eq!(
+            (&summary["hosts"], &summary["answered"], &summary["failed"]),
+            (&5.into(), &3.into(), &2.into())
+        );
+        let mut kinds: Vec<_> = summary["failures"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| (one["kind"].as_str(), one["hosts"].as_str()))
+            .collect();
+        kinds.sort_unstable();
+        assert_eq!(kinds, [(Some("refused"), Some("web-4")), (Some("timed_out"), Some("web-5"))]);
+    }
+}
+
+#[test]
+fn who_answered_last_can_be_asked_again() {
+    let site = fleet();
+    let listed = |selection: &str| site.good(&["hosts", "list", "--fold", selection]);
+    assert_eq!(site.run(&["hosts", "list", "@last:ok"]).status.code(), Some(2));
+    site.run(&["uptime", "@*", "--timeout", "500ms"]);
+    assert_eq!((listed("@last:ok"), listed("@last:failed")), ("web-[1-3]\n".into(), "web-[4-5]\n".into()));
+    // One host alone says nothing of the others.
+    site.good(&["uptime", "web-1"]);
+    assert_eq!(listed("@last:failed"), "web-[4-5]\n");
+    site.good(&["uptime", "@last:ok"]);
+    assert_eq!(site.run(&["hosts", "list", "@last:failed"]).status.code(), Some(2));
+}
+
+#[test]
+fn the_careful_stop_when_enough_has_failed() {
+    let site = fleet();
+    let words = ["uptime", "web-[4,1-3]", "--jobs", "1", "--max-fail", "1", "-q"];
+    let output = site.run(&[&words[..], &["--output", "jsonl"]].concat());
+    let last = lines(&text(&output.stdout)).pop().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!((&last["summary"]["answered"], &last["summary"]["pending"]), (&0.into(), &3.into()));
+    assert_eq!(last["summary"]["pending_hosts"], "web-[1-3]");
+    let batches =
+        ["uptime", "web-[1-3]", "--batch", "2", "--pause", "1ms", "--random-order", "--output", "jsonl"];
+    assert_eq!(lines(&site.good(&batches)).len(), 4);
+}
+
+#[test]
+fn ctrl_c_says_who_is_still_waited_for() {
+    let site = fleet();
+    let words = ["uptime", "web-[1-3,5]", "--timeout", "60s", "--output", "jsonl"];
+    let mut asking =
+        controller(&site.home(), &words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut answers = BufReader::new(asking.stdout.take().unwrap()).lines();
+    for _ in 0..3 {
+        answers.next().unwrap().unwrap();
+    }
+    kill_process(Pid::from_child(&asking), Signal::INT).unwrap();
+    let last: Value = serde_json::from_str(&answers.next().unwrap().unwrap()).unwrap();
+    assert_eq!(last["summary"]["pending_hosts"], "web-5");
+    let mut said = String::new();
+    asking.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(said, "3 answered, 1 not done (web-5)\n");
+    assert_eq!(asking.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn whoever_closes_the_pipe_has_seen_enough() {
+    let site = fleet();
+    let mut asking = controller(&site.home(), &["uptime", "web-[1-3]", "--output", "jsonl"]);
+    let mut asking = asking.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(asking.stdout.take());
+    let mut said = String::new();
+    asking.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!((said.as_str(), asking.wait().unwrap().code()), ("", Some(0)));
+}
+
+#[test]
+fn what_is_no_selection_asks_nobody() {
+    let site = fleet();
+    let large = "x".repeat(20 << 20);
+    let mut pages = String::new();
+    for (word, input) in [
+        ("web[1-", ""),
+        ("web[9-1]", ""),
+        ("web-[1-99999999]", ""),
+        ("@nobody", ""),
+        ("web-1&web-2", ""),
+        ("db*", ""),
+        ("w\u{435}b-1", ""),
+        ("-", "web-1\nweb-2\0\n"),
+        ("-", &large),
+        ("-", "# nobody\n"),
+        ("-", "web-1\nweb[9-1]\n"),
+    ] {
+        let output = site.run_with_input(&["uptime", word], input.as_bytes());
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), String::new()), "{word}");
+        pages += &format!("{word}: {}", text(&output.stderr));
+    }
+    let output = site.run(&["uptime", "@*", "--where", "colour=red"]);
+    pages += &text(&output.stderr);
+    insta::assert_snapshot!(pages);
+}
+
+#[test]
+fn the_list_is_kept_without_a_hand_in_the_file() {
+    let site = Site::new();
+    let listed = |words: &[&str]| site.good(&[&["hosts", "list"], words].concat());
+    site.good(&["hosts", "add", "db-1", "--address", "192.0.2.1", "--label", "role=db", "--group", "back"]);
+    std::thread::scope(|scope| {
+        for number in 1..=8 {
+            let (site, name) = (site.home(), format!("web-{number}"));
+            scope.spawn(move || {
+                let added =
+                    controller(&site, &["hosts", "add", &name, "--label", "role=web"]).output().unwrap();
+                assert!(added.status.success(), "{}", text(&added.stderr));
+            });
+        }
+    });
+    assert_eq!(listed(&["--fold"]), "db-1,web-[1-8]\n");
+    assert_eq!(listed(&["--fold", "@*", "--where", "role=web", "--exclude", "web-[2-9]"]), "web-1\n");
+    site.good(&["hosts", "label", "web-[1-2]", "zone=a", "role-", "--group", "front"]);
+    assert_eq!(listed(&["--fold", "@front"]), "web-[1-2]\n");
+    assert_eq!(listed(&["--fold", "@*", "--where", "zone=a"]), "web-[1-2]\n");
+    assert_eq!(listed(&["--count", "@front,@back,n[1-10]"]), "13\n");
+    assert_eq!(listed(&["--expand", "n[08-10]"]), "n08\nn09\nn10\n");
+    site.good(&["hosts", "rename", "db-1", "store-1"]);
+    assert!(site.good(&["hosts", "show", "store-1"]).contains("must prove   to be db-1"));
+    site.good(&["hosts", "remove", "web-[2-8]"]);
+    assert_eq!(listed(&["--fold"]), "store-1,web-1\n");
+    for wrong in [
+        &["hosts", "add", "web-1"][..],
+        &["hosts", "add", "Web"],
+        &["hosts", "add", "web-9", "--address", "a b"],
+        &["hosts", "add", "web-9", "--label", "role"],
+        &["hosts", "add", "web-9", "--group", "a b"],
+        &["hosts", "remove", "web-[1-2]"],
+        &["hosts", "rename", "web-2", "web-3"],
+        &["hosts", "rename", "web-1", "store-1"],
+        &["hosts", "label", "nobody", "a=b"],
+        &["hosts", "show", "nobody"],
+    ] {
+        assert_eq!(site.run(wrong).status.code(), Some(2), "{wrong:?}");
+    }
+    assert_eq!(listed(&["--fold"]), "store-1,web-1\n");
+}
