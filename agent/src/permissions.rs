@@ -342,6 +342,21 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_about_what_is_not_declared_is_named() {
+        let permissions = Permissions {
+            allow: rules(&[("alice", &["run:reboto", "info"])]),
+            deny: rules(&[("@interns", &["*", "check:disk"])]),
+        };
+        assert_eq!(
+            permissions.for_nothing(&Declarations::default()),
+            [
+                "allow.alice: it says `run:reboto`, and no command `reboto` is declared",
+                "deny.@interns: it says `check:disk`, and no check `disk` is declared"
+            ]
+        );
+    }
+
+    #[test]
     fn slips_are_named() {
         for (text, said) in [("ops team", "a-z"), ("@", "1 to 63"), ("", "1 to 63")] {
             assert!(text.parse::<Who>().unwrap_err().contains(said), "{text}");

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use rustix::process::{Gid, Uid, geteuid};
 use rustix::thread::{
@@ -29,7 +30,9 @@ pub fn act_as_owner(state: &State) -> Result<(), Fault> {
 /// # Errors
 /// The system refused it.
 pub fn judge_as_agent(state: &State) -> Result<(), Fault> {
-    let agent = state.holder().filter(|_| geteuid().is_root());
+    // A lock tells its holder by the folder's number alone, so it may be somebody else's: he must not show root a view of his own.
+    let is_its_owners = |agent: &u32| owner(&format!("/proc/{agent}")) == owner(state.path());
+    let agent = state.holder().filter(is_its_owners).filter(|_| geteuid().is_root());
     let groups = agent.map(groups_of).unwrap_or_default();
     if let Some(agent) = agent {
         let view = File::open(format!("/proc/{agent}/ns/mnt"));
@@ -37,6 +40,10 @@ pub fn judge_as_agent(state: &State) -> Result<(), Fault> {
             .map_err(|error| format!("cannot see what the agent sees, process {agent}: {error}"))?;
     }
     become_owner(state, &groups)
+}
+
+fn owner(path: impl AsRef<Path>) -> Option<u32> {
+    fs::metadata(path).ok().map(|found| found.uid())
 }
 
 fn groups_of(process: u32) -> Vec<Gid> {

@@ -66,6 +66,12 @@ refuses 3 "cannot start /tmp/script: there is no such file" controller check web
 printf '[check.other]\nexec = ["/bin/true"]\nuser = "www-data"\n' >/etc/rollcall/agent.d/more.toml
 refuses 1 "only an agent that is started as root" agent check-config
 
+# What root has put there is of no use to the agent's user.
+rm /etc/rollcall/agent.d/more.toml
+chown root: /var/lib/rollcall/identity.bundle
+refuses 1 "chown $(id -u rollcall) /var/lib/rollcall/identity.bundle" agent check-config
+chown rollcall: /var/lib/rollcall/identity.bundle
+
 # Groups that the unit alone gives it: as docs/operations.md has it for logs.
 printf '[command.log]\nexec = ["/usr/bin/cat", "/var/log/closed.log"]\n[command.mine]\nexec = ["/opt/mine"]\n' >/etc/rollcall/agent.d/more.toml
 sed -i 's/^operator = .*/operator = ["run:log", "run:mine"]/' /etc/rollcall/agent.toml
