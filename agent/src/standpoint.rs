@@ -31,7 +31,7 @@ pub fn act_as_owner(state: &State) -> Result<(), Fault> {
 /// The system refused it.
 pub fn judge_as_agent(state: &State) -> Result<(), Fault> {
     // A lock tells its holder by the folder's number alone, so it may be somebody else's: he must not show root a view of his own.
-    let is_its_owners = |agent: &u32| owner(&format!("/proc/{agent}")) == owner(state.path());
+    let is_its_owners = |agent: &u32| owner(format!("/proc/{agent}")) == owner(state.path());
     let agent = state.holder().filter(is_its_owners).filter(|_| geteuid().is_root());
     let groups = agent.map(groups_of).unwrap_or_default();
     if let Some(agent) = agent {
