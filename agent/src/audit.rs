@@ -25,7 +25,7 @@ use tokio::time::timeout;
 pub(crate) use folder::Reading;
 pub(crate) use record::Note;
 pub use verify::{Broken, Whole, verify};
-pub(crate) use witness::{Asked, Witness};
+pub(crate) use witness::{Asked, Started, Witness};
 
 use record::Calendar;
 use strangers::Strangers;

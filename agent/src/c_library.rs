@@ -1,8 +1,10 @@
 //! Calls of the C library that no crate wraps. The only file of the project that needs `unsafe`.
 #![allow(unsafe_code)]
 
-use std::ffi::OsString;
+use std::ffi::{CString, OsString};
 use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::ptr;
 
 /// The kernel's clock as it is: the call's own verdict, and what it told.
@@ -54,9 +56,30 @@ pub(crate) fn ignore_no_signal() {
     }
 }
 
+/// Has a program begin as another user, in these groups and no others, and in a folder that he may enter. The standard library can
+/// give up all groups, and take none but one.
+pub(crate) fn begin_as(command: &mut Command, (user, group): (u32, u32), groups: Vec<u32>, folder: CString) {
+    let begin = move || {
+        // SAFETY: the kernel reads as many numbers as there are.
+        told(unsafe { libc::setgroups(groups.len(), groups.as_ptr()) })?;
+        // SAFETY: numbers alone. The user is the last: he may not change his groups.
+        told(unsafe { libc::setgid(group) })?;
+        // SAFETY: as above.
+        told(unsafe { libc::setuid(user) })?;
+        // SAFETY: a string with its end.
+        told(unsafe { libc::chdir(folder.as_ptr()) })
+    };
+    // SAFETY: it runs in the child of a fork, and takes neither memory nor a lock there.
+    unsafe { command.pre_exec(begin) };
+}
+
+fn told(answer: libc::c_int) -> io::Result<()> {
+    if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
 /// What the sandbox forbids, tried: each is harmless where it gets through. Nothing serves with these.
 pub(crate) mod forbidden {
-    use super::{io, ptr};
+    use super::{io, ptr, told};
 
     /// Another process, which ends at once.
     pub(crate) fn fork() -> io::Result<()> {
@@ -103,9 +126,5 @@ pub(crate) mod forbidden {
         }
         // SAFETY: that page, which nobody knows of.
         told(unsafe { libc::munmap(page, 4096) })
-    }
-
-    fn told(answer: libc::c_int) -> io::Result<()> {
-        if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 }

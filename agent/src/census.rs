@@ -4,12 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use certs::Name;
-use futures_util::stream::StreamExt;
 use protocol::Refusal;
 use tokio::sync::Semaphore;
 
 use crate::config::Limits;
-use crate::response::{Response, Steps};
+use crate::response::Response;
 use crate::tide::Tide;
 
 /// The counts.
@@ -44,20 +43,12 @@ pub(crate) struct Counted {
 impl Counted {
     /// Counts a request as long as it is in flight; refuses it when its asker has too many on all connections together.
     pub(crate) fn hold(&self, response: Response) -> Response {
-        let held = |steps: Steps| {
-            let permit = Arc::clone(&self.requests)
-                .try_acquire_owned()
-                .map_err(|_| Refusal::too_many_requests_of(self.name.as_str(), self.limit))?;
-            let steps = steps.map(move |step| {
-                let _in_flight = &permit;
-                step
-            });
-            Ok(steps.boxed())
-        };
-        match response {
-            Response::Later(steps) => held(steps).map_or_else(Response::Refused, Response::Later),
-            Response::Stream(steps) => held(steps).map_or_else(Response::Refused, Response::Stream),
-            at_once => at_once,
+        if matches!(response, Response::Now(_) | Response::Refused(_)) {
+            return response;
+        }
+        match Arc::clone(&self.requests).try_acquire_owned() {
+            Ok(permit) => response.keeping(permit),
+            Err(_) => Response::Refused(Refusal::too_many_requests_of(self.name.as_str(), self.limit)),
         }
     }
 }

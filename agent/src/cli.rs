@@ -69,6 +69,9 @@ pub struct RunnerFlags {
     /// The configuration file.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// A folder where the process that talks to the network may write; may be given more than once.
+    #[arg(long, value_name = "DIR")]
+    pub writable: Vec<PathBuf>,
 }
 
 /// Make the agent a service.

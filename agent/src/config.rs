@@ -18,7 +18,7 @@ use crate::audit::{self, Recording};
 use crate::cli::Flags;
 use crate::declared::Declarations;
 use crate::permissions::Permissions;
-use crate::sandbox::Demand;
+use crate::sandbox::{Access, Demand};
 use crate::state::State;
 
 /// Read when it is there and no other is named.
@@ -72,6 +72,8 @@ pub struct Limits {
     pub requests_in_flight: usize,
     /// The same, on all connections of one identity.
     pub requests_in_flight_per_identity: usize,
+    /// Requests that are about a declared program, those included that wait for their turn.
+    pub programs: usize,
     /// The largest frame a peer may send.
     pub frame_bytes: usize,
     /// For the whole handshake.
@@ -94,6 +96,7 @@ impl Default for Limits {
             connections_per_identity: 128,
             requests_in_flight: 64,
             requests_in_flight_per_identity: 256,
+            programs: 512,
             frame_bytes: MAX_ASK_FRAME,
             handshake: Duration::from_secs(3),
             rest_of_frame: Duration::from_secs(10),
@@ -107,19 +110,24 @@ impl Default for Limits {
 /// Descriptors that the agent needs for itself: its listeners, its log, and the files that answers are read from.
 const OWN_DESCRIPTORS: usize = 32;
 
+/// A program costs its socket to the runner and both of its pipes. To the runner it costs less.
+const PROGRAM_DESCRIPTORS: usize = 3;
+
 impl Limits {
-    /// The same, but so that all connections together find their descriptors.
+    /// The same, but so that all connections and programs together find their descriptors.
     #[must_use]
     pub fn within(self, descriptors: usize) -> Limits {
         let room = descriptors.saturating_sub(OWN_DESCRIPTORS).max(2);
-        if self.unverified.saturating_add(self.connections) <= room {
+        let taken = |programs: usize| programs.saturating_mul(PROGRAM_DESCRIPTORS);
+        if self.unverified.saturating_add(self.connections).saturating_add(taken(self.programs)) <= room {
             return self;
         }
-        let unverified = self.unverified.min((room / 3).max(1));
-        let connections = self.connections.min(room - unverified);
+        let unverified = self.unverified.min((room / 4).max(1));
+        let programs = self.programs.min((room / 4 / PROGRAM_DESCRIPTORS).max(1));
+        let connections = self.connections.min((room - unverified).saturating_sub(taken(programs)).max(1));
         // What is scarce must not all go to one.
         let connections_per_identity = self.connections_per_identity.min((connections / 4).max(1));
-        Limits { unverified, connections, connections_per_identity, ..self }
+        Limits { unverified, connections, connections_per_identity, programs, ..self }
     }
 }
 
@@ -150,12 +158,13 @@ impl fmt::Display for Fault {
 }
 
 impl Config {
-    /// What the file, or the usual one, declares.
+    /// What the file, or the usual one, declares, where the process that talks to the network may write in these folders.
     ///
     /// # Errors
     /// Every fault of the file.
-    pub(crate) fn declared(named: Option<&Path>) -> Result<Declarations, Vec<Fault>> {
-        Ok(Config::read(named)?.1.declarations)
+    pub(crate) fn declared(named: Option<&Path>, writable: &[PathBuf]) -> Result<Declarations, Vec<Fault>> {
+        let (path, file) = Config::read(named)?;
+        folder::with_those_beside(path, file.declarations, writable)
     }
 
     /// What could not work, though nothing is wrong with how it is written.
@@ -166,10 +175,7 @@ impl Config {
 
     fn read(named: Option<&Path>) -> Result<(Option<&Path>, file::File), Vec<Fault>> {
         let path = named.or_else(|| Some(Path::new(DEFAULT_FILE)).filter(|path| path.exists()));
-        let mut file = path.map(file::read).transpose()?.unwrap_or_default();
-        let beside = path.unwrap_or(Path::new(DEFAULT_FILE)).with_file_name(MORE_FILES);
-        folder::add_all(&mut file.declarations, &beside)?;
-        Ok((path, file))
+        Ok((path, path.map(file::read).transpose()?.unwrap_or_default()))
     }
 
     /// What the flags say, else what the file says, else the defaults.
@@ -180,7 +186,7 @@ impl Config {
         let (path, file) = Config::read(flags.config.as_deref())?;
         let state = State::new(&flags.folder.state);
         let listen = if flags.listen.is_empty() { file.listen } else { Some(flags.listen.clone()) };
-        Ok(Config {
+        let mut config = Config {
             file: path.map(Path::to_owned),
             listen: listen
                 .unwrap_or_else(|| vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_PORT)]),
@@ -193,12 +199,16 @@ impl Config {
             state,
             sandbox: file.sandbox,
             log: flags.log.or(file.log).unwrap_or(LevelFilter::INFO),
-            declarations: file.declarations,
+            declarations: Declarations::default(),
             policy: Policy {
                 audit: Recording { folder: Some(audit::folder_in(&flags.folder.state)), ..file.policy.audit },
                 ..file.policy
             },
-        })
+        };
+        // Where it may write is known only when all else is.
+        config.declarations =
+            folder::with_those_beside(path, file.declarations, &Access::of(&config).writes)?;
+        Ok(config)
     }
 }
 
@@ -236,15 +246,15 @@ mod tests {
 
     #[test]
     fn limits_fit_the_descriptors_there_are() {
-        let limits = Limits { unverified: 512, connections: 1024, ..Limits::default() };
+        let limits = Limits { unverified: 512, connections: 1024, programs: 512, ..Limits::default() };
         let fitting = |descriptors| {
             let fitting = limits.within(descriptors);
-            (fitting.unverified, fitting.connections, fitting.connections_per_identity)
+            (fitting.unverified, fitting.connections, fitting.connections_per_identity, fitting.programs)
         };
-        assert_eq!(fitting(65_536), (512, 1024, 128));
-        assert_eq!(fitting(OWN_DESCRIPTORS + 1536), (512, 1024, 128));
-        assert_eq!(fitting(OWN_DESCRIPTORS + 900), (300, 600, 128));
-        assert_eq!(fitting(OWN_DESCRIPTORS + 60), (20, 40, 10));
-        assert_eq!(fitting(3), (1, 1, 1));
+        assert_eq!(fitting(65_536), (512, 1024, 128, 512));
+        assert_eq!(fitting(OWN_DESCRIPTORS + 3072), (512, 1024, 128, 512));
+        assert_eq!(fitting(OWN_DESCRIPTORS + 900), (225, 450, 112, 75));
+        assert_eq!(fitting(OWN_DESCRIPTORS + 60), (15, 30, 7, 5));
+        assert_eq!(fitting(3), (1, 1, 1, 1));
     }
 }

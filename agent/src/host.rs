@@ -1,9 +1,11 @@
 //! What the agent knows of the machine it runs on: narrow reads of `/proc` and system calls, done when asked.
 //! It knows no peer, no permission and no certificate.
 
+mod bus;
 mod clock;
 mod cpu;
 mod disks;
+mod files;
 mod kernel_clock;
 mod memory;
 mod mounts;
@@ -11,6 +13,8 @@ mod netlink;
 mod network;
 mod prober;
 mod process;
+mod processes;
+mod services;
 mod source;
 mod system;
 mod users;
@@ -20,36 +24,60 @@ use std::sync::OnceLock;
 
 use futures_util::future::OptionFuture;
 use jiff::Timestamp;
+use protocol::requests::files::Look;
 use protocol::requests::info::{Cpu, Machine, Section, System};
+use protocol::requests::processes::Count;
+use protocol::requests::services::Service;
 use protocol::requests::uptime::Running;
 use rustix::system::sysinfo;
 
+pub use bus::Dialled;
+pub(crate) use bus::Silence;
 pub(crate) use clock::ClockSync;
 pub(crate) use network::addresses;
 pub(crate) use process::Own;
 pub(crate) use source::HostError;
 pub use system::Names;
 
+use bus::Bus;
 use clock::Clock;
 use disks::{AskedDisks, Disks};
+use files::Files;
+use processes::Crowd;
 
 /// Made once when the agent starts; it does nothing until it is asked.
 pub(crate) struct Host {
     names: OnceLock<Names>,
     cpu: cpu::Meter,
     disks: Disks,
+    crowd: Crowd,
+    files: Files,
+    bus: OnceLock<Bus>,
     clock: Clock,
 }
 
 impl Host {
     /// Takes the first sample of the processors. The names are read when they are asked for, unless somebody knows them.
     pub(crate) fn new() -> Host {
-        Host { names: OnceLock::new(), cpu: cpu::Meter::new(), disks: Disks::new(), clock: Clock::new() }
+        Host {
+            names: OnceLock::new(),
+            cpu: cpu::Meter::new(),
+            disks: Disks::new(),
+            crowd: Crowd::new(),
+            files: Files::new(),
+            bus: OnceLock::new(),
+            clock: Clock::new(),
+        }
     }
 
     /// The names, as they were read when the agent could still read everything.
     pub(crate) fn keep_names(&self, names: Names) {
         let _ = self.names.set(names);
+    }
+
+    /// The line to the bus, as it was opened when the agent could still do that.
+    pub(crate) fn asks_over(&self, dialled: Dialled) {
+        let _ = self.bus.set(Bus::over(dialled));
     }
 
     fn names(&self) -> &Names {
@@ -98,6 +126,21 @@ impl Host {
             load: load(),
             users: users::list().ok().map(|sessions| sessions.len()),
         }
+    }
+
+    /// How many processes of each name there are, or why that is not known.
+    pub(crate) async fn count(&self, names: Vec<String>) -> Result<Vec<Count>, String> {
+        self.crowd.count(names, self.clock.booted(Timestamp::now())).await
+    }
+
+    /// What is at each path.
+    pub(crate) async fn look(&self, paths: Vec<String>) -> Result<Vec<Look>, HostError> {
+        self.files.look(paths).await
+    }
+
+    /// What systemd knows of these units.
+    pub(crate) async fn services(&self, names: Vec<String>) -> Result<Vec<Service>, Silence> {
+        services::list(self.bus.get_or_init(Bus::none), names).await
     }
 
     /// The zone's name and its offset from UTC in seconds at that moment.

@@ -51,7 +51,7 @@ use crate::audit::{Audit, Note};
 use crate::config::{Config, Policy};
 use crate::declared::Declarations;
 use crate::host::Host;
-pub use crate::host::Names;
+pub use crate::host::{Dialled, Names};
 use crate::renewal::Renewal;
 use crate::requests::Subject;
 use crate::runner::Runner;
@@ -121,7 +121,7 @@ impl Agent {
         let subject = Subject {
             host: Host::new(),
             own: ArcSwap::from_pointee(credentials.own().clone()),
-            permissions: ArcSwap::from_pointee(policy.permissions),
+            permissions: watch::Sender::new(policy.permissions),
             authorities: ArcSwap::from_pointee(credentials.authorities().to_vec()),
             revocations: Arc::clone(credentials.revocations()),
             revoked: watch::Sender::new(()),
@@ -129,6 +129,7 @@ impl Agent {
             settings: ArcSwap::from_pointee(settings),
             renewal: Mutex::new(Renewal::default()),
             declared: ArcSwap::default(),
+            programs: Arc::default(),
             runner: OnceLock::new(),
             sandbox: OnceLock::new(),
         };
@@ -175,6 +176,13 @@ impl Agent {
         let subject = self.server.subject();
         let _ = subject.sandbox.set(sandbox);
         subject.host.keep_names(names);
+        self
+    }
+
+    /// Says over which line systemd is asked. For the runtime in which this is called.
+    #[must_use]
+    pub fn asking_over(self, dialled: Dialled) -> Agent {
+        self.server.subject().host.asks_over(dialled);
         self
     }
 
@@ -266,7 +274,8 @@ impl Reload {
         }
     }
 
-    /// Takes a new identity and new limits for connections to come; open ones keep theirs. New permissions hold for all.
+    /// Takes a new identity and new limits for connections to come; open ones keep theirs. New permissions hold for all
+    /// that was not begun.
     ///
     /// # Errors
     /// The identity is no good; then nothing has changed.
@@ -280,7 +289,7 @@ impl Reload {
         subject.revoked.send_replace(());
         renewal.keep_in(&config.identity);
         subject.audit.note(&Note { event: "settings_read_again", ..Note::of(credentials.own()) });
-        subject.permissions.store(Arc::new(config.policy.permissions.clone()));
+        subject.permissions.send_replace(config.policy.permissions.clone());
         subject.declared.store(Arc::new(config.declarations.clone()));
         subject.show(settings, &credentials);
         Ok(credentials.own().clone())

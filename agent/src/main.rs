@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         Verb::Reset(flags) => tell(owner::reset(&flags)),
         Verb::Audit(AuditVerb::Verify(which)) => verify(&which),
         Verb::ImportNrpe(which) => import(&which),
-        Verb::Runner(flags) => runner::process::run(flags.config),
+        Verb::Runner(flags) => runner::process::run(flags),
         Verb::Install(flags) => service::install(flags).map_err(|fault| vec![fault]),
         Verb::Uninstall(flags) => service::uninstall(flags).map_err(|fault| vec![fault]),
         Verb::Status(flags) => return service::status(&flags),

@@ -238,7 +238,10 @@ mod tests {
         let alice = peer("alice", &[]);
         for name in NAMES {
             // The words that any of them needs.
-            let words = r#"{"permission":"info","every_seconds":1,"number":0,"name":"disk","request":"run"}"#;
+            let words = concat!(
+                r#"{"permission":"info","every_seconds":1,"number":0,"name":"disk","request":"run","#,
+                r#""names":[],"paths":[]}"#
+            );
             let ask = Ask::decode(name, words, Bytes::new()).unwrap();
             let permission = ask.permission();
             let refusal = closed.admit(&alice, ask.clone()).unwrap_err();

@@ -6,26 +6,31 @@ mod caps;
 mod check;
 mod echo;
 mod explain;
+mod files;
 mod info;
 mod install;
+mod processes;
 mod renew;
 mod run;
+mod services;
 mod sync;
 mod time;
 mod uptime;
 mod watch;
 mod whoami;
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
 use certs::{Credentials, Peer, Revocations};
+use protocol::requests::MAX_NAMED;
 use protocol::requests::explain::Sort;
 use protocol::{Ask, Refusal};
 use tokio::sync::watch::Sender;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 
-use crate::audit::Audit;
+use crate::audit::{Asked, Audit, Started};
 use crate::declared::{Declarations, Given};
 use crate::host::Host;
 use crate::permissions::{Permissions, Permitted};
@@ -39,7 +44,8 @@ use crate::server::Settings;
 pub(crate) struct Subject {
     pub(crate) host: Host,
     pub(crate) own: ArcSwap<Peer>,
-    pub(crate) permissions: ArcSwap<Permissions>,
+    /// Told again to what waits for its turn when they change.
+    pub(crate) permissions: Sender<Permissions>,
     /// Whom the agent believes.
     pub(crate) authorities: ArcSwap<Vec<CertificateDer<'static>>>,
     pub(crate) revocations: Arc<Revocations>,
@@ -50,6 +56,8 @@ pub(crate) struct Subject {
     pub(crate) settings: ArcSwap<Settings>,
     pub(crate) renewal: Mutex<Renewal>,
     pub(crate) declared: ArcSwap<Declarations>,
+    /// Everybody who asks for a program has another one of it.
+    pub(crate) programs: Arc<()>,
     /// There is none where nothing was declared when the agent started.
     pub(crate) runner: OnceLock<Runner>,
     /// Empty where the agent is a part of another program.
@@ -68,8 +76,18 @@ impl Subject {
         self.runner.get().ok_or_else(|| Refusal::not_declared(sort, name))
     }
 
-    /// Starts it there, when it is its turn.
-    pub(crate) async fn start(&self, sort: Sort, name: String, given: Given) -> Result<Job, Refusal> {
+    /// Counts it among what is asked of the runner as long as it is in flight: each costs descriptors, and others need some too.
+    fn counted(&self, response: Response) -> Response {
+        let place = Arc::clone(&self.programs);
+        let limit = self.settings.load().limits.programs;
+        // One is this one's, and one the agent's own.
+        if Arc::strong_count(&place) - 2 >= limit {
+            return Response::Refused(Refusal::too_many_programs(limit));
+        }
+        response.keeping(place)
+    }
+
+    async fn start(&self, sort: Sort, name: String, given: Given) -> Result<Job, Refusal> {
         let limit = self.declared.load().find(sort, &name)?.max_output;
         self.runner_for(sort, &name, &given)?.start(sort, name, given, limit).await
     }
@@ -82,23 +100,66 @@ impl Subject {
     }
 }
 
+/// Starts programs for one request.
+struct Starter {
+    subject: Arc<Subject>,
+    peer: Arc<Peer>,
+    started: Started,
+}
+
+impl Starter {
+    /// Starts it when it is its turn. What was granted may be taken away until then: whoever waits is looked at again.
+    async fn start(&self, sort: Sort, name: String, given: Given) -> Result<Job, Refusal> {
+        let permission = sort.permission(&name);
+        let mut permissions = self.subject.permissions.subscribe();
+        let mut starting = pin!(self.subject.start(sort, name, given));
+        loop {
+            permissions.borrow_and_update().check(&self.peer, &permission)?;
+            tokio::select! {
+                started = &mut starting => return started.inspect(|_| self.started.note()),
+                // The sender lives as long as the agent.
+                _ = permissions.changed() => {}
+            }
+        }
+    }
+}
+
+/// What a request names is neither nothing nor without end.
+fn judge(request: &str, names: &[String], longest: usize) -> Result<(), Refusal> {
+    let are_few = (1..=MAX_NAMED).contains(&names.len());
+    match are_few && names.iter().all(|name| (1..=longest).contains(&name.len())) {
+        true => Ok(()),
+        false => {
+            let fault = format!("it takes 1 to {MAX_NAMED}, of 1 to {longest} bytes each");
+            Err(Refusal::bad_request(request, &fault))
+        }
+    }
+}
+
 /// Answers what a peer may ask.
-pub(crate) fn answer(permitted: Permitted, subject: &Arc<Subject>) -> Response {
+pub(crate) fn answer(permitted: Permitted, asked: &mut Asked, subject: &Arc<Subject>) -> Response {
     let (ask, peer) = permitted.into_parts();
-    let permissions = || subject.permissions.load();
+    let permissions = || subject.permissions.borrow();
+    let mut starter =
+        || Starter { subject: Arc::clone(subject), peer: Arc::clone(&peer), started: asked.started() };
     match ask {
         Ask::Audit(ask) => Response::stream(ask, |ask| audit::answer(ask, subject.audit.clone())),
         Ask::Can(ask) => Response::now(ask, |ask| can::answer(&ask, &peer, &permissions())),
         Ask::Caps(ask) => {
             Response::now(ask, |_| caps::answer(&peer, &permissions(), &subject.declared.load()))
         }
-        Ask::Check(ask) => Response::later(ask, |ask| check::answer(ask, Arc::clone(subject))),
+        Ask::Check(ask) => subject.counted(Response::later(ask, |ask| check::answer(ask, starter()))),
         Ask::Echo(ask) => Response::now(ask, echo::answer),
-        Ask::Explain(ask) => Response::later(ask, |ask| explain::answer(ask, Arc::clone(subject))),
+        Ask::Explain(ask) => {
+            subject.counted(Response::later(ask, |ask| explain::answer(ask, Arc::clone(subject))))
+        }
+        Ask::Files(ask) => Response::later(ask, |ask| files::answer(ask, Arc::clone(subject))),
         Ask::Info(ask) => Response::later(ask, |ask| info::answer(ask, Arc::clone(subject))),
         Ask::Install(ask) => Response::later(ask, |ask| install::answer(ask, peer, Arc::clone(subject))),
+        Ask::Processes(ask) => Response::later(ask, |ask| processes::answer(ask, Arc::clone(subject))),
         Ask::Renew(ask) => Response::later(ask, |_| renew::answer(peer, Arc::clone(subject))),
-        Ask::Run(ask) => Response::stream(ask, |ask| run::answer(ask, Arc::clone(subject))),
+        Ask::Run(ask) => subject.counted(Response::stream(ask, |ask| run::answer(ask, starter()))),
+        Ask::Services(ask) => Response::later(ask, |ask| services::answer(ask, Arc::clone(subject))),
         Ask::Sync(ask) => Response::later(ask, |ask| sync::answer(ask, Arc::clone(subject))),
         Ask::Time(ask) => Response::now(ask, |ask| time::answer(&ask, &subject.host)),
         Ask::Uptime(ask) => Response::now(ask, |ask| uptime::answer(&ask, &subject.host)),

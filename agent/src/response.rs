@@ -52,6 +52,23 @@ impl Response {
         };
         Response::Stream(answer(ask).map(step).chain(once(async { Outcome::End })).boxed())
     }
+
+    /// The same, and something is kept until it is over.
+    pub(crate) fn keeping<T: Send + 'static>(self, kept: T) -> Response {
+        let keep = |steps: Steps| {
+            steps
+                .map(move |step| {
+                    let _in_flight = &kept;
+                    step
+                })
+                .boxed()
+        };
+        match self {
+            Response::Later(steps) => Response::Later(keep(steps)),
+            Response::Stream(steps) => Response::Stream(keep(steps)),
+            at_once => at_once,
+        }
+    }
 }
 
 /// Does what waits for a disk on another thread: this one serves everybody.

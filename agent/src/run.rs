@@ -16,7 +16,7 @@ use agent::config::Config;
 use agent::notify::Notify;
 use agent::runner::{self, Runner, Spawned};
 use agent::sandbox::{self, Access, Report};
-use agent::{Agent, Names, activation};
+use agent::{Agent, Dialled, Names, activation};
 use certs::{Credentials, Peer};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
@@ -45,6 +45,7 @@ struct Prepared {
     listeners: Vec<net::TcpListener>,
     names: Names,
     runner: Option<Spawned>,
+    bus: Dialled,
     notify: Notify,
     /// Keeps other agents out of the state folder.
     _alone: Option<File>,
@@ -99,9 +100,15 @@ fn prepare(config: &Config, manager: Manager) -> Result<Prepared, Faults> {
     }
     let runner = match config.declarations.is_empty() {
         true => None,
-        false => Some(runner::spawn(config.file.as_deref()).map_err(|error| no_runner(&error))?),
+        false => Some(start_runner(config)?),
     };
-    Ok(Prepared { known, listeners, names: Names::read(), runner, notify: manager.notify, _alone: alone })
+    let (names, bus, notify) = (Names::read(), Dialled::now(), manager.notify);
+    Ok(Prepared { known, listeners, names, runner, bus, notify, _alone: alone })
+}
+
+fn start_runner(config: &Config) -> Result<Spawned, Faults> {
+    let writable = Access::of(config).writes;
+    runner::spawn(config.file.as_deref(), &writable).map_err(|error| no_runner(&error))
 }
 
 fn no_runner(error: &io::Error) -> Faults {
@@ -153,7 +160,8 @@ async fn serve(flags: &Flags, config: &Config, prepared: Prepared, held: Report)
     };
     let agent = agent.map_err(|error| cannot_start(&error))?.kept_in(&config.identity);
     let serving = Serving { addresses: joined(&agent.addresses()), held: held.clone() };
-    let agent = agent.held_by(held, prepared.names).starting(config.declarations.clone(), runner);
+    let agent = agent.held_by(held, prepared.names).asking_over(prepared.bus);
+    let agent = agent.starting(config.declarations.clone(), runner);
     let own = agent.own();
     let again = Again { flags: flags.clone(), running: config.clone(), reload: agent.reload() };
     let (name, addresses) = (&own.identity.name, &serving.addresses);
@@ -268,17 +276,18 @@ fn raise_descriptor_limit() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
-/// Verified peers must not be able to hold every descriptor there is.
+/// Verified peers must not be able to hold every descriptor there is, by connections or by programs.
 fn fit_to_descriptors(config: &mut Config) {
     let Some(descriptors) = getrlimit(Resource::Nofile).current else { return };
     let limits = &mut config.policy.limits;
     let fitting = limits.within(usize::try_from(descriptors).unwrap_or(usize::MAX));
     if fitting != *limits {
         tracing::warn!(
-            "the system allows {descriptors} descriptors, so the limits are now unverified = {} and connections = {}; \
-             raise it (LimitNOFILE= of a service, or ulimit -n)",
+            "the system allows {descriptors} descriptors, so the limits are now unverified = {}, connections = {} and \
+             programs = {}; raise it (LimitNOFILE= of a service, or ulimit -n)",
             fitting.unverified,
-            fitting.connections
+            fitting.connections,
+            fitting.programs
         );
     }
     *limits = fitting;

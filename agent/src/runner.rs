@@ -13,7 +13,7 @@ use std::future::pending;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -98,16 +98,20 @@ pub(crate) enum Step {
     Ended(Ended),
 }
 
-/// Starts the runner. This must be done while this process may still start something.
+/// Starts the runner. This must be done while this process may still start something. It is told in which folders this one may
+/// write, and starts nothing that lies there.
 ///
 /// # Errors
 /// The system did not let it.
-pub fn spawn(config: Option<&Path>) -> io::Result<Spawned> {
+pub fn spawn(config: Option<&Path>, writable: &[PathBuf]) -> io::Result<Spawned> {
     let (control, theirs) = channel::pair()?;
     let mut command = Command::new("/proc/self/exe");
     command.arg0("agent").arg("runner").env_clear().stdin(Stdio::from(theirs)).stdout(Stdio::null());
     if let Some(config) = config {
         command.arg("--config").arg(std::path::absolute(config)?);
+    }
+    for folder in writable {
+        command.arg("--writable").arg(std::path::absolute(folder)?);
     }
     command.spawn()?;
     Ok(Spawned { control })

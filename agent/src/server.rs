@@ -13,7 +13,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::audit::{Note, Witness};
+use crate::audit::{Asked, Note, Witness};
 use crate::census::{Census, Counted};
 use crate::config::Limits;
 use crate::door::{Behind, Connection, Door, Guest};
@@ -87,10 +87,10 @@ impl Server {
     ) {
         let began = Instant::now();
         let peer = Arc::clone(&witness.peer);
-        let session = Session::new(stream, witness, limits, |ask| {
-            let permitted = self.subject.permissions.load().admit(&peer, ask);
+        let session = Session::new(stream, witness, limits, |ask, asked: &mut Asked| {
+            let permitted = self.subject.permissions.borrow().admit(&peer, ask);
             match permitted.and_then(|permitted| self.subject.audit.gate().map(|()| permitted)) {
-                Ok(permitted) => counted.hold(requests::answer(permitted, &self.subject)),
+                Ok(permitted) => counted.hold(requests::answer(permitted, asked, &self.subject)),
                 Err(refusal) => Response::Refused(refusal),
             }
         });

@@ -90,7 +90,7 @@ pub(crate) struct Session<S, A> {
 impl<S, A> Session<S, A>
 where
     S: AsyncRead + AsyncWrite + Unpin,
-    A: Fn(Ask) -> Response,
+    A: Fn(Ask, &mut Asked) -> Response,
 {
     /// Prepares a session in which `answer` answers.
     pub(crate) fn new(
@@ -251,7 +251,7 @@ where
 
     fn start(&mut self, id: u64, ask: Ask, mut asked: Asked) -> Result<(), Ended> {
         tracing::debug!(request = ask.name(), id, "asked");
-        let at_once = match (self.answer)(ask) {
+        let at_once = match (self.answer)(ask, &mut asked) {
             Response::Now(answer) => Outcome::Answer(answer),
             Response::Refused(refusal) => Outcome::Refusal(refusal),
             Response::Later(_) | Response::Stream(_)
@@ -353,7 +353,7 @@ mod tests {
     }
 
     /// Echoes, at once or never or not at all, as the payload says.
-    fn echo(ask: Ask) -> Response {
+    fn echo(ask: Ask, _: &mut Asked) -> Response {
         let Ask::Echo(ask) = ask else { panic!("only echoes are asked here") };
         match &ask.payload[..] {
             b"panic" => panic!("as this test wants it"),
@@ -371,7 +371,7 @@ mod tests {
         peer: Peer,
         census: &Arc<Census>,
         tasks: &TaskTracker,
-        (answer, stop): (impl Fn(Ask) -> Response + Send + 'static, CancellationToken),
+        (answer, stop): (impl Fn(Ask, &mut Asked) -> Response + Send + 'static, CancellationToken),
     ) -> MessageStream<DuplexStream> {
         let (near, far) = duplex(1 << 16);
         let counted = census.count(&peer.identity.name, &Limits::default()).unwrap();
@@ -432,7 +432,7 @@ mod tests {
         let (census, tasks) = (Arc::new(Census::default()), TaskTracker::new());
         let (stop, released) = (CancellationToken::new(), CancellationToken::new());
         let release = released.clone();
-        let answer = move |ask| match ask {
+        let answer = move |ask, asked: &mut Asked| match ask {
             Ask::Echo(ask) if ask.payload == "slow" => {
                 let released = released.clone();
                 Response::later(ask, |Echo { payload }| async move {
@@ -440,7 +440,7 @@ mod tests {
                     Ok(Echoed { payload })
                 })
             }
-            ask => echo(ask),
+            ask => echo(ask, asked),
         };
         let answering = (answer, stop.clone());
         let mut wire = start_answering(peer(SignedDuration::from_hours(1)), &census, &tasks, answering);

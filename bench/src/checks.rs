@@ -35,7 +35,7 @@ pub(crate) fn measure(fleet: &Fleet, effort: &Effort, report: &mut Report) -> Re
     }
     let agent = fleet.agent_declaring(&declared)?;
     on_a_connection(fleet, effort, report, &agent)?;
-    at_rest(report, &agent)?;
+    at_rest(effort, report, &agent)?;
     let Some(plugin) = plugin else {
         report.not_measured("a plugin through check_nrpe", &format!("`{PLUGIN}` is not installed."));
         return Ok(());
@@ -103,14 +103,24 @@ fn bare(span: Duration) -> Result<Samples, Error> {
     Samples::new(micros).ok_or_else(|| "no rounds".into())
 }
 
-fn at_rest(report: &mut Report, agent: &Server) -> Result<(), Error> {
+fn at_rest(effort: &Effort, report: &mut Report, agent: &Server) -> Result<(), Error> {
     sleep(Duration::from_secs(1));
-    let mut shares = vec![proc::share_kib(agent.pid())?];
-    for child in proc::children(agent.pid())? {
-        shares.push(proc::share_kib(child)?);
-    }
+    let both = [vec![agent.pid()], proc::children(agent.pid())?].concat();
+    let each = |count: fn(u32) -> Result<u64, Error>| {
+        both.iter().map(|pid| count(*pid)).collect::<Result<Vec<u64>, _>>()
+    };
+    let shares = each(proc::share_kib)?;
     let all = shares.iter().sum::<u64>() as f64 / 1024.0;
     one(report, "idle agent and its runner, proportional memory (PSS)", Aim::AtMost(8.0), all, " MiB")?;
-    report.detail(format!("### An idle agent with a runner\n\nPSS of each, KiB: {shares:?}."));
+    let before = each(proc::switches)?;
+    sleep(effort.idle);
+    let after = each(proc::switches)?;
+    let switches: Vec<u64> = after.iter().zip(before).map(|(after, before)| after - before).collect();
+    let what = format!("idle agent and its runner, context switches in {:?}", effort.idle);
+    one(report, &what, Aim::AtMost(0.0), switches.iter().sum::<u64>() as f64, "")?;
+    report.detail(format!(
+        "### An idle agent with a runner\n\nPSS of each, KiB: {shares:?}. Context switches of all threads of each, in {:?}: {switches:?}.",
+        effort.idle
+    ));
     Ok(())
 }

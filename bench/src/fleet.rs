@@ -32,6 +32,7 @@ impl Fleet {
         let programs = built.copied_to(&folder.join("bin"))?;
         let fleet = Fleet { programs, folder, address: free_address()? };
         let (address, bundle) = (fleet.address.to_string(), fleet.agent_bundle());
+        fs::create_dir(fleet.path("identity"))?;
         run(fleet.controller().args(["--quiet", "init", "--name", "bench"]))?;
         run(fleet.controller().args(["--quiet", "issue", NAME, "--address", &address, "--out"]).arg(bundle))?;
         fs::write(fleet.path("agent.toml"), LIMITS)?;
@@ -48,8 +49,9 @@ impl Fleet {
         self.path("home/identity.pem")
     }
 
+    /// In a folder of its own: beside its identity an agent may write, and nothing that is declared may lie there.
     fn agent_bundle(&self) -> PathBuf {
-        self.path("agent.bundle")
+        self.path("identity/agent.bundle")
     }
 
     fn controller(&self) -> Command {

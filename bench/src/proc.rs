@@ -56,3 +56,16 @@ pub(crate) fn children(pid: u32) -> Result<Vec<u32>, Error> {
 pub(crate) fn threads(pid: u32) -> Result<usize, Error> {
     Ok(fs::read_dir(format!("/proc/{pid}/task"))?.count())
 }
+
+/// How often its threads were woken or put aside.
+pub(crate) fn switches(pid: u32) -> Result<u64, Error> {
+    let mut sum = 0;
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let status = fs::read_to_string(thread?.path().join("status"))?;
+        let counts = status.lines().filter_map(|line| line.split_once("_ctxt_switches:"));
+        for (_, count) in counts {
+            sum += count.trim().parse::<u64>()?;
+        }
+    }
+    Ok(sum)
+}

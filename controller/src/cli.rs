@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 
 use crate::commands::{
-    adopt, audit, authority, can, caps, certs, check, demo, doctor, echo, hosts, info, init, issue, operator,
-    ping, renew, revoke, run, sync, time, uptime, watch, whoami,
+    adopt, audit, authority, can, caps, certs, check, demo, doctor, echo, files, hosts, info, init, issue,
+    operator, ping, processes, renew, revoke, run, services, sync, time, uptime, watch, whoami,
 };
 
 /// Asks machines that run a Rollcall agent how they are.
@@ -100,6 +100,12 @@ pub enum Verb {
     Info(info::Info),
     /// How long a machine has been up, and how busy it is.
     Uptime(uptime::Uptime),
+    /// Whether services run on a machine, since when, and how often they had to be started again.
+    Services(services::Services),
+    /// How many processes of a name run on a machine, and since when.
+    Processes(processes::Processes),
+    /// Whether files are there, how large they are, and when they were written to last.
+    Files(files::Files),
     /// A machine's clock, compared with this one.
     Time(time::Time),
     /// Send bytes and get the same bytes back.

@@ -12,15 +12,18 @@ pub mod demo;
 pub mod doctor;
 pub mod echo;
 pub mod explain;
+pub mod files;
 pub mod hosts;
 pub mod info;
 pub mod init;
 pub mod issue;
 pub mod operator;
 pub mod ping;
+pub mod processes;
 pub mod renew;
 pub mod revoke;
 pub mod run;
+pub mod services;
 pub mod sync;
 pub mod time;
 pub mod uptime;
@@ -51,6 +54,9 @@ pub async fn run(verb: Verb, desk: &Desk) -> Result<Exit, Trouble> {
         Verb::Hosts(hosts) => hosts.run(desk),
         Verb::Info(info) => info.run(desk).await,
         Verb::Uptime(uptime) => uptime.run(desk).await,
+        Verb::Services(services) => services.run(desk).await,
+        Verb::Processes(processes) => processes.run(desk).await,
+        Verb::Files(files) => files.run(desk).await,
         Verb::Time(time) => time.run(desk).await,
         Verb::Echo(echo) => echo.run(desk).await,
         Verb::Ping(ping) => ping.run(desk).await,

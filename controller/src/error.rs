@@ -339,18 +339,6 @@ impl Failure {
         }
     }
 
-    /// A command that was run, and that failed by its own account.
-    pub fn bad_end(host: &str, how: String) -> Failure {
-        Failure {
-            host: host.to_owned(),
-            stage: Stage::Request,
-            kind: Kind::BadEnd,
-            message: how,
-            why: String::new(),
-            hint: "what it wrote says why".to_owned(),
-        }
-    }
-
     pub(crate) fn changed_echo(host: &str, sent: usize, got: usize) -> Failure {
         Failure {
             host: host.to_owned(),

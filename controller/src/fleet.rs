@@ -117,10 +117,7 @@ impl Fleet<'_> {
         let mut done = |index: usize, outcome: Result<T, Failure>| {
             let mut tally = tally.borrow_mut();
             match &outcome {
-                Ok(answer) => match answer.flaw(&labels[index]) {
-                    Some(flaw) => tally.fail(index, &flaw),
-                    None => tally.good.push(index),
-                },
+                Ok(answer) => tally.take(index, answer.odd()),
                 Err(failure) => tally.fail(index, failure),
             }
             if streams {

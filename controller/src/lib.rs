@@ -17,6 +17,7 @@ pub mod error;
 pub mod exit;
 mod expiry;
 pub mod fleet;
+pub mod health;
 pub mod home;
 pub mod hosts;
 mod lines;

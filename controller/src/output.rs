@@ -9,8 +9,6 @@ pub mod table;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::error::Failure;
-
 /// An answer that can be shown.
 pub trait Show: Serialize {
     /// The name and version of its JSON form.
@@ -25,8 +23,8 @@ pub trait Show: Serialize {
     /// For eyes, with a newline at the end.
     fn table(&self, host: &str) -> String;
 
-    /// Why this answer is none that anybody hopes for, such as a command that failed; `host` gave it.
-    fn flaw(&self, _host: &str) -> Option<Failure> {
+    /// What is counted of it, where it is no answer that anybody hopes for, such as `ended with 1`.
+    fn odd(&self) -> Option<String> {
         None
     }
 

@@ -36,7 +36,7 @@ pub enum Kind {
     TooLarge,
     /// This identity has as many connections as it may have, or the agent as many as it serves.
     TooManyConnections,
-    /// This connection has as many requests in flight as it may have.
+    /// This connection has as many requests in flight as it may have, or there are as many programs.
     TooManyRequests,
     /// The asker cancelled it.
     Cancelled,
@@ -196,6 +196,16 @@ impl Refusal {
         )
     }
 
+    /// As many programs are asked for as may be.
+    pub fn too_many_programs(limit: usize) -> Refusal {
+        let message = format!("{limit} programs already run on this agent or wait for their turn");
+        Refusal::new(
+            Kind::TooManyRequests,
+            message,
+            "ask again later, or let the agent's owner raise `limits.programs`",
+        )
+    }
+
     /// The asker cancelled the request.
     pub fn cancelled() -> Refusal {
         Refusal::new(Kind::Cancelled, "the request was cancelled".to_owned(), "ask again when you want it")
@@ -299,6 +309,11 @@ impl Refusal {
             "where your home comes from a backup: `controller authority rotate --finish` signs the list again with the \
              authority that is believed; or else the agent's log on that machine may say more",
         )
+    }
+
+    /// What systemd knows was not learned.
+    pub fn systemd_not_asked(why: &impl std::fmt::Display, hint: &str) -> Refusal {
+        Refusal::new(Kind::Failed, format!("systemd was not asked: {why}"), hint)
     }
 
     /// The agent tried and could not.

@@ -57,6 +57,9 @@ pub trait Request: Message {
     fn into_answer(answer: Self::Answer) -> Answer;
 }
 
+/// So many services, processes or files may be named in one request.
+pub const MAX_NAMED: usize = 64;
+
 /// Who may ask something when the agent's owner has said nothing about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -145,10 +148,13 @@ requests! {
     Open check::Check => Checked,
     Open echo::Echo => Echoed,
     Open explain::Explain => Plan,
+    Granted files::Files => Looks,
     Open info::Info => Machine,
     Open install::Install => Installed,
+    Open processes::Processes => Counts,
     Open renew::Renew => SigningRequest,
     Granted run::Run => Piece,
+    Open services::Services => Units,
     Open sync::Sync => Synced,
     Open time::Time => Clock,
     Open uptime::Uptime => Running,

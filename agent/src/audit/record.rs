@@ -120,11 +120,21 @@ pub(super) fn put_outcome(out: &mut String, outcome: &str, kind: Option<Kind>, i
     put_number(out, took.subsec_micros().into(), MICROS_IN_SECOND);
 }
 
-/// How a program ended that was started for a request.
-pub(super) fn put_program(out: &mut String, program: Option<Ended>) {
-    if let Some(ended) = program {
+/// What is known of a program that was started for a request.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Program {
+    /// The request was over first.
+    Started,
+    #[serde(untagged)]
+    Ended(Ended),
+}
+
+/// What became of the program that was started for a request.
+pub(super) fn put_program(out: &mut String, program: Option<Program>) {
+    if let Some(program) = program {
         out.push_str(",\"program\":");
-        out.push_str(&serde_json::to_string(&ended).unwrap_or_default());
+        out.push_str(&serde_json::to_string(&program).unwrap_or_default());
     }
 }
 

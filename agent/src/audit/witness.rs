@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use certs::Peer;
@@ -11,6 +12,7 @@ use protocol::message::Outcome;
 use protocol::requests::run::Ended;
 use protocol::{Answer, Kind};
 
+use super::record::Program;
 use super::{Audit, record};
 
 /// Sees what a peer asks on one connection.
@@ -37,6 +39,7 @@ impl Witness {
             began: Instant::now(),
             items: 0,
             program: None,
+            started: None,
             ending: Ending::Cut,
         }))
     }
@@ -55,7 +58,22 @@ struct Request {
     items: u64,
     /// How the program ended that was started for it.
     program: Option<Ended>,
+    started: Option<Started>,
     ending: Ending,
+}
+
+/// Whether a program has been started for a request: who starts it notes that, and the record tells it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Started(Arc<AtomicBool>);
+
+impl Started {
+    pub(crate) fn note(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_so(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -69,6 +87,12 @@ enum Ending {
 }
 
 impl Asked {
+    /// For whoever starts a program for it.
+    pub(crate) fn started(&mut self) -> Started {
+        let request = self.0.as_mut();
+        request.map_or_else(Started::default, |request| request.started.get_or_insert_default().clone())
+    }
+
     /// Sees a step of the answer.
     pub(crate) fn see(&mut self, outcome: &Outcome<Answer>) {
         let Some(request) = &mut self.0 else { return };
@@ -86,8 +110,13 @@ impl Asked {
 
 impl Drop for Asked {
     fn drop(&mut self) {
-        let Some(Request { witness, sent, at, began, items, program, ending }) = self.0.take() else {
+        let Some(Request { witness, sent, at, began, items, program, started, ending }) = self.0.take()
+        else {
             return;
+        };
+        let program = match program {
+            Some(ended) => Some(Program::Ended(ended)),
+            None => started.filter(Started::is_so).map(|_| Program::Started),
         };
         let took = began.elapsed();
         let (outcome, kind) = match ending {

@@ -10,9 +10,11 @@ use protocol::chain::Hash;
 use protocol::requests::explain::Sort;
 use toml::de::DeValue;
 
+use super::Fault;
 use super::table::{Table, count, duration, integer, size, string};
 use crate::declared::{
-    Declaration, Declarations, Kind, Parameter, Template, User, is_parameter_name, nobody_else_can_change,
+    Declaration, Declarations, Kind, Parameter, Template, User, is_parameter_name, network_cannot_change,
+    nobody_else_can_change,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -36,6 +38,29 @@ pub(super) fn declarations(root: &mut Table<'_, '_>) -> Declarations {
         root.table(sort.table(), |table| table.tables(each)).unwrap_or_default()
     };
     Declarations { checks: all(Sort::Check, &CHECK), commands: all(Sort::Command, &COMMAND) }
+}
+
+/// Makes sure that whoever takes over the process that talks to the network could exchange neither the file nor a program.
+pub(super) fn network_can_change_nothing(
+    file: &Path,
+    declarations: &Declarations,
+    writable: &[PathBuf],
+) -> Result<(), Vec<Fault>> {
+    let fault = |key, message| Fault { file: file.to_owned(), place: None, key, message };
+    let mut faults = Vec::new();
+    for sort in Sort::ALL {
+        for (name, declaration) in declarations.of(sort) {
+            if let Err(why) = network_cannot_change(&declaration.program, writable) {
+                faults.push(fault(format!("{}.{name}.exec", sort.table()), why));
+            }
+        }
+    }
+    if !declarations.is_empty()
+        && let Err(why) = network_cannot_change(file, writable)
+    {
+        faults.push(fault(String::new(), format!("declares what is to be started, and {why}")));
+    }
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 
 fn declaration(name: &str, table: &mut Table<'_, '_>, usual: &Usual) -> Option<Declaration> {

@@ -141,6 +141,7 @@ fn limits(table: &mut Table<'_, '_>) -> Limits {
         requests_in_flight_per_identity: table
             .read("requests_in_flight_per_identity", |value| count(value, counts.clone()))
             .unwrap_or(usual.requests_in_flight_per_identity),
+        programs: table.read("programs", |value| count(value, counts.clone())).unwrap_or(usual.programs),
         frame_bytes: table.read("frame", |value| size(value, 1024..=64 << 20)).unwrap_or(usual.frame_bytes),
         handshake: table
             .read("handshake", |value| duration(value, SECOND / 10..=SECOND * 60))

@@ -6,13 +6,27 @@ use std::path::{Path, PathBuf};
 
 use protocol::requests::explain::Sort;
 
-use super::{Fault, file};
+use super::declared::network_can_change_nothing;
+use super::{DEFAULT_FILE, Fault, MORE_FILES, file};
 use crate::declared::Declarations;
 
-/// Adds those of the files in a folder, where there is one.
-pub(super) fn add_all(declarations: &mut Declarations, folder: &Path) -> Result<(), Vec<Fault>> {
+/// What a file declares, and what those in the folder beside it add. Nothing of it may lie in the folders where the process
+/// that talks to the network may write.
+pub(super) fn with_those_beside(
+    file: Option<&Path>,
+    mut declarations: Declarations,
+    writable: &[PathBuf],
+) -> Result<Declarations, Vec<Fault>> {
+    let file = file.unwrap_or(Path::new(DEFAULT_FILE));
+    network_can_change_nothing(file, &declarations, writable)?;
+    add_all(&mut declarations, &file.with_file_name(MORE_FILES), writable)?;
+    Ok(declarations)
+}
+
+fn add_all(declarations: &mut Declarations, folder: &Path, writable: &[PathBuf]) -> Result<(), Vec<Fault>> {
     for path in files(folder)? {
         let more = file::read_more(&path)?;
+        network_can_change_nothing(&path, &more, writable)?;
         for (sort, there, more) in [
             (Sort::Check, &mut declarations.checks, more.checks),
             (Sort::Command, &mut declarations.commands, more.commands),

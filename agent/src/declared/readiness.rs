@@ -127,7 +127,7 @@ mod tests {
         write("bang", "#! /bin/none -x\n", 0o755);
         let text = declared.replace("DIR", folder.path().to_str().unwrap());
         let file = write("agent.toml", &format!("[check.one]\n{text}\n"), 0o644);
-        Config::declared(Some(&file)).unwrap().unready().join("\n")
+        Config::declared(Some(&file), &[]).unwrap().unready().join("\n")
     }
 
     #[test]

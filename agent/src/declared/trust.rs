@@ -1,8 +1,9 @@
 //! Whether anybody but root and the agent's own user could have written a file, or could put another in its place.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 /// For the members of a group, or for all.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
@@ -10,13 +11,65 @@ const WRITABLE_BY_OTHERS: u32 = 0o022;
 /// In such a folder nobody renames or removes what is somebody else's.
 const STICKY: u32 = 0o1000;
 
+/// As many links as the kernel follows.
+const MAX_LINKS: usize = 40;
+
 /// Makes sure of the file, of every folder on the way to it, and of the same behind links.
 ///
 /// # Errors
 /// Who could change it.
 pub(crate) fn nobody_else_can_change(path: &Path) -> Result<(), String> {
-    let real = path.canonicalize().map_err(|error| format!("it cannot be looked at: {error}"))?;
-    path.ancestors().chain(real.ancestors()).filter(|part| !part.as_os_str().is_empty()).try_for_each(look_at)
+    way_to(path)?.iter().try_for_each(|name| look_at(name))
+}
+
+/// Makes sure that nothing on the way to a file lies in a folder where the process that talks to the network may write. Its
+/// owner does not tell: that process runs as the agent's own user.
+///
+/// # Errors
+/// What lies there.
+pub(crate) fn network_cannot_change(path: &Path, writable: &[PathBuf]) -> Result<(), String> {
+    let way = way_to(path)?;
+    for folder in writable {
+        let real = way_to(folder)?.pop().unwrap_or_default();
+        let is_in = |name: &&PathBuf| name.parent().is_some_and(|parent| parent.starts_with(&real));
+        if let Some(name) = way.iter().find(is_in) {
+            return Err(format!(
+                "{} lies in {}, where the process that talks to the network may write: whoever takes that over could \
+                 exchange it; move it to another folder",
+                name.display(),
+                real.display()
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Every name that is looked up on the way to a file, from the root on and behind each link; the last is where it is. What is
+/// not there yet has the names that it would have.
+fn way_to(path: &Path) -> Result<Vec<PathBuf>, String> {
+    let lost = |error: io::Error| format!("{} cannot be looked at: {error}", path.display());
+    let (mut at, mut ahead) = (PathBuf::from("/"), std::path::absolute(path).map_err(lost)?);
+    let (mut names, mut links) = (vec![at.clone()], 0);
+    while let Some(part) = ahead.components().next() {
+        let mut rest = ahead.components().skip(1).collect::<PathBuf>();
+        match part {
+            Component::RootDir => at = PathBuf::from("/"),
+            Component::ParentDir => drop(at.pop()),
+            Component::Normal(name) => {
+                let name = at.join(name);
+                match fs::read_link(&name) {
+                    Ok(_) if links == MAX_LINKS => return Err(lost(rustix::io::Errno::LOOP.into())),
+                    Ok(target) => (links, rest) = (links + 1, target.join(rest)),
+                    Err(_) => at.clone_from(&name),
+                }
+                names.push(name);
+            }
+            Component::CurDir | Component::Prefix(_) => {}
+        }
+        ahead = rest;
+    }
+    names.push(at);
+    Ok(names)
 }
 
 fn look_at(path: &Path) -> Result<(), String> {
@@ -73,5 +126,47 @@ mod tests {
         if chown(&program, Some(1), None).is_ok() {
             assert!(nobody_else_can_change(&link).unwrap_err().contains("belongs to user 1"));
         }
+    }
+
+    #[test]
+    fn whatever_lies_where_the_network_process_may_write_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let [state, programs] = ["state", "programs"].map(|name| root.join(name));
+        for made in [&state, &programs, &state.join("inner")] {
+            fs::create_dir(made).unwrap();
+        }
+        fs::write(programs.join("program"), "").unwrap();
+        let writable = [root.join("none"), state.clone()];
+        let link = |name: &str, target: &Path| {
+            let link = programs.join(name);
+            symlink(target, &link).unwrap();
+            link
+        };
+        symlink(programs.join("program"), state.join("there-and-back")).unwrap();
+        symlink(&state, root.join("other-name")).unwrap();
+        for inside in [
+            // Whether it is there already or not.
+            state.join("inner/program"),
+            root.join("none/program"),
+            programs.join("../state/program"),
+            root.join("other-name/program"),
+            link("into", &state.join("program")),
+            link("relative", Path::new("../state/inner/program")),
+            link("through", &state.join("there-and-back")),
+        ] {
+            let said = network_cannot_change(&inside, &writable).unwrap_err();
+            assert!(said.contains(" lies in ") && said.contains("move it"), "{}: {said}", inside.display());
+        }
+        for outside in [
+            programs.join("program"),
+            link("plain", Path::new("program")),
+            root.join("state-of-others/program"),
+            state.join("../programs/program"),
+        ] {
+            assert_eq!(network_cannot_change(&outside, &writable), Ok(()), "{}", outside.display());
+        }
+        let circle = link("circle", &programs.join("circle"));
+        assert!(network_cannot_change(&circle, &writable).unwrap_err().contains("symbolic links"));
     }
 }

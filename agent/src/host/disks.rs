@@ -16,12 +16,12 @@ const LIMIT: Duration = Duration::from_secs(1);
 
 /// Remembers which file systems do not answer.
 pub(super) struct Disks {
-    prober: Prober,
+    prober: Prober<Mount, Space>,
 }
 
 impl Disks {
     pub(super) fn new() -> Disks {
-        Disks { prober: Prober::new(LIMIT, Arc::new(probe)) }
+        Disks { prober: Prober::new("disks", LIMIT, Arc::new(probe)) }
     }
 
     /// Has them asked, so that they answer while other facts are gathered.
@@ -34,7 +34,7 @@ impl Disks {
 /// The file systems, on their way to answer.
 pub(super) struct AskedDisks<'a> {
     mounts: Vec<Mount>,
-    asked: Asked<'a>,
+    asked: Asked<'a, Mount, Space>,
 }
 
 impl AskedDisks<'_> {
@@ -44,7 +44,7 @@ impl AskedDisks<'_> {
     }
 }
 
-fn disk(mount: Mount, answer: Answer) -> Disk {
+fn disk(mount: Mount, answer: Answer<Space>) -> Disk {
     let (space, problem) = match answer {
         Ok(space) => (Some(space), None),
         Err(problem) => (None, Some(problem)),
@@ -60,7 +60,7 @@ fn disk(mount: Mount, answer: Answer) -> Disk {
 }
 
 /// Waits as long as the file system lets it.
-fn probe(mount: &Mount) -> Answer {
+fn probe(mount: &Mount) -> Answer<Space> {
     let failed = |cause: rustix::io::Errno| io::Error::from(cause).to_string();
     let told = statvfs(mount.point.as_str()).map_err(failed)?;
     let device = stat(mount.point.as_str()).map_err(failed)?.st_dev;

@@ -1,11 +1,12 @@
 //! The file systems that a person would call disks, from the kernel's mount table.
 
 use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
 
 use super::source::{self, HostError};
 
 /// A mounted file system.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Mount {
     /// The kernel's number for the file system, major and minor.
     pub(super) device: (u32, u32),
@@ -24,13 +25,51 @@ enum Table {
     Own,
 }
 
+const MACHINE: &str = "/proc/1/mountinfo";
+const OWN: &str = "/proc/self/mountinfo";
+
 /// The file systems, by where they are mounted.
 pub(super) fn list() -> Result<Vec<Mount>, HostError> {
-    match source::text("/proc/1/mountinfo") {
+    match source::text(MACHINE) {
         Ok(text) => Ok(parse(&text, Table::Machine)),
         // Hidden by `hidepid` or a sandbox.
-        Err(_) => Ok(parse(&source::text("/proc/self/mountinfo")?, Table::Own)),
+        Err(_) => Ok(parse(&source::text(OWN)?, Table::Own)),
     }
+}
+
+/// Where paths lead, on the machine and for the agent: in a sandbox a folder of its own may lie over the machine's.
+pub(super) struct Views {
+    machine: String,
+    own: String,
+}
+
+impl Views {
+    pub(super) fn read() -> Result<Views, HostError> {
+        let own = source::text(OWN)?;
+        // Where the machine's is hidden, there is nothing to compare with.
+        let machine = source::text(MACHINE).unwrap_or_else(|_| own.clone());
+        Ok(Views { machine, own })
+    }
+
+    /// Whether a path without links leads to the same place for both.
+    pub(super) fn agree_on(&self, path: &Path) -> bool {
+        place(&self.machine, path) == place(&self.own, path)
+    }
+
+    /// For a test of tables that the machine does not have.
+    #[cfg(test)]
+    pub(super) fn of(machine: &str, own: &str) -> Views {
+        Views { machine: machine.to_owned(), own: own.to_owned() }
+    }
+}
+
+/// The file system that a path leads to, and the path in it.
+fn place(mountinfo: &str, path: &Path) -> Option<((u32, u32), PathBuf)> {
+    let lines = mountinfo.lines().filter_map(Line::parse).map(|line| (decode(line.point), line));
+    let above = lines.filter(|(point, _)| path.starts_with(point));
+    // The last of the longest: what is mounted last at a place is what is seen there.
+    let (point, line) = above.max_by_key(|(point, _)| point.len())?;
+    Some((line.device, Path::new(&decode(line.root)).join(path.strip_prefix(point).ok()?)))
 }
 
 fn parse(mountinfo: &str, table: Table) -> Vec<Mount> {
@@ -50,6 +89,8 @@ fn parse(mountinfo: &str, table: Table) -> Vec<Mount> {
 /// A line of the table, as written.
 struct Line<'a> {
     device: (u32, u32),
+    /// Which folder of the file system is mounted.
+    root: &'a str,
     point: &'a str,
     kind: &'a str,
     source: &'a str,
@@ -68,7 +109,8 @@ impl<'a> Line<'a> {
         let (major, minor) = mount.next()?.split_once(':')?;
         Some(Line {
             device: (major.parse().ok()?, minor.parse().ok()?),
-            point: mount.nth(1)?,
+            root: mount.next()?,
+            point: mount.next()?,
             options: mount.next()?,
             kind: system.next()?,
             source: system.next()?,
@@ -185,6 +227,21 @@ mod tests {
     fn a_containers_root_is_a_disk() {
         let text = "500 400 0:60 / / rw - overlay overlay rw\n501 500 0:61 / /tmp rw - tmpfs tmpfs rw\n";
         assert_eq!(points(&parse(text, Table::Machine)), ["/"]);
+    }
+
+    #[test]
+    fn a_folder_that_lies_over_the_machines_leads_elsewhere() {
+        let bound = "42 28 8:1 /srv /srv ro - ext4 /dev/sda1 rw\n";
+        let private = "43 28 8:1 /tmp/systemd-private/tmp /tmp rw - ext4 /dev/sda1 rw\n";
+        let devices = "44 28 0:99 / /dev rw - tmpfs tmpfs rw\n";
+        let views = Views::of(TEXT, &format!("{TEXT}{bound}{private}{devices}"));
+        for same in ["/", "/srv/www/index", "/srv/my data/x", "/tmpx", "/auto/x", "/bind/x"] {
+            assert!(views.agree_on(Path::new(same)), "{same}");
+        }
+        for other in ["/tmp", "/tmp/x", "/dev/null"] {
+            assert!(!views.agree_on(Path::new(other)), "{other}");
+        }
+        assert_eq!(place(TEXT, Path::new("/bind/x")), Some(((8, 1), "/var/lib/x".into())));
     }
 
     #[test]

@@ -24,6 +24,11 @@ impl HostError {
         self.cause.kind()
     }
 
+    /// What the kernel says when a process ends while its file is read.
+    pub(super) fn is_no_process(&self) -> bool {
+        self.cause.raw_os_error() == Some(libc::ESRCH)
+    }
+
     /// For a text that is not what the kernel is known to write there.
     pub(super) fn odd(what: &str) -> HostError {
         HostError::new(what, io::Error::new(io::ErrorKind::InvalidData, "it is not in the form expected"))

@@ -1,18 +1,16 @@
 //! A declared check, run to its end, and what its exit code means.
 
-use std::sync::Arc;
-
 use bytes::BytesMut;
 use protocol::Refusal;
 use protocol::requests::check::{Check, Checked, State};
 use protocol::requests::explain::Sort;
 use protocol::requests::run::{Ended, Output};
 
-use crate::requests::Subject;
+use crate::requests::Starter;
 use crate::runner::Step;
 
-pub(super) async fn answer(ask: Check, subject: Arc<Subject>) -> Result<Checked, Refusal> {
-    let mut job = subject.start(Sort::Check, ask.name, ask.parameters).await?;
+pub(super) async fn answer(ask: Check, starter: Starter) -> Result<Checked, Refusal> {
+    let mut job = starter.start(Sort::Check, ask.name, ask.parameters).await?;
     let mut output = BytesMut::new();
     let ended = loop {
         match job.next().await? {

@@ -1,30 +1,28 @@
 //! A declared command: what it writes, as it writes it, and how it ended. It waits for whoever reads slowly.
 
-use std::sync::Arc;
-
 use futures_util::stream::{self, Stream};
 use protocol::Refusal;
 use protocol::requests::explain::Sort;
 use protocol::requests::run::{Piece, Run};
 
-use crate::requests::Subject;
+use crate::requests::Starter;
 use crate::runner::{Job, Step};
 
 /// What is told of the command next.
 enum Next {
-    Start(Run, Arc<Subject>),
+    Start(Run, Starter),
     Step(Job),
     Nothing,
 }
 
 pub(super) fn answer(
     ask: Run,
-    subject: Arc<Subject>,
+    starter: Starter,
 ) -> impl Stream<Item = Result<Piece, Refusal>> + Send + 'static {
-    stream::unfold(Next::Start(ask, subject), |next| async {
+    stream::unfold(Next::Start(ask, starter), |next| async {
         let job = match next {
-            Next::Start(Run { name, parameters }, subject) => {
-                subject.start(Sort::Command, name, parameters).await
+            Next::Start(Run { name, parameters }, starter) => {
+                starter.start(Sort::Command, name, parameters).await
             }
             Next::Step(job) => Ok(job),
             Next::Nothing => return None,

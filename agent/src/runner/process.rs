@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,6 +21,7 @@ use super::family::{Family, Mark};
 use super::program::{self, Descriptors, NotStarted, Written};
 use super::{Order, Word};
 use crate::c_library;
+use crate::cli::RunnerFlags;
 use crate::config::Config;
 use crate::declared::{Declaration, Given};
 
@@ -39,7 +39,7 @@ struct Declared {
 }
 
 struct Process {
-    config: Option<PathBuf>,
+    flags: RunnerFlags,
     workshop: ArcSwap<Workshop>,
     family: Arc<Family>,
     descriptors: Descriptors,
@@ -49,20 +49,20 @@ struct Process {
 ///
 /// # Errors
 /// What is declared cannot be read, or the system does not let jobs be looked after.
-pub fn run(config: Option<PathBuf>) -> Result<(), Vec<String>> {
+pub fn run(flags: RunnerFlags) -> Result<(), Vec<String>> {
     let system = |error: io::Error| vec![format!("the runner cannot start: {error}")];
     // Of the terminal of whoever started the agent nothing that runs here has anything: Ctrl-C there is for the process that
     // speaks with peers, and keys typed there are for nobody else.
     setsid().map_err(io::Error::from).map_err(system)?;
     c_library::keep_descriptors();
     c_library::ignore_no_signal();
-    let (workshop, unready) = Workshop::read(config.as_ref(), &Workshop::default())?;
+    let (workshop, unready) = Workshop::read(&flags, &Workshop::default())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system)?;
     runtime.block_on(async {
         ignore_signals().map_err(system)?;
         let family = Family::begin().map_err(system)?;
         let (workshop, descriptors) = (ArcSwap::from_pointee(workshop), Descriptors::raise());
-        let process = Arc::new(Process { config, workshop, family, descriptors });
+        let process = Arc::new(Process { flags, workshop, family, descriptors });
         let control = io::stdin().as_fd().try_clone_to_owned().and_then(Channel::new).map_err(system)?;
         control.send(&Word::Ready(unready), &[]).await.map_err(system)?;
         let orders = process.take_orders(&control).await;
@@ -129,7 +129,8 @@ impl Process {
         let pinned = program::pinned(declaration).await.map_err(cannot)?;
         let began = Instant::now();
         let mark = self.family.mark().map_err(|error| cannot(error.into()))?;
-        let started = self.descriptors.usual_for(|| program::start(declaration, &plan, pinned.as_ref()));
+        let start = || program::start(declaration, &plan, pinned.as_ref(), &self.flags.writable);
+        let started = self.descriptors.usual_for(start);
         let (pid, written) = started.map_err(cannot)?;
         let mut ended = self.look_after(mark, pid, written, declaration.timeout, reply).await;
         ended.took_seconds = began.elapsed().as_secs_f64();
@@ -164,7 +165,7 @@ impl Process {
 
     /// Takes what is declared now, and says what of it could not be started.
     fn read_again(&self) -> Result<Vec<String>, Vec<String>> {
-        let (workshop, unready) = Workshop::read(self.config.as_ref(), &self.workshop.load())?;
+        let (workshop, unready) = Workshop::read(&self.flags, &self.workshop.load())?;
         self.workshop.store(Arc::new(workshop));
         Ok(unready)
     }
@@ -172,8 +173,8 @@ impl Process {
 
 impl Workshop {
     /// What is declared now, and what of it could not be started. Where as many may run as before, those that run count.
-    fn read(config: Option<&PathBuf>, before: &Workshop) -> Result<(Workshop, Vec<String>), Vec<String>> {
-        let declarations = Config::declared(config.map(PathBuf::as_path))
+    fn read(flags: &RunnerFlags, before: &Workshop) -> Result<(Workshop, Vec<String>), Vec<String>> {
+        let declarations = Config::declared(flags.config.as_deref(), &flags.writable)
             .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         let mut declared = BTreeMap::new();
         for sort in Sort::ALL {

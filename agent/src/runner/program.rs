@@ -1,18 +1,22 @@
 //! Starts one program as its owner declared it: never by a shell, never by a search path, with nothing of this process's own.
 
-use std::fs::File;
+use std::ffi::CString;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use protocol::Refusal;
 use protocol::requests::explain::Plan;
 use rustix::io::{FdFlags, fcntl_setfd};
-use rustix::process::{Pid, Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, geteuid, getrlimit, setrlimit};
 use tokio::task::spawn_blocking;
 
-use crate::declared::Declaration;
+use crate::c_library;
+use crate::declared::{Declaration, User, network_cannot_change};
 
 /// What the program writes.
 pub(super) struct Written {
@@ -81,14 +85,17 @@ async fn aside<T: Send + 'static>(
     looked.unwrap_or_else(|error| Err(error.to_string())).map_err(NotStarted)
 }
 
-/// Starts it.
+/// Starts it, unless it lies where the process that talks to the network may write.
 pub(super) fn start(
     declaration: &Declaration,
     plan: &Plan,
     pinned: Option<&File>,
+    writable: &[PathBuf],
 ) -> Result<(Pid, Written), NotStarted> {
     let path = &declaration.program;
     declaration.is_startable().map_err(NotStarted)?;
+    // A link may lead elsewhere since it was declared.
+    network_cannot_change(path, writable).map_err(NotStarted)?;
     let mut command = match pinned {
         // What was looked at is what is started, whatever stands under that name by now. The program inherits it, since a
         // script is read once more when it runs.
@@ -99,10 +106,15 @@ pub(super) fn start(
         None => Command::new(path),
     };
     command.arg0(path).args(&plan.argv[1..]).env_clear().envs(&plan.environment);
-    command.current_dir(&declaration.folder).process_group(0);
+    command.process_group(0);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    if let Some(user) = &declaration.user {
-        command.uid(user.id).gid(user.group);
+    match &declaration.user {
+        // Nobody but root may name somebody else than himself.
+        Some(user) if geteuid().is_root() => {
+            let folder = CString::new(declaration.folder.as_os_str().as_bytes()).map_err(io::Error::from)?;
+            c_library::begin_as(&mut command, (user.id, user.group), groups_of(user)?, folder);
+        }
+        _ => drop(command.current_dir(&declaration.folder)),
     }
     let mut child = command.spawn().map_err(|error| explain(&error, declaration))?;
     let (Some(output), Some(errors)) = (child.stdout.take(), child.stderr.take()) else {
@@ -111,12 +123,30 @@ pub(super) fn start(
     Ok((Pid::from_child(&child), Written { output: output.into(), errors: errors.into() }))
 }
 
+/// All groups of a user: his own, and those that name him.
+fn groups_of(user: &User) -> Result<Vec<u32>, NotStarted> {
+    const FILE: &str = "/etc/group";
+    let all = fs::read_to_string(FILE).map_err(|error| {
+        NotStarted(format!("{FILE} cannot be read, to find the groups of {}: {error}", user.name))
+    })?;
+    let naming = all.lines().filter_map(|line| {
+        let mut fields = line.split(':').skip(2);
+        let (group, mut members) = (fields.next()?.parse().ok()?, fields.next()?.split(','));
+        members.any(|member| member == user.name).then_some(group)
+    });
+    Ok(std::iter::once(user.group).chain(naming).collect())
+}
+
 /// What can be told beforehand is told in the same words.
 fn explain(error: &io::Error, declaration: &Declaration) -> NotStarted {
     NotStarted(declaration.readiness().err().unwrap_or_else(|| match (error.raw_os_error(), &declaration.user) {
         (Some(libc::ENOEXEC), _) => "it is no program for this machine, and no script with #! in front".to_owned(),
         (Some(libc::EACCES), None) => "the agent's user may not execute what it needs".to_owned(),
-        (Some(libc::EACCES), Some(user)) => format!("{} may not execute it, or what it needs", user.name),
+        (Some(libc::EACCES), Some(user)) => format!(
+            "{} may not execute it, or what it needs, or not enter {}, where it is to start",
+            user.name,
+            declaration.folder.display()
+        ),
         (Some(libc::EPERM | libc::EINVAL), Some(user)) => format!(
             "the agent may not become the user {}: docs/operations.md, \"What a job may do\", says what its unit must allow",
             user.name

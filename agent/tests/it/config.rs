@@ -91,7 +91,7 @@ fn a_file_says_every_limit() {
         shown,
         "Limits { unverified: 1, connections: 2, connections_per_identity: 3, requests_in_flight: 4, \
          requests_in_flight_per_identity: 44, \
-         frame_bytes: 5120, handshake: 6s, rest_of_frame: 7s, idle: 8s, write: 9s, drain: 10s }"
+         programs: 45, frame_bytes: 5120, handshake: 6s, rest_of_frame: 7s, idle: 8s, write: 9s, drain: 10s }"
     );
     let audit = format!("{:?}", config.policy.audit);
     let state = "folder: Some(\"/var/lib/rollcall/audit\")";

@@ -6,6 +6,7 @@ mod adoption;
 mod audit;
 mod config;
 mod conversation;
+mod descriptors;
 mod limits;
 mod program;
 mod renewal;

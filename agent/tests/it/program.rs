@@ -18,14 +18,15 @@ use tempfile::TempDir;
 use crate::site::agent_credentials;
 
 /// A running agent; ended when dropped.
-struct Running {
+pub(crate) struct Running {
     child: Child,
     log: Option<BufReader<ChildStderr>>,
     folder: TempDir,
+    pub(crate) authority: Authority,
 }
 
 impl Running {
-    fn start(wrap: &[&str], more: &[&str]) -> Running {
+    pub(crate) fn start(wrap: &[&str], more: &[&str]) -> Running {
         let folder = tempfile::tempdir().unwrap();
         let authority = Authority::create(Algorithm::Ed25519).unwrap();
         let bundle = folder.path().join("web-1.bundle");
@@ -37,11 +38,11 @@ impl Running {
         command.args(&words[1..]).arg(&bundle).arg("--state").arg(state).args(more).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let log = Some(BufReader::new(child.stderr.take().unwrap()));
-        Running { child, log, folder }
+        Running { child, log, folder, authority }
     }
 
     /// The next line of the log that holds `text`.
-    fn line(&mut self, text: &str) -> String {
+    pub(crate) fn line(&mut self, text: &str) -> String {
         let mut line = String::new();
         loop {
             line.clear();
@@ -60,7 +61,7 @@ impl Running {
         fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
     }
 
-    fn address(&mut self) -> String {
+    pub(crate) fn address(&mut self) -> String {
         let line = self.line(" is ready on ");
         let (_, address) = line.split_once(" is ready on ").unwrap();
         address.split(';').next().unwrap().to_owned()

@@ -155,3 +155,20 @@ fn whatever_is_said_what_runs_ends_with_the_runner() {
         assert!(!PathBuf::from(&sleeps).exists(), "{last_word:?}");
     }
 }
+
+#[test]
+fn whoever_does_not_take_what_he_is_told_holds_up_nobody_else() {
+    let captive = Captive::new();
+    let more_than_may_run = 9;
+    let deaf: Vec<OwnedFd> = (0..more_than_may_run)
+        .map(|_| {
+            let (ours, theirs) = pair();
+            while rustix::net::send(&theirs, &[0; 1024], SendFlags::DONTWAIT).is_ok() {}
+            send(&captive.control, &start("check", "mark", &json!({"name": "deaf"})), &theirs);
+            ours
+        })
+        .collect();
+    let told = captive.say(&start("check", "mark", &json!({"name": "good"})));
+    assert_eq!(told[1]["Ended"]["code"], 0, "{told:?}");
+    drop(deaf);
+}

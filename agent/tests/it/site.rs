@@ -56,14 +56,7 @@ impl Site {
     }
 
     pub(crate) async fn connect_from(&self, source: &str, name: &str) -> Wire {
-        let identity = Identity::controller(name.parse().unwrap());
-        let grant = Grant { identity: &identity, teams: &[], addresses: &[], validity: Validity::days(1) };
-        let credentials = self.authority.issue(Algorithm::Ed25519, &grant).unwrap();
-        let config = ClientSide::new(&credentials, ALPN).unwrap().config(None).unwrap();
-        let socket = self.socket_from(source).await;
-        let dialled = ServerName::try_from("web-1").unwrap();
-        let stream = TlsConnector::from(Arc::new(config)).connect(dialled, socket).await.unwrap();
-        MessageStream::new(stream, MAX_REPLY_FRAME)
+        shake_hands(&self.authority, name, self.socket_from(source).await).await
     }
 
     /// A connection that has said nothing yet.
@@ -72,6 +65,17 @@ impl Site {
         socket.bind(SocketAddr::new(source.parse().unwrap(), 0)).unwrap();
         socket.connect(self.address).await.unwrap()
     }
+}
+
+/// Makes a verified connection of `name` from one that has said nothing yet.
+pub(crate) async fn shake_hands(authority: &Authority, name: &str, socket: TcpStream) -> Wire {
+    let identity = Identity::controller(name.parse().unwrap());
+    let grant = Grant { identity: &identity, teams: &[], addresses: &[], validity: Validity::days(1) };
+    let credentials = authority.issue(Algorithm::Ed25519, &grant).unwrap();
+    let config = ClientSide::new(&credentials, ALPN).unwrap().config(None).unwrap();
+    let dialled = ServerName::try_from("web-1").unwrap();
+    let stream = TlsConnector::from(Arc::new(config)).connect(dialled, socket).await.unwrap();
+    MessageStream::new(stream, MAX_REPLY_FRAME)
 }
 
 pub(crate) fn agent_credentials(authority: &Authority, name: &str) -> Credentials {

@@ -136,7 +136,6 @@ kinds! {
         Nonsense = "nonsense",
         Changed = "changed",
         BadList = "bad_list",
-        BadEnd = "bad_end",
         NotAsked = "not_asked",
         AuditNotAsNoted = "audit_not_as_noted",
         AuditBroken = "audit_broken",

@@ -1,7 +1,7 @@
 //! What became of all: nobody is lost silently.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -25,6 +25,8 @@ pub(crate) struct Tally {
     /// By reason, in the order in which they were met. What befell one alone is told with its address.
     failures: Vec<(Failure, Vec<usize>)>,
     by_reason: HashMap<(String, String), usize>,
+    /// Who answered otherwise than anybody hopes, by how that is called.
+    odd: BTreeMap<String, Vec<usize>>,
     /// Those who were being asked when it was ended, and those whose turn had not come.
     pub(super) pending: Vec<usize>,
     pub(super) seconds: f64,
@@ -41,6 +43,16 @@ pub(crate) struct Summary {
     pending_hosts: String,
     took_seconds: f64,
     failures: Vec<Told>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    otherwise: Vec<Otherwise>,
+}
+
+/// Those who answered, and not as anybody hopes.
+#[derive(Debug, Serialize)]
+struct Otherwise {
+    what: String,
+    count: usize,
+    hosts: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -52,6 +64,13 @@ struct Told {
 }
 
 impl Tally {
+    pub(super) fn take(&mut self, index: usize, odd: Option<String>) {
+        match odd {
+            Some(odd) => self.odd.entry(odd).or_default().push(index),
+            None => self.good.push(index),
+        }
+    }
+
     pub(super) fn fail(&mut self, index: usize, failure: &Failure) {
         let reason = failure.of_many();
         let key =
@@ -70,7 +89,7 @@ impl Tally {
     }
 
     pub(super) fn failed(&self) -> usize {
-        self.failures.iter().map(|(_, hosts)| hosts.len()).sum()
+        self.failures.iter().map(|(_, hosts)| hosts).chain(self.odd.values()).map(Vec::len).sum()
     }
 
     pub(super) fn done(&self) -> usize {
@@ -89,15 +108,22 @@ impl Tally {
 
     /// Those that did not do what they were asked, and those who were not asked.
     pub(super) fn bad(&self) -> impl Iterator<Item = usize> {
-        self.failures.iter().flat_map(|(_, hosts)| hosts).chain(&self.pending).copied()
+        let failed = self.failures.iter().map(|(_, hosts)| hosts).chain(self.odd.values());
+        failed.flatten().chain(&self.pending).copied()
     }
 
     /// How a run over many ends.
     pub(super) fn exit(&self) -> Exit {
         let all_before_trust = self.failures.iter().all(|(failure, _)| failure.stage.is_before_trust());
         match () {
-            () if self.failures.is_empty() && self.pending.is_empty() => Exit::Answered,
-            () if self.good.is_empty() && self.pending.is_empty() && all_before_trust => Exit::NotReached,
+            () if self.bad().next().is_none() => Exit::Answered,
+            () if self.odd.is_empty()
+                && self.good.is_empty()
+                && self.pending.is_empty()
+                && all_before_trust =>
+            {
+                Exit::NotReached
+            }
             () => Exit::Refused,
         }
     }
@@ -105,6 +131,11 @@ impl Tally {
     pub(super) fn summary(&self, labels: &[String]) -> Summary {
         let told = |(failure, hosts): &(Failure, Vec<usize>)| Told {
             failure: failure.clone(),
+            count: hosts.len(),
+            hosts: folded(hosts, labels),
+        };
+        let otherwise = |(what, hosts): (&String, &Vec<usize>)| Otherwise {
+            what: what.clone(),
             count: hosts.len(),
             hosts: folded(hosts, labels),
         };
@@ -116,6 +147,7 @@ impl Tally {
             pending_hosts: folded(&self.pending, labels),
             took_seconds: self.seconds,
             failures: self.failures.iter().map(told).collect(),
+            otherwise: self.odd.iter().map(otherwise).collect(),
         }
     }
 
@@ -138,7 +170,8 @@ impl Tally {
     }
 
     fn line(&self, labels: &[String], done: &str) -> String {
-        let mut by_word: Vec<(&str, Vec<usize>)> = Vec::new();
+        let odd = self.odd.iter().map(|(what, hosts)| (what.as_str(), hosts.clone()));
+        let mut by_word: Vec<(&str, Vec<usize>)> = odd.collect();
         for (failure, hosts) in &self.failures {
             let word = failure.kind.in_short();
             match by_word.iter_mut().find(|(known, _)| *known == word) {

@@ -21,10 +21,10 @@ use crate::foundling::{Foundling, agent_program};
 use crate::site::{Site, controller, not_run, only_for_their_owner, text};
 
 /// A home, and an agent `web-1` of it in processes of its own.
-struct Workshop {
-    site: Site,
-    agent: Foundling,
-    config: PathBuf,
+pub(crate) struct Workshop {
+    pub(crate) site: Site,
+    pub(crate) agent: Foundling,
+    pub(crate) config: PathBuf,
 }
 
 impl Workshop {
@@ -33,11 +33,12 @@ impl Workshop {
         Workshop::declaring_under(&[], declared)
     }
 
-    fn declaring_under(wrap: &[&str], declared: &str) -> Workshop {
+    pub(crate) fn declaring_under(wrap: &[&str], declared: &str) -> Workshop {
         let site = Site::new();
-        let bundle = site.path("web-1.bundle");
+        let bundle = bundle_at(&site);
         let state = Rc::new(tempfile::tempdir().unwrap());
         let config = site.path("agent.toml");
+        fs::create_dir(bundle.parent().unwrap()).unwrap();
         site.good(&["issue", "web-1", "--address", "127.0.0.1:1", "--out", bundle.to_str().unwrap()]);
         write(&config, &declared.replace("DIR", site.folder.path().to_str().unwrap()));
         let agent = begin(wrap, &state, &config, &bundle, "127.0.0.1:0");
@@ -50,8 +51,7 @@ impl Workshop {
     /// The same, begun once more.
     fn again(self) -> Workshop {
         let Workshop { site, agent, config } = self;
-        let (state, bundle, address) =
-            (Rc::clone(&agent.state), site.path("web-1.bundle"), agent.address.clone());
+        let (state, bundle, address) = (Rc::clone(&agent.state), bundle_at(&site), agent.address.clone());
         drop(agent);
         let agent = begin(&[], &state, &config, &bundle, &address);
         Workshop { site, agent, config }
@@ -82,11 +82,16 @@ impl Workshop {
         false
     }
 
-    fn runner(&self) -> Pid {
+    pub(crate) fn runner(&self) -> Pid {
         let pid = self.agent.child.id();
         let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
         Pid::from_raw(children.trim().parse().unwrap()).unwrap()
     }
+}
+
+/// In a folder of its own: nothing is started that lies where the agent may write.
+fn bundle_at(site: &Site) -> PathBuf {
+    site.path("identity/web-1.bundle")
 }
 
 fn begin(wrap: &[&str], state: &Rc<TempDir>, config: &Path, bundle: &Path, listen: &str) -> Foundling {

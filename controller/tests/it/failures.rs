@@ -186,7 +186,6 @@ fn reaching(seen: &mut Seen) {
 
     let host = Host { label: "web-1".to_owned(), expected: None, endpoints: Vec::new() };
     let unanswered = "failed to lookup address information: Temporary failure in name resolution";
-    seen.note_made("a command that failed", Failure::bad_end("web-1", "it ended with 1".to_owned()));
     seen.note_made("no name service", Failure::lookup(&host, "web-1", unanswered));
 }
 

@@ -20,8 +20,8 @@ fn whoami_says_who_the_agent_sees_and_what_it_permits() {
     let site = site();
     let table = site.good(&["whoami", "web-1"]);
     assert!(table.starts_with("you are      rollcall://controller/alice\nteams        none\n"), "{table}");
-    let may = "you may      can, caps, check, echo, explain, info, install, renew, run:restart-nginx, sync, time, \
-               watch, whoami\n";
+    let may = "you may      can, caps, check, echo, explain, info, install, processes, renew, \
+               run:restart-nginx, services, sync, time, watch, whoami\n";
     assert!(table.ends_with(may), "{table}");
     let answer = site.answer(&["whoami", "web-1"]);
     assert_eq!(answer["identity"], "rollcall://controller/alice");

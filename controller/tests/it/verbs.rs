@@ -3,6 +3,8 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
+use agent::config::Policy;
+use agent::permissions::{Permissions, Rule};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -41,6 +43,7 @@ fn the_json_of_each_verb_has_the_documented_form() {
         &["ping", "web-1", "-c", "1"],
         &["whoami", "web-1"],
         &["can", "web-1", "run:reboot"],
+        &["processes", "web-1", "no such process"],
         &["doctor", "web-1"],
         &["info", "nowhere.invalid"],
     ] {
@@ -87,6 +90,58 @@ fn info_shows_what_was_asked_and_nothing_else() {
     let answer = site.answer(&["info", "web-1", "--section", "users,network"]);
     let parts: Vec<&String> = answer.as_object().unwrap().keys().collect();
     assert!(parts.iter().all(|part| ["at", "network", "users"].contains(&part.as_str())), "{parts:?}");
+}
+
+#[test]
+fn processes_are_counted_by_name() {
+    let (site, _) = Site::with_agent();
+    // The test itself runs; the kernel has cut its name if that is long.
+    let own = std::env::current_exe().unwrap();
+    let own = own.file_name().unwrap().to_str().unwrap();
+    let counts = site.answer(&["processes", "web-1", own, "no such process"]);
+    let running = |index: usize| counts["processes"][index]["running"].as_u64().unwrap();
+    assert!(running(0) >= 1 && running(1) == 0, "{counts}");
+    let many: Vec<String> = (0..65).map(|number| number.to_string()).collect();
+    let words: Vec<&str> =
+        ["processes", "web-1"].into_iter().chain(many.iter().map(String::as_str)).collect();
+    let output = site.run(&words);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("1 to 64"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn where_there_is_no_bus_services_says_so() {
+    let (site, _) = Site::with_agent();
+    let output = site.run(&["services", "web-1", "cron"]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("has no line to the machine's bus") && said.contains("`processes`"), "{said}");
+}
+
+#[test]
+fn files_are_looked_at_where_that_is_granted() {
+    let (site, _) = Site::with_agent();
+    let output = site.run(&["files", "web-1", "/etc/passwd"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains(r#""alice" = ["files"]"#), "{}", text(&output.stderr));
+
+    let rule = Rule { who: "alice".parse().unwrap(), what: vec!["files".parse().unwrap()] };
+    let permissions = Permissions { allow: vec![rule], ..Permissions::default() };
+    let (site, _) = Site::with_policy(Policy { permissions, ..Policy::default() });
+    let file = site.path("a file");
+    std::fs::write(&file, "12345").unwrap();
+    let looks = site.answer(&["files", "web-1", file.to_str().unwrap(), "/etc", "/nowhere"]);
+    let [there, folder, absent] = [&looks["files"][0], &looks["files"][1], &looks["files"][2]];
+    assert_eq!(
+        (&there["exists"], &there["facts"]["kind"], &there["facts"]["size_bytes"]),
+        (&true.into(), &"file".into(), &5.into())
+    );
+    let modified: jiff::Timestamp = there["facts"]["modified"].as_str().unwrap().parse().unwrap();
+    assert!(jiff::Timestamp::now().duration_since(modified).as_secs().abs() < 3600, "{there}");
+    assert_eq!((&folder["facts"]["kind"], &absent["exists"]), (&"folder".into(), &false.into()));
+    let output = site.run(&["files", "web-1", "relative"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("does not begin with /"), "{}", text(&output.stderr));
 }
 
 #[test]

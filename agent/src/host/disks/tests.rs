@@ -79,7 +79,7 @@ async fn ask_the_dead() {
     dead.retain(|mount| mount.point == point || mount.point == "/");
     assert_eq!((dead.len(), dead[1].kind.as_str()), (2, "fuse"), "{dead:?}");
 
-    let prober = Prober::new(LIMIT, Arc::new(probe));
+    let prober = Prober::new("disks", LIMIT, Arc::new(probe));
     let since = "has not answered since";
     for (expected, held) in [("did not answer within 0.5 s", 1), (since, 2), (since, 2), (since, 2)] {
         let answers = prober.ask(&dead).answers().await;

@@ -4,6 +4,8 @@ use std::sync::mpsc;
 use std::thread::ThreadId;
 
 use super::*;
+use crate::host::mounts::Mount;
+use protocol::requests::info::Space;
 
 const LIMIT: Duration = Duration::from_millis(200);
 /// Far more than anything takes here; only a fault lasts as long.
@@ -11,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// File systems of which those under `/stuck` answer only when they are told to.
 struct Machine {
-    prober: Prober,
+    prober: Prober<Mount, Space>,
     seen: Arc<Mutex<Seen>>,
     release: mpsc::Sender<()>,
     /// Ends when nothing holds the probe any more.
@@ -41,10 +43,10 @@ impl Machine {
             }
             Ok(space(mount.point.len()))
         };
-        Machine { prober: Prober::new(LIMIT, Arc::new(probe)), seen, release, ended }
+        Machine { prober: Prober::new("disks", LIMIT, Arc::new(probe)), seen, release, ended }
     }
 
-    async fn ask(&self, points: &[&str]) -> Vec<Answer> {
+    async fn ask(&self, points: &[&str]) -> Vec<Answer<Space>> {
         let mounts: Vec<Mount> = points.iter().map(|point| mount(point, 1)).collect();
         self.prober.ask(&mounts).answers().await
     }
@@ -67,7 +69,7 @@ fn space(size: usize) -> Space {
     Space { size_bytes: size as u64, free_bytes: 0, available_bytes: 0, inodes: 0, inodes_free: 0 }
 }
 
-fn problem(answer: &Answer) -> &str {
+fn problem(answer: &Answer<Space>) -> &str {
     answer.as_ref().unwrap_err()
 }
 
@@ -144,6 +146,37 @@ async fn however_many_hang_the_others_are_answered() {
     in_time(machine.ask(&points)).await;
     assert!(machine.threads() <= 21, "{}", machine.threads());
     assert_eq!(machine.calls("/stuck/7"), 1);
+}
+
+#[tokio::test]
+async fn threads_that_are_held_are_not_without_end() {
+    let machine = Machine::new();
+    for round in 0..3 {
+        let stuck: Vec<String> = (0..20).map(|number| format!("/stuck/{round}/{number}")).collect();
+        let points: Vec<&str> = stuck.iter().map(String::as_str).collect();
+        assert!(in_time(machine.ask(&points)).await.iter().all(Result::is_err));
+    }
+    assert_eq!(machine.threads(), 32);
+    let answers = in_time(machine.ask(&["/"])).await;
+    assert_eq!(problem(&answers[0]), "was not asked within 0.2 s: others do not answer");
+    // Each of those that waited holds a thread for a moment when it gets its turn.
+    (0..61).for_each(|_| machine.release.send(()).unwrap());
+    let healthy = async {
+        while machine.ask(&["/"]).await != [Ok(space(1))] {
+            tokio::task::yield_now().await;
+        }
+    };
+    in_time(healthy).await;
+}
+
+#[tokio::test]
+async fn questions_that_wait_are_not_without_end() {
+    let machine = Machine::new();
+    let stuck: Vec<String> = (0..5000).map(|number| format!("/stuck/{number}")).collect();
+    let points: Vec<&str> = stuck.iter().map(String::as_str).collect();
+    let answers = in_time(machine.ask(&points)).await;
+    let turned_away = answers.iter().filter(|answer| problem(answer).contains("too many others")).count();
+    assert_eq!(turned_away, 5000 - MOST_WAITING);
 }
 
 #[tokio::test]

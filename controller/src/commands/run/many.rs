@@ -129,14 +129,13 @@ impl Show for Ran {
         text
     }
 
-    fn flaw(&self, host: &str) -> Option<Failure> {
-        let message = match (self.code, self.ended.signal) {
-            (0, _) => return None,
-            (TIMED_OUT, _) if self.ended.timed_out => "it did not end in its time".to_owned(),
-            (_, Some(signal)) => format!("signal {signal} ended it"),
-            (code, None) => format!("it ended with {code}"),
-        };
-        Some(Failure::bad_end(host, message))
+    fn odd(&self) -> Option<String> {
+        match (self.code, self.ended.signal) {
+            (0, _) => None,
+            (TIMED_OUT, _) if self.ended.timed_out => Some("did not end in time".to_owned()),
+            (_, Some(signal)) => Some(format!("ended by signal {signal}")),
+            (code, None) => Some(format!("ended with {code}")),
+        }
     }
 
     fn columns() -> Vec<Column<Ran>> {

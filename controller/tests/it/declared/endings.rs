@@ -135,6 +135,40 @@ fn who_is_started_as_root_starts_as_whom_the_owner_named() {
 }
 
 #[test]
+fn another_user_has_his_own_groups_and_none_of_roots() {
+    // Of this machine's groups nothing is known: the agent sees others, and has some of its own.
+    let groups = tempfile::NamedTempFile::new().unwrap();
+    let known = "root:x:0:\nown:x:4242:nobodyx\nteam:x:4343:daemon,nobody\nmore:x:4444:nobody\n";
+    fs::write(groups.path(), known).unwrap();
+    let words =
+        format!("mount --bind {} /etc/group && exec setpriv --groups 0,4242 \"$@\"", groups.path().display());
+    let wrap = ["unshare", "--mount", "/bin/sh", "-c", &words, "sh"];
+    let can = std::process::Command::new(wrap[0]).args(&wrap[1..]).arg("true").output();
+    if !can.is_ok_and(|can| can.status.success()) {
+        return not_run("the groups of another user: these tests cannot mount here, or have no setpriv");
+    }
+    let workshop = Workshop::declaring_under(
+        &wrap,
+        "[allow]\nalice = [\"run:groups\", \"run:own\", \"run:inside\"]\n\
+         [command.groups]\nexec = [\"/usr/bin/id\", \"-G\"]\nuser = \"nobody\"\n\
+         [command.own]\nexec = [\"/usr/bin/id\", \"-G\"]\n\
+         [command.inside]\nexec = [\"/bin/pwd\"]\nuser = \"nobody\"\nfolder = \"DIR/private\"\n",
+    );
+    let private = workshop.site.path("private");
+    fs::create_dir(&private).unwrap();
+    fs::set_permissions(&private, fs::Permissions::from_mode(0o700)).unwrap();
+    let primary = text(&std::process::Command::new("id").args(["-g", "nobody"]).output().unwrap().stdout);
+    let said = |name: &str| workshop.said(&["run", "web-1", name]);
+    assert_eq!(said("groups").1, format!("{} 4343 4444\n", primary.trim()));
+    assert_eq!(said("own").1, "0 4242\n");
+    let (code, _, errors) = said("inside");
+    assert!(
+        code == 125 && errors.contains("nobody may not execute it, or what it needs, or not enter "),
+        "{errors}"
+    );
+}
+
+#[test]
 fn whatever_is_in_the_way_has_a_code_of_its_own() {
     let workshop = Workshop::declaring(ENDINGS);
     assert_eq!(workshop.said(&["run", "nowhere.invalid", "both"]).0, 125);

@@ -55,33 +55,132 @@ fn what_was_nrpes_is_declared_and_taken() {
     assert_eq!((code, output.as_str()), (0, "OK - {x y} a  b\n"));
 }
 
+/// A check of which one runs, and another waits for its turn.
+struct Queue {
+    workshop: Workshop,
+    first: Child,
+    second: Child,
+}
+
+impl Queue {
+    fn new() -> Queue {
+        let declared =
+            "[check.turn]\nexec = [\"DIR/turn\"]\nmax_running = 1\n[check.other]\nexec = [\"/bin/true\"]\n";
+        let workshop = Workshop::declaring(declared);
+        let folder = workshop.site.folder.path();
+        let words = "echo begun >> {0}/log; while [ -e {0}/hold ]; do sleep 0.02; done; echo done";
+        script(&folder.join("turn"), &words.replace("{0}", folder.to_str().unwrap()));
+        fs::write(folder.join("hold"), "").unwrap();
+        let ask = || {
+            let mut asked = controller(&workshop.site.home(), &["check", "web-1", "turn"]);
+            asked.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+        };
+        // Each that runs or waits holds one socket of the runner's.
+        let runner = workshop.runner().as_raw_nonzero();
+        let held = || fs::read_dir(format!("/proc/{runner}/fd")).unwrap().count();
+        let at_rest = held();
+        let first = ask();
+        until(|| folder.join("log").exists() && held() == at_rest + 1);
+        let second = ask();
+        until(|| held() == at_rest + 2);
+        Queue { workshop, first, second }
+    }
+
+    fn reload(&self, settings: &str) {
+        let settings = settings.replace("DIR", self.workshop.site.folder.path().to_str().unwrap());
+        write(&self.workshop.config, &settings);
+        kill_process(Pid::from_child(&self.workshop.agent.child), Signal::HUP).unwrap();
+    }
+
+    /// Lets what runs come to its end; how both ended, and how many were started.
+    fn end(self) -> ([(Option<i32>, String); 2], usize) {
+        let Queue { workshop, first, second } = self;
+        let folder = workshop.site.folder.path();
+        fs::remove_file(folder.join("hold")).unwrap();
+        let ended = [first, second].map(|asked| {
+            let output = asked.wait_with_output().unwrap();
+            (output.status.code(), text(&output.stdout))
+        });
+        (ended, fs::read_to_string(folder.join("log")).unwrap().lines().count())
+    }
+}
+
 #[test]
 fn what_waits_for_its_turn_is_not_started_when_its_declaration_is_gone() {
-    let declared =
-        "[check.turn]\nexec = [\"DIR/turn\"]\nmax_running = 1\n[check.other]\nexec = [\"/bin/true\"]\n";
-    let workshop = Workshop::declaring(declared);
-    let folder = workshop.site.folder.path();
-    script(
-        &folder.join("turn"),
-        &format!("echo begun >> {0}/log; while [ -e {0}/hold ]; do sleep 0.02; done", folder.display()),
-    );
-    fs::write(folder.join("hold"), "").unwrap();
-    let ask = || {
-        controller(&workshop.site.home(), &["check", "web-1", "turn"]).stdout(Stdio::null()).spawn().unwrap()
+    let queue = Queue::new();
+    queue.reload("[check.new]\nexec = [\"/bin/echo\", \"new\"]\n");
+    until(|| queue.workshop.said(&["check", "web-1", "new"]).0 == 0);
+    let ([_, (code, _)], started) = queue.end();
+    assert_eq!((code, started), (Some(3), 1));
+}
+
+#[test]
+fn what_waits_for_its_turn_is_refused_when_it_is_taken_away_and_what_runs_goes_on() {
+    let mut queue = Queue::new();
+    queue.reload("[deny]\nalice = \"check:turn\"\n[check.turn]\nexec = [\"DIR/turn\"]\nmax_running = 1\n");
+    // At once, while the other still runs.
+    assert_eq!(queue.second.wait().unwrap().code(), Some(3));
+    assert_eq!(queue.first.try_wait().unwrap(), None);
+    let ([first, (_, said)], started) = queue.end();
+    assert!(said.contains("`check:turn` is taken away from alice"), "{said}");
+    assert_eq!((first, started), ((Some(0), "done\n".to_owned()), 1));
+}
+
+#[test]
+fn the_record_of_a_request_that_was_cut_says_whether_anything_was_started() {
+    let mut queue = Queue::new();
+    let log = queue.workshop.agent.state.path().join("audit/current.jsonl");
+    let cut = || {
+        let log = fs::read_to_string(&log).unwrap();
+        let cut = log.lines().filter(|line| line.contains(r#""outcome":"cut""#));
+        cut.map(|line| line.contains(r#","program":"started""#)).collect::<Vec<bool>>()
     };
-    // Each that runs or waits holds one socket of the runner's.
-    let runner = workshop.runner().as_raw_nonzero();
-    let held = || fs::read_dir(format!("/proc/{runner}/fd")).unwrap().count();
-    let at_rest = held();
-    let mut first = ask();
-    until(|| folder.join("log").exists() && held() == at_rest + 1);
-    let mut second = ask();
-    until(|| held() == at_rest + 2);
-    write(&workshop.config, "[check.new]\nexec = [\"/bin/echo\", \"new\"]\n");
-    kill_process(Pid::from_child(&workshop.agent.child), Signal::HUP).unwrap();
-    until(|| workshop.said(&["check", "web-1", "new"]).0 == 0);
-    fs::remove_file(folder.join("hold")).unwrap();
-    first.wait().unwrap();
-    assert_eq!(second.wait().unwrap().code(), Some(3));
-    assert_eq!(fs::read_to_string(folder.join("log")).unwrap(), "begun\n");
+    kill_process(Pid::from_child(&queue.second), Signal::KILL).unwrap();
+    until(|| cut().len() == 1);
+    kill_process(Pid::from_child(&queue.first), Signal::KILL).unwrap();
+    until(|| cut().len() == 2);
+    assert_eq!(cut(), [false, true]);
+    for asked in [&mut queue.first, &mut queue.second] {
+        asked.wait().unwrap();
+    }
+}
+
+#[test]
+fn what_the_network_process_could_exchange_is_not_declared_and_not_started() {
+    let declared = "[check.moved]\nexec = [\"DIR/programs/moved\"]\n";
+    let workshop = Workshop::declaring(declared);
+    let (folder, state) = (workshop.site.folder.path(), workshop.agent.state.path());
+    let checked = || workshop.said(&["check", "web-1", "moved"]);
+    let told = || {
+        let identity = bundle_at(&workshop.site);
+        let words = ["--config", workshop.config.to_str().unwrap(), "--identity", identity.to_str().unwrap()];
+        text(&workshop.agent.agent(&[&["check-config"], &words[..]].concat()).stderr)
+    };
+    let programs = folder.join("programs");
+    fs::create_dir(&programs).unwrap();
+    script(&state.join("program"), "echo exchanged");
+    script(&folder.join("identity/program"), "echo exchanged");
+    script(&programs.join("moved"), "echo good");
+    assert_eq!(checked().1, "good\n");
+    // A link that leads there since it was looked at.
+    fs::remove_file(programs.join("moved")).unwrap();
+    std::os::unix::fs::symlink(state.join("program"), programs.join("moved")).unwrap();
+    let (code, output, errors) = checked();
+    let why = "where the process that talks to the network may write";
+    assert!(code == 3 && (output + &errors).contains(why), "{errors}");
+    assert!(
+        told().contains(&format!("check.moved.exec: {}/program lies in ", state.display())),
+        "{}",
+        told()
+    );
+    write(&workshop.config, &format!("[check.x]\nexec = [\"{}/identity/program\"]\n", folder.display()));
+    assert!(told().contains("check.x.exec: ") && told().contains("/identity/program lies in "), "{}", told());
+    let inside = state.join("agent.toml");
+    write(&inside, "[check.new]\nexec = [\"/bin/echo\", \"new\"]\n");
+    let inside = workshop.agent.agent(&["check-config", "--config", inside.to_str().unwrap()]);
+    assert!(
+        text(&inside.stderr).contains("declares what is to be started, and "),
+        "{}",
+        text(&inside.stderr)
+    );
 }
