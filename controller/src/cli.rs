@@ -69,6 +69,12 @@ pub enum Format {
     Fold,
     /// Of many hosts: a row for each.
     Csv,
+    /// Of `check`: for Nagios and Icinga.
+    Nagios,
+    /// Of `check`: for the node exporter's folder of text files.
+    Prometheus,
+    /// Of `check`: for what shows the results of tests.
+    Junit,
 }
 
 /// What to do.

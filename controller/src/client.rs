@@ -22,6 +22,9 @@ use crate::trace::Trace;
 /// How often a conversation that lasts looks for what was revoked meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
+/// The answer to one of several requests, or why there is none.
+pub(crate) type Several = Result<Untyped, Failure>;
+
 /// A connection to an agent that proved who it is.
 pub struct Client {
     stream: MessageStream<TlsStream<TcpStream>>,
@@ -126,15 +129,51 @@ impl Client {
     /// # Errors
     /// The request could not be sent.
     pub async fn start<R: Request>(&mut self, request: &R) -> Result<u64, Failure> {
+        let id = self.put(request)?;
+        self.send().await?;
+        Ok(id)
+    }
+
+    /// Writes a request down, to be sent with others.
+    ///
+    /// # Errors
+    /// It is larger than any frame.
+    pub(crate) fn put<R: Request>(&mut self, request: &R) -> Result<u64, Failure> {
         self.last_id += 1;
         put_ask(self.stream.outbox(), self.last_id, request).map_err(|error| self.broken(&error))?;
+        self.trace.say(|| format!("asked {}", R::NAME));
+        Ok(self.last_id)
+    }
+
+    /// Sends what was written down.
+    ///
+    /// # Errors
+    /// The agent does not take it.
+    pub(crate) async fn send(&mut self) -> Result<(), Failure> {
         let sent = timeout(self.timeout, self.stream.flush()).await;
         // A peer that has refused this side may be gone already; what it said can still be read.
         if sent.is_err() {
             return Err(Failure::not_taken(&self.greeted.host, self.timeout));
         }
-        self.trace.say(|| format!("asked {}", R::NAME));
-        Ok(self.last_id)
+        Ok(())
+    }
+
+    /// The next answer to any of several requests, each of which has one, and to which of them it is.
+    ///
+    /// # Errors
+    /// The conversation ended, or the agent was silent for longer than `within`.
+    pub(crate) async fn next_of_several(&mut self, within: Duration) -> Result<(u64, Several), Failure> {
+        let reply = self.next_reply(within).await?;
+        let answer = match reply.outcome {
+            Outcome::Answer(answer) => Ok(answer),
+            Outcome::Refusal(refusal) => Err(Failure::refused(&self.greeted.host, &refusal)),
+            Outcome::Item(_) | Outcome::End => return Err(self.nonsense("a stream where one answer was due")),
+        };
+        match (reply.id, answer) {
+            (Some(id), answer) if id <= self.last_id => Ok((id, answer)),
+            (None, Err(refused)) => Err(refused),
+            _ => Err(self.nonsense("an answer to something that was not asked")),
+        }
     }
 
     /// The next answer of a stream; `None` when there will be no more.
@@ -166,6 +205,15 @@ impl Client {
     }
 
     async fn next_outcome(&mut self, id: u64, within: Duration) -> Result<Outcome<Untyped>, Failure> {
+        let reply = self.next_reply(within).await?;
+        match (reply.id, &reply.outcome) {
+            (Some(found), _) if found == id => Ok(reply.outcome),
+            (None, Outcome::Refusal(_)) => Ok(reply.outcome),
+            _ => Err(self.nonsense("an answer to something that was not asked")),
+        }
+    }
+
+    async fn next_reply(&mut self, within: Duration) -> Result<Reply, Failure> {
         let received = timeout(within, self.stream.receive()).await;
         let frame = received
             .map_err(|_| Failure::no_answer(&self.greeted.host, within, self.stream.is_inside_frame()))?
@@ -176,15 +224,10 @@ impl Client {
             return Err(Failure::ended_meanwhile(&self.greeted.host, &self.greeted.peer));
         }
         self.trace.say(|| format!("answered with {} bytes", frame.head.len() + frame.tail.len()));
-        let reply = Reply::decode(frame).map_err(|error| self.nonsense(&error.to_string()))?;
-        match (reply.id, &reply.outcome) {
-            (Some(found), _) if found == id => Ok(reply.outcome),
-            (None, Outcome::Refusal(_)) => Ok(reply.outcome),
-            _ => Err(self.nonsense("an answer to something that was not asked")),
-        }
+        Reply::decode(frame).map_err(|error| self.nonsense(&error.to_string()))
     }
 
-    fn read<R: Request>(&self, answer: Untyped) -> Result<R::Answer, Failure> {
+    pub(crate) fn read<R: Request>(&self, answer: Untyped) -> Result<R::Answer, Failure> {
         answer.read::<R>().map_err(|error| self.nonsense(&error.to_string()))
     }
 

@@ -4,6 +4,8 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::caller::Caller;
 use crate::cli::{Format, Shared};
 use crate::client::Client;
@@ -11,7 +13,8 @@ use crate::error::{Failure, Trouble};
 use crate::exit::Exit;
 use crate::expiry::Told;
 use crate::home::Home;
-use crate::output::{self, Show};
+use crate::output::Show;
+use crate::output::json::{self, Entry};
 use crate::passphrase::Source;
 use crate::trace::Trace;
 
@@ -86,11 +89,7 @@ impl Desk {
     /// # Errors
     /// Standard output cannot be written.
     pub fn show<T: Show>(&self, host: &str, answer: &T) -> Result<(), Trouble> {
-        let text = match self.format {
-            Format::Table | Format::Lines | Format::Fold | Format::Csv => answer.table(host),
-            Format::Json => output::json::document(T::SCHEMA, &output::json::Entry::answer(host, answer)),
-            Format::Jsonl => output::json::line(T::SCHEMA, &output::json::Entry::answer(host, answer)),
-        };
+        let text = self.form(T::SCHEMA, &Entry::answer(host, answer), || answer.table(host));
         self.print(&text)
     }
 
@@ -99,12 +98,8 @@ impl Desk {
     /// # Errors
     /// Standard output cannot be written.
     pub fn show_cut_short<T: Show>(&self, host: &str, answer: &T, failure: Failure) -> Result<Exit, Trouble> {
-        let entry = output::json::Entry::cut_short(host, answer, &failure);
-        let text = match self.format {
-            Format::Table | Format::Lines | Format::Fold | Format::Csv => answer.table(host),
-            Format::Json => output::json::document(T::SCHEMA, &entry),
-            Format::Jsonl => output::json::line(T::SCHEMA, &entry),
-        };
+        let entry = Entry::cut_short(host, answer, &failure);
+        let text = self.form(T::SCHEMA, &entry, || answer.table(host));
         self.print(&text)?;
         Ok(tell(&Trouble::Host(failure)))
     }
@@ -141,18 +136,26 @@ impl Desk {
             // Whoever closed the pipe has seen enough.
             Trouble::Stdout(error) if error.kind() == io::ErrorKind::BrokenPipe => return Exit::Answered,
             Trouble::Host(failure) => {
-                let entry = output::json::Entry::<()>::failure(failure);
-                let schema = output::json::FAILURE_SCHEMA;
-                let text = match self.format {
-                    Format::Table | Format::Lines | Format::Fold | Format::Csv => String::new(),
-                    Format::Json => output::json::document(schema, &entry),
-                    Format::Jsonl => output::json::line(schema, &entry),
-                };
+                let entry = Entry::<()>::failure(failure);
+                let text = self.form(json::FAILURE_SCHEMA, &entry, String::new);
                 let _ = self.print(&text);
             }
             _ => {}
         }
         tell(trouble)
+    }
+
+    fn form<T: Serialize>(
+        &self,
+        schema: &str,
+        entry: &Entry<'_, T>,
+        for_eyes: impl FnOnce() -> String,
+    ) -> String {
+        match self.format {
+            Format::Json => json::document(schema, entry),
+            Format::Jsonl => json::line(schema, entry),
+            _ => for_eyes(),
+        }
     }
 
     pub(crate) fn trace(&self) -> Trace {

@@ -89,17 +89,46 @@ impl Fleet<'_> {
         }
         let mut answers = Answers::new(self.desk, labels, &self.which.look)?;
         let streams = answers.streams();
-        let job = async |host: &str| {
-            let Words { not_begun, hint, .. } = self.words;
-            job(host).await.map_err(|trouble| trouble.of_host(host, not_begun, hint))
-        };
-        let (tally, exit) =
-            self.visit(labels, streams, job, |index, outcome| answers.take(index, outcome)).await?;
+        let hear = |index, outcome| answers.take(index, outcome);
+        let (tally, exit) = self.visit(labels, streams, self.told(job), hear).await?;
         answers.end(&tally)?;
-        // Where nothing can be noted, nothing was noted: the answers are there.
-        let _ = Last::of(&tally, labels).note(&self.desk.home);
-        tally.tell(self.desk, labels, self.words.done);
+        self.close(&tally, labels);
         Ok(exit)
+    }
+
+    /// Does it with each, and returns what was found in the order in which they were named; who failed has none.
+    pub(crate) async fn gather<T: Show>(
+        &self,
+        chosen: &Chosen,
+        job: impl AsyncFn(&str) -> Result<T, Trouble>,
+    ) -> Result<(Vec<T>, Exit), Trouble> {
+        let labels = &chosen.labels;
+        let mut found = Vec::new();
+        let hear = |index: usize, outcome: Result<T, Failure>| {
+            found.extend(outcome.ok().map(|answer| (index, answer)));
+            Ok(())
+        };
+        let (tally, exit) = self.visit(labels, false, self.told(job), hear).await?;
+        found.sort_by_key(|(index, _)| *index);
+        if !chosen.is_one {
+            self.close(&tally, labels);
+        }
+        Ok((found.into_iter().map(|(_, answer)| answer).collect(), exit))
+    }
+
+    /// The same job, whose troubles are told of the host.
+    fn told<T>(
+        &self,
+        job: impl AsyncFn(&str) -> Result<T, Trouble>,
+    ) -> impl AsyncFn(&str) -> Result<T, Failure> {
+        let Words { not_begun, hint, .. } = self.words;
+        async move |host: &str| job(host).await.map_err(|trouble| trouble.of_host(host, not_begun, hint))
+    }
+
+    fn close(&self, tally: &Tally, labels: &[String]) {
+        // Where nothing can be noted, nothing was noted: the answers are there.
+        let _ = Last::of(tally, labels).note(&self.desk.home);
+        tally.tell(self.desk, labels, self.words.done);
     }
 
     /// Goes through the list, as carefully as was asked for, and counts.

@@ -88,6 +88,11 @@ impl Home {
         self.path.join("offers.json")
     }
 
+    /// Which checks, for which machines.
+    pub fn checks_file(&self) -> PathBuf {
+        self.path.join("checks.toml")
+    }
+
     /// Who answered the last run over many hosts.
     pub fn last_file(&self) -> PathBuf {
         self.path.join("last.json")

@@ -23,6 +23,11 @@ pub trait Show: Serialize {
     /// For eyes, with a newline at the end.
     fn table(&self, host: &str) -> String;
 
+    /// For eyes, among the answers of many.
+    fn among(&self, host: &str) -> String {
+        self.table(host)
+    }
+
     /// What is counted of it, where it is no answer that anybody hopes for, such as `ended with 1`.
     fn odd(&self) -> Option<String> {
         None

@@ -84,5 +84,9 @@ until_true answers
 
 # As root it tells the same, and the bus takes it for nobody.
 systemctl stop $UNIT
-systemd-run --quiet --unit asroot agent run --listen 127.0.0.1:5669
+cp --recursive --preserve=mode /var/lib/rollcall /root/state
+systemd-run --quiet --unit asroot agent run --state /root/state --listen 127.0.0.1:5669
 until_true answers
+busctl list --no-pager --no-legend >/tmp/told
+said ' agent +nobody '
+never said ' agent +root '

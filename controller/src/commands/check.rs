@@ -1,86 +1,125 @@
-//! `controller check`: a declared check, by the convention of monitoring plugins: one of four exit codes, and a line on standard
-//! output whatever happened.
+//! `controller check`: whether machines are well, by the convention of monitoring plugins: one of four exit codes, and a line on
+//! standard output whatever happened.
+
+mod declared;
+mod examine;
+mod health;
+
+use std::path::PathBuf;
 
 use clap::Args;
-use protocol::requests::check::{self, Checked, State};
+use protocol::requests::check::State;
 use protocol::requests::explain::Sort;
-use serde::Serialize;
 
-use crate::commands::declared::{PATIENCE, What};
+use crate::caller::Caller;
+use crate::cli::Format;
+use crate::commands::declared::{What, parse_parameter};
 use crate::commands::explain::explain;
+use crate::completion;
 use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::exit::Exit;
-use crate::output::Show;
-use crate::output::human::{harmless, plain};
+use crate::fleet::Which;
+use crate::health::checks;
+use crate::health::flags::Flags;
+use crate::output::human::plain;
 
-/// Run a check that a machine's owner declared: exit code 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
+/// Whether machines are well: exit code 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Without NAME, the checks are those that are built in, and `controller check --list` explains each.
+Examples:
+  controller check @web                                everything that is usual
+  controller check @web --disk 70%,85% --service nginx and what is not
+  controller check web-1 --only load --load 2,4        one alone
+  controller check web-1 mail-queue                    a check that its owner declared
+  controller check @web --output prometheus --to /var/lib/node_exporter/rollcall.prom"
+)]
 pub struct Check {
-    /// Which, and with what.
+    /// Names, addresses, ranges such as `'web[01-20]'`, groups such as `@web`; joined by commas.
+    #[arg(required_unless_present_any = ["list", "hosts_file"], add = completion::hosts())]
+    pub hosts: Option<String>,
+    /// A check that the owner of the machines declared, in place of those that are built in.
+    #[arg(add = completion::declared())]
+    pub name: Option<String>,
+    /// A value for each of its parameters.
+    #[arg(value_name = "NAME=VALUE", value_parser = parse_parameter, add = completion::parameters())]
+    pub parameters: Vec<(String, String)>,
+    /// Show what exactly would run, and do not run it.
+    #[arg(long, requires = "name")]
+    pub explain: bool,
+    /// Say what can be checked, and what is usual.
+    #[arg(long)]
+    pub list: bool,
+    /// Check what this profile says, on all of them.
+    #[arg(long, value_name = "PROFILE", conflicts_with = "name")]
+    pub profile: Option<String>,
+    /// Take profiles from this file [default: checks.toml in the home, where there is one].
+    #[arg(long, value_name = "FILE", conflicts_with = "name")]
+    pub profiles: Option<PathBuf>,
+    /// Write it to this file, all at once, in place of standard output: nagios, prometheus and junit.
+    #[arg(long, value_name = "FILE")]
+    pub to: Option<PathBuf>,
+    /// What to check, and what of it is bad.
     #[command(flatten)]
-    pub what: What,
-}
-
-/// What the check found, with its words as text.
-#[derive(Debug, Serialize)]
-struct Found<'a> {
-    #[serde(flatten)]
-    checked: &'a Checked,
-    output: String,
+    pub flags: Flags,
+    /// Which besides, and how.
+    #[command(flatten)]
+    pub which: Which,
 }
 
 impl Check {
     /// Asks and shows. Whatever is in the way is `UNKNOWN`.
     pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
-        let asked = match self.what.explain {
-            true => explain(desk, Sort::Check, &self.what).await,
-            false => match self.ask(desk).await {
-                Ok(checked) => return self.show(desk, &checked),
-                Err(trouble) => Err(trouble),
-            },
-        };
-        let Err(trouble) = asked else { return asked };
-        if desk.is_table() && !self.what.explain {
-            let text = trouble.text();
-            desk.print(&unknown(text.lines().next().unwrap_or_default()))?;
+        if self.list {
+            desk.print(&checks::list())?;
+            return Ok(Exit::Answered);
         }
-        desk.report(&trouble);
-        Ok(Exit::Program(State::Unknown.code()))
+        match self.begin(desk).await {
+            Ok(exit) => Ok(exit),
+            Err(trouble @ Trouble::Stdout(_)) => Err(trouble),
+            Err(trouble) => {
+                if desk.is_table() {
+                    let text = trouble.text();
+                    desk.print(&unknown(text.lines().next().unwrap_or_default()))?;
+                }
+                desk.report(&trouble);
+                Ok(Exit::Program(State::Unknown.code()))
+            }
+        }
     }
 
-    fn show(&self, desk: &Desk, checked: &Checked) -> Result<Exit, Trouble> {
-        let output = String::from_utf8_lossy(&checked.output).into_owned();
-        desk.show(&self.what.hosts, &Found { checked, output })?;
-        Ok(Exit::Program(checked.state.code()))
+    async fn begin(&self, desk: &Desk) -> Result<Exit, Trouble> {
+        let what = self.what();
+        if let Some(what) = what.as_ref().filter(|_| self.explain) {
+            return explain(desk, Sort::Check, what).await;
+        }
+        let caller = Caller::at(desk)?;
+        let named: Vec<String> = self.hosts.iter().cloned().collect();
+        let chosen = self.which.choose(&named, desk, &caller.inventory)?;
+        let caller = if chosen.is_one { caller } else { caller.of_many() };
+        match what {
+            // What a plugin wrote is what is to be shown, but for forms that have no place for it.
+            Some(what) if !matches!(desk.format, Format::Prometheus | Format::Junit) => {
+                declared::run(&caller, &chosen, &what).await
+            }
+            _ => self.health(&caller, &chosen).await,
+        }
     }
 
-    async fn ask(&self, desk: &Desk) -> Result<Checked, Trouble> {
-        let What { hosts: host, name, .. } = &self.what;
-        let ask = check::Check { name: name.clone(), parameters: self.what.values()? };
-        let mut client = desk.connect(host).await?;
-        Ok(client.ask_within(ask, desk.patience.unwrap_or(PATIENCE)).await?)
+    /// What the owner declared, where that is meant.
+    fn what(&self) -> Option<What> {
+        Some(What {
+            hosts: self.hosts.clone().unwrap_or_default(),
+            name: self.name.clone()?,
+            parameters: self.parameters.clone(),
+            explain: self.explain,
+            which: self.which.clone(),
+        })
     }
 }
 
 /// The line that stands on standard output when there is nothing else to say.
 pub fn unknown(why: &str) -> String {
     format!("{} - {}\n", State::Unknown.word(), plain(why))
-}
-
-impl Show for Found<'_> {
-    const SCHEMA: &'static str = "rollcall.check/1";
-
-    fn table(&self, _: &str) -> String {
-        let Found { checked, output } = self;
-        let mut text = match &checked.why {
-            Some(why) => format!("{} - {}\n", checked.state.word(), plain(why)),
-            None => String::new(),
-        };
-        text += &harmless(output);
-        if !text.ends_with('\n') {
-            text.push('\n');
-        }
-        text
-    }
 }

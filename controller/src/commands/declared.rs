@@ -14,7 +14,7 @@ use crate::fleet::Which;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(25 * 3600);
 
 /// Something that a machine's owner declared.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct What {
     /// Names, addresses, ranges such as `'web[01-20]'`, groups such as `@web`; joined by commas.
     #[arg(add = completion::hosts())]
@@ -45,7 +45,7 @@ impl What {
     }
 }
 
-fn parse_parameter(text: &str) -> Result<(String, String), String> {
+pub(crate) fn parse_parameter(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("a parameter is given as NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
 }

@@ -3,10 +3,12 @@
 use clap::Args;
 use protocol::requests::files::{self, Kind, Look, Looks};
 
+use crate::client::Client;
 use crate::completion;
 use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::exit::Exit;
+use crate::fleet::{ANSWERED, Fleet, Which};
 use crate::output::Show;
 use crate::output::human::bytes;
 use crate::output::table::columns;
@@ -14,21 +16,24 @@ use crate::output::table::columns;
 /// Whether files are there, how large they are, and when they were written to last.
 #[derive(Debug, Args)]
 pub struct Files {
-    /// A name, an address, or either with :PORT.
+    /// Names, addresses, ranges such as `'web[01-20]'`, groups such as `@web`; joined by commas.
     #[arg(add = completion::hosts())]
-    pub host: String,
+    pub hosts: String,
     /// Whole paths on that machine, such as `/var/backups/db.dump`.
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<String>,
+    /// Which besides, and how.
+    #[command(flatten)]
+    pub which: Which,
 }
 
 impl Files {
     /// Asks and shows.
     pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
         let ask = files::Files { paths: self.paths.clone() };
-        let looks = desk.connect(&self.host).await?.ask(ask).await?;
-        desk.show(&self.host, &looks)?;
-        Ok(Exit::Answered)
+        let fleet = Fleet { desk, which: &self.which, words: ANSWERED };
+        let asks = async |client: &mut Client| Ok(client.ask(ask.clone()).await?);
+        fleet.ask(std::slice::from_ref(&self.hosts), asks).await
     }
 }
 

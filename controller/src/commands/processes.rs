@@ -3,31 +3,36 @@
 use clap::Args;
 use protocol::requests::processes::{self, Count, Counts};
 
+use crate::client::Client;
 use crate::completion;
 use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::exit::Exit;
+use crate::fleet::{ANSWERED, Fleet, Which};
 use crate::output::Show;
 use crate::output::table::columns;
 
 /// How many processes of a name run on a machine, and since when.
 #[derive(Debug, Args)]
 pub struct Processes {
-    /// A name, an address, or either with :PORT.
+    /// Names, addresses, ranges such as `'web[01-20]'`, groups such as `@web`; joined by commas.
     #[arg(add = completion::hosts())]
-    pub host: String,
+    pub hosts: String,
     /// Names of commands, compared whole, such as `nginx`.
     #[arg(required = true, value_name = "NAME")]
     pub names: Vec<String>,
+    /// Which besides, and how.
+    #[command(flatten)]
+    pub which: Which,
 }
 
 impl Processes {
     /// Asks and shows.
     pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
         let ask = processes::Processes { names: self.names.clone() };
-        let counts = desk.connect(&self.host).await?.ask(ask).await?;
-        desk.show(&self.host, &counts)?;
-        Ok(Exit::Answered)
+        let fleet = Fleet { desk, which: &self.which, words: ANSWERED };
+        let asks = async |client: &mut Client| Ok(client.ask(ask.clone()).await?);
+        fleet.ask(std::slice::from_ref(&self.hosts), asks).await
     }
 }
 

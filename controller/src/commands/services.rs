@@ -3,31 +3,36 @@
 use clap::Args;
 use protocol::requests::services::{self, Service, Units};
 
+use crate::client::Client;
 use crate::completion;
 use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::exit::Exit;
+use crate::fleet::{ANSWERED, Fleet, Which};
 use crate::output::Show;
 use crate::output::table::columns;
 
 /// Whether services run on a machine, since when, and how often they had to be started again.
 #[derive(Debug, Args)]
 pub struct Services {
-    /// A name, an address, or either with :PORT.
+    /// Names, addresses, ranges such as `'web[01-20]'`, groups such as `@web`; joined by commas.
     #[arg(add = completion::hosts())]
-    pub host: String,
+    pub hosts: String,
     /// Names of systemd's units, such as `nginx` or `fstrim.timer`.
     #[arg(required = true, value_name = "NAME")]
     pub names: Vec<String>,
+    /// Which besides, and how.
+    #[command(flatten)]
+    pub which: Which,
 }
 
 impl Services {
     /// Asks and shows.
     pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
         let ask = services::Services { names: self.names.clone() };
-        let units = desk.connect(&self.host).await?.ask(ask).await?;
-        desk.show(&self.host, &units)?;
-        Ok(Exit::Answered)
+        let fleet = Fleet { desk, which: &self.which, words: ANSWERED };
+        let asks = async |client: &mut Client| Ok(client.ask(ask.clone()).await?);
+        fleet.ask(std::slice::from_ref(&self.hosts), asks).await
     }
 }
 

@@ -37,7 +37,7 @@ pub(crate) struct Compared {
     pub(crate) clock: Clock,
     /// The agent's clock minus this machine's; absent when a clock was set in between.
     pub(crate) offset: Option<OffsetFound>,
-    round_trip_seconds: f64,
+    pub(crate) round_trip_seconds: f64,
     exchanges: u32,
 }
 
@@ -77,11 +77,36 @@ struct Exchange {
 }
 
 async fn exchange(client: &mut Client) -> Result<(Clock, Exchange), Failure> {
-    let (sent, began) = (Timestamp::now().as_duration(), Instant::now());
+    let begun = Begun::now();
     let clock = client.ask(time::Time {}).await?;
-    // The wall clock may be set meanwhile; the time that passed is measured by one that is never set.
-    let passed = SignedDuration::try_from(began.elapsed()).unwrap_or(SignedDuration::MAX);
-    Ok((clock, Exchange { sent, returned: sent.saturating_add(passed) }))
+    Ok((clock, begun.exchange()))
+}
+
+/// An exchange whose answer is not there yet.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Begun {
+    sent: SignedDuration,
+    at: Instant,
+}
+
+impl Begun {
+    /// The request leaves now.
+    pub(crate) fn now() -> Begun {
+        Begun { sent: Timestamp::now().as_duration(), at: Instant::now() }
+    }
+
+    /// What one answer tells.
+    pub(crate) fn answered(self, clock: Clock) -> Compared {
+        let exchange = self.exchange();
+        let offset = exchange.bounds(&clock).middle();
+        Compared { clock, offset, round_trip_seconds: exchange.round_trip().as_secs_f64(), exchanges: 1 }
+    }
+
+    fn exchange(self) -> Exchange {
+        // The wall clock may be set meanwhile; the time that passed is measured by one that is never set.
+        let passed = SignedDuration::try_from(self.at.elapsed()).unwrap_or(SignedDuration::MAX);
+        Exchange { sent: self.sent, returned: self.sent.saturating_add(passed) }
+    }
 }
 
 impl Exchange {

@@ -51,6 +51,10 @@ impl<'a, T: Show> Answers<'a, T> {
                 return Err(Trouble::Here(what, "use --output jsonl".to_owned()));
             }
             Format::Csv | Format::Jsonl | Format::Lines => Kept::Nothing,
+            Format::Nagios | Format::Prometheus | Format::Junit => {
+                let what = "only `check` has an answer in this form".to_owned();
+                return Err(Trouble::Here(what, "use --output json".to_owned()));
+            }
         };
         let by_column = !look.columns.is_empty();
         let answers = Answers { desk, labels, columns, by_column, sort, kept };
@@ -90,7 +94,7 @@ impl<'a, T: Show> Answers<'a, T> {
                 self.desk.print(&lines.collect::<String>())?;
             }
             (Kept::Rows(all), Ok(answer)) => all.push((index, cells(&answer))),
-            (Kept::Texts(all), Ok(answer)) => all.push((index, answer.table(host))),
+            (Kept::Texts(all), Ok(answer)) => all.push((index, answer.among(host))),
             (Kept::Folded(all), Ok(answer)) => {
                 let text = match self.by_column {
                     true => in_words(&self.columns, &cells(&answer)),

@@ -32,10 +32,10 @@ pub struct Facts {
     pub machine: Told<Machine>,
     /// How many processes there are of each name.
     pub processes: Told<BTreeMap<String, ProcessCount>>,
-    /// Services by the name that was asked for.
-    pub services: Told<BTreeMap<String, UnitState>>,
-    /// Files by their path.
-    pub files: Told<BTreeMap<String, FileState>>,
+    /// Services by the name that was asked for: of each it may be unknown.
+    pub services: Told<BTreeMap<String, Told<UnitState>>>,
+    /// Files by their path: of each it may be unknown.
+    pub files: Told<BTreeMap<String, Told<FileState>>>,
     /// Declared checks by their name: each may have failed for itself.
     pub declared: BTreeMap<String, Told<Declared>>,
 }

@@ -55,6 +55,11 @@ pub fn of_fleet(reports: &[Report]) -> String {
 
 /// `WEB-1 CRITICAL - disk / 93 % used; 11 others OK`.
 pub fn status(report: &Report) -> String {
+    format!("{} {} - {}", harmless(&report.host).to_uppercase(), report.state.word(), summary(report))
+}
+
+/// What is not well, and how much is.
+pub(super) fn summary(report: &Report) -> String {
     let sorted = by_badness(&report.checks);
     let (bad, well): (Vec<&Finding>, Vec<&Finding>) =
         sorted.into_iter().partition(|finding| finding.verdict.state != State::Ok);
@@ -70,8 +75,7 @@ pub fn status(report: &Report) -> String {
         (all, true) => parts.push(format!("{} checks OK", all.len())),
         (all, false) => parts.push(format!("{} others OK", all.len())),
     }
-    let host = harmless(&report.host).to_uppercase();
-    format!("{host} {} - {}", report.state.word(), parts.join("; "))
+    parts.join("; ")
 }
 
 /// Those that say the same together, as all do of a host that is not reached or does not answer a request.

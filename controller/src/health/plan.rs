@@ -1,6 +1,6 @@
 //! Which checks are wanted of a host, with which thresholds, and what they find.
 
-use super::checks::{CHECKS, Check, When};
+use super::checks::{CHECKS, Check, Need, When};
 use super::facts::{Facts, Needs};
 use super::finding::{Finding, Report, Verdict, worst};
 use super::range::Fault;
@@ -83,6 +83,12 @@ impl Plan {
     pub fn standard() -> Plan {
         let always = CHECKS.iter().filter(|check| check.when == When::Always);
         Plan { wanted: always.map(|check| Wanted::new(check, "")).collect() }
+    }
+
+    /// What a machine's owner declared by this name, and nothing else.
+    pub fn declared(name: &str) -> Plan {
+        let check = CHECKS.iter().filter(|check| check.need == Need::Declared);
+        Plan { wanted: check.map(|check| Wanted::new(check, name)).collect() }
     }
 
     /// What is wanted, in the order of the list of checks.

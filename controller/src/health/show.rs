@@ -1,12 +1,24 @@
 //! A report for eyes, and as JSON.
 
+use protocol::requests::check::State;
+
 use super::finding::{Report, by_badness};
+use super::nagios::summary;
 use crate::output::Show;
 use crate::output::human::plain;
 use crate::output::table::columns;
 
 impl Show for Report {
     const SCHEMA: &'static str = "rollcall.health/1";
+    const SAYS_WHOSE: bool = true;
+
+    fn among(&self, host: &str) -> String {
+        format!("{}  {} - {}\n", plain(host), self.state.word(), summary(self))
+    }
+
+    fn odd(&self) -> Option<String> {
+        (self.state != State::Ok).then(|| self.state.word().to_owned())
+    }
 
     fn table(&self, host: &str) -> String {
         let mut rows = Vec::new();

@@ -22,7 +22,7 @@ pub(super) const FILE_AGE: Check = Check {
 };
 
 fn file_age(facts: &Facts, wanted: &Wanted) -> Told<Verdict> {
-    let file = told(&facts.files)?.get(&wanted.subject).ok_or("the agent does not tell it")?;
+    let file = told(told(&facts.files)?.get(&wanted.subject).ok_or("the agent does not tell it")?)?;
     let FileState::Present { age_seconds, size_bytes } = *file else {
         return Ok(Verdict::new(State::Critical, "does not exist"));
     };

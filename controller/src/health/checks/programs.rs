@@ -50,7 +50,7 @@ fn process(facts: &Facts, wanted: &Wanted) -> Told<Verdict> {
 
 #[expect(clippy::cast_precision_loss, reason = "what is counted here stays small")]
 fn service(facts: &Facts, wanted: &Wanted) -> Told<Verdict> {
-    let unit = told(&facts.services)?.get(&wanted.subject).ok_or(NOT_TOLD)?;
+    let unit = told(told(&facts.services)?.get(&wanted.subject).ok_or(NOT_TOLD)?)?;
     let UnitState { load, active, sub, restarts } = unit;
     if load != "loaded" {
         return Ok(Verdict::new(State::Critical, load.clone()));

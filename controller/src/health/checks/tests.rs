@@ -259,7 +259,7 @@ fn services_run_and_do_not_start_again_and_again() {
         let words = [load, active, sub].map(str::to_owned);
         let [load, active, sub] = words;
         let unit = UnitState { load, active, sub, restarts };
-        Facts { services: Ok(BTreeMap::from([("nginx".to_owned(), unit)])), ..Facts::new(now()) }
+        Facts { services: Ok(BTreeMap::from([("nginx".to_owned(), Ok(unit))])), ..Facts::new(now()) }
     };
     for (active, sub, restarts, state, text) in [
         ("active", "running", Some(0), Fine, "active (running), restarted 0 times by itself"),
@@ -285,7 +285,7 @@ fn services_run_and_do_not_start_again_and_again() {
 #[test]
 fn files_that_grow_old() {
     let facts =
-        |file| Facts { files: Ok(BTreeMap::from([("/var/a:b".to_owned(), file)])), ..Facts::new(now()) };
+        |file| Facts { files: Ok(BTreeMap::from([("/var/a:b".to_owned(), Ok(file))])), ..Facts::new(now()) };
     let hours = |hours: f64| facts(FileState::Present { age_seconds: hours * 3600.0, size_bytes: 2048 });
     finds("file-age", "/var/a:b:1h,2h", &hours(1.5), Warning, "changed 1 h 30 min ago, 2.0 KiB");
     finds("file-age", "/var/a:b:~:2h", &hours(-1.0), Fine, "changed 1 h 0 min in the future, 2.0 KiB");

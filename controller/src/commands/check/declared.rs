@@ -1,0 +1,76 @@
+//! A check that the owner of the machines declared: what its plugin wrote, and its exit code.
+
+use std::cell::Cell;
+
+use protocol::requests::check::{self, Checked, State};
+use serde::Serialize;
+
+use crate::caller::Caller;
+use crate::commands::declared::{PATIENCE, What};
+use crate::error::Trouble;
+use crate::exit::Exit;
+use crate::fleet::{ANSWERED, Chosen, Fleet, Words};
+use crate::health::finding::worst;
+use crate::output::Show;
+use crate::output::human::{harmless, plain};
+
+/// What the check found, with its words as text.
+#[derive(Debug, Serialize)]
+struct Found {
+    #[serde(flatten)]
+    checked: Checked,
+    output: String,
+}
+
+const WORDS: Words = Words { done: "OK", ..ANSWERED };
+
+/// Has it run on all of them. The worst that was found decides.
+pub(super) async fn run(caller: &Caller<'_>, chosen: &Chosen, what: &What) -> Result<Exit, Trouble> {
+    let desk = caller.desk;
+    let ask = check::Check { name: what.name.clone(), parameters: what.values()? };
+    let state = Cell::new(None);
+    let job = async |host: &str| {
+        let asked = async {
+            let mut client = caller.meet(host).await?;
+            client.ask_within(ask.clone(), desk.patience.unwrap_or(PATIENCE)).await.map_err(Trouble::from)
+        };
+        let checked = asked.await;
+        let found = checked.as_ref().map_or(State::Unknown, |checked| checked.state);
+        state.set(Some(worst(state.get().into_iter().chain([found]))));
+        let checked = checked?;
+        let output = String::from_utf8_lossy(&checked.output).into_owned();
+        Ok(Found { checked, output })
+    };
+    let fleet = Fleet { desk, which: &what.which, words: WORDS };
+    match fleet.each(chosen, job).await? {
+        Exit::Interrupted => Ok(Exit::Interrupted),
+        _ => Ok(Exit::Program(state.get().unwrap_or(State::Unknown).code())),
+    }
+}
+
+impl Show for Found {
+    const SCHEMA: &'static str = "rollcall.check/1";
+    const SAYS_WHOSE: bool = true;
+
+    fn table(&self, _: &str) -> String {
+        let mut text = match &self.checked.why {
+            Some(why) => format!("{} - {}\n", self.checked.state.word(), plain(why)),
+            None => String::new(),
+        };
+        text += &harmless(&self.output);
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        text
+    }
+
+    fn among(&self, host: &str) -> String {
+        let text = self.table(host);
+        text.lines().map(|line| format!("{}: {line}\n", plain(host))).collect()
+    }
+
+    fn odd(&self) -> Option<String> {
+        let state = self.checked.state;
+        (state != State::Ok).then(|| state.word().to_owned())
+    }
+}

@@ -1,0 +1,243 @@
+//! Asks a host for all that some checks need to know, in one round.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use protocol::requests::check::{Check, Checked};
+use protocol::requests::files::{Files, Look};
+use protocol::requests::info::Info;
+use protocol::requests::processes::Processes;
+use protocol::requests::services::{Service, Services};
+use protocol::requests::time::Time;
+
+use crate::caller::Caller;
+use crate::client::{Client, Several};
+use crate::commands::declared::PATIENCE;
+use crate::commands::time::{Begun, Compared};
+use crate::error::{Failure, Trouble};
+use crate::health::facts::{
+    ClockTold, Declared, Facts, FileState, Needs, Offset, ProcessCount, Told, UnitState,
+};
+use crate::health::finding::Report;
+use crate::health::plan::Plan;
+
+/// One request names at most so many things.
+const AT_ONCE: usize = 64;
+
+/// What one of the answers is to.
+enum Part {
+    Clock,
+    Machine,
+    Processes,
+    /// With the names as they were asked.
+    Services(Vec<String>),
+    Files,
+    Declared(String),
+}
+
+/// Makes these checks of a host. A host that is not reached is a finding too.
+pub(super) async fn examine(
+    caller: &Caller<'_>,
+    host: &str,
+    plan: &Plan,
+    parameters: &BTreeMap<String, String>,
+) -> Report {
+    let began = Instant::now();
+    let mut facts = match caller.meet(host).await {
+        Ok(mut client) => {
+            let needs = plan.needs();
+            // What its owner declared may take as long as it may; all else is there at once.
+            let usual = if needs.declared.is_empty() { caller.desk.timeout } else { PATIENCE };
+            Round::new(&client, caller.desk.patience.unwrap_or(usual))
+                .ask(&mut client, needs, parameters)
+                .await
+        }
+        Err(trouble) => Facts::of_unreachable(Timestamp::now(), &in_one_line(&trouble)),
+    };
+    facts.took = began.elapsed();
+    plan.judge(host, &facts)
+}
+
+fn in_one_line(trouble: &Trouble) -> String {
+    match trouble {
+        Trouble::Host(failure) => reason(failure),
+        Trouble::Here(what, _) => what.clone(),
+        Trouble::Stdout(error) => error.to_string(),
+    }
+}
+
+fn reason(failure: &Failure) -> String {
+    format!("{}: {}", failure.stage.word(), failure.message)
+}
+
+/// Requests that are sent together, and what they have told so far.
+struct Round {
+    facts: Facts,
+    open: HashMap<u64, Part>,
+    files: Vec<Look>,
+    within: Duration,
+}
+
+impl Round {
+    fn new(client: &Client, within: Duration) -> Round {
+        let mut facts = Facts::new(Timestamp::now());
+        facts.certificate_ends = Ok(client.greeted().peer.not_after);
+        Round { facts, open: HashMap::new(), files: Vec::new(), within }
+    }
+
+    async fn ask(
+        mut self,
+        client: &mut Client,
+        needs: Needs,
+        parameters: &BTreeMap<String, String>,
+    ) -> Facts {
+        if let Err(failure) = self.exchange(client, needs, parameters).await {
+            let why = reason(&failure);
+            // In TLS 1.3 the agent's verdict on this side's certificate comes with the first answer.
+            if failure.stage.is_before_trust() {
+                return Facts::of_unreachable(self.facts.now, &why);
+            }
+            for part in std::mem::take(&mut self.open).into_values() {
+                self.fail(part, &why);
+            }
+        }
+        self.close()
+    }
+
+    async fn exchange(
+        &mut self,
+        client: &mut Client,
+        needs: Needs,
+        parameters: &BTreeMap<String, String>,
+    ) -> Result<(), Failure> {
+        // The clocks are always compared: it is the cheapest answer, and tells how long the way is.
+        self.open.insert(client.put(&Time {})?, Part::Clock);
+        if !needs.sections.is_empty() {
+            self.open.insert(client.put(&Info { sections: needs.sections })?, Part::Machine);
+        }
+        for names in needs.processes.chunks(AT_ONCE) {
+            self.open.insert(client.put(&Processes { names: names.to_vec() })?, Part::Processes);
+        }
+        for names in needs.services.chunks(AT_ONCE) {
+            let id = client.put(&Services { names: names.to_vec() })?;
+            self.open.insert(id, Part::Services(names.to_vec()));
+        }
+        for paths in needs.files.chunks(AT_ONCE) {
+            self.open.insert(client.put(&Files { paths: paths.to_vec() })?, Part::Files);
+        }
+        for name in needs.declared {
+            let id = client.put(&Check { name: name.clone(), parameters: parameters.clone() })?;
+            self.open.insert(id, Part::Declared(name));
+        }
+        let begun = Begun::now();
+        client.send().await?;
+        while !self.open.is_empty() {
+            let (id, answer) = client.next_of_several(self.within).await?;
+            if let Some(part) = self.open.remove(&id) {
+                self.take(client, part, answer, begun)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, client: &Client, part: Part, answer: Several, begun: Begun) -> Result<(), Failure> {
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(refused) => {
+                self.fail(part, &reason(&refused));
+                return Ok(());
+            }
+        };
+        let facts = &mut self.facts;
+        match part {
+            Part::Clock => {
+                let compared = begun.answered(client.read::<Time>(answer)?);
+                facts.now = compared.clock.sent;
+                facts.round_trip =
+                    Ok(Duration::try_from_secs_f64(compared.round_trip_seconds).unwrap_or_default());
+                facts.clock = Ok(told_of(&compared));
+            }
+            Part::Machine => facts.machine = Ok(client.read::<Info>(answer)?),
+            Part::Processes => {
+                let counts = client.read::<Processes>(answer)?.processes.into_iter();
+                let counts = counts.map(|count| (count.name, ProcessCount { running: count.running }));
+                known(&mut facts.processes).extend(counts);
+            }
+            Part::Services(names) => {
+                let units = client.read::<Services>(answer)?.services.into_iter().map(unit);
+                known(&mut facts.services).extend(names.into_iter().zip(units));
+            }
+            Part::Files => {
+                known(&mut facts.files);
+                self.files.extend(client.read::<Files>(answer)?.files);
+            }
+            Part::Declared(name) => {
+                facts.declared.insert(name, Ok(declared(client.read::<Check>(answer)?)));
+            }
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, part: Part, why: &str) {
+        let (facts, why) = (&mut self.facts, why.to_owned());
+        match part {
+            Part::Clock => (facts.round_trip, facts.clock) = (Err(why.clone()), Err(why)),
+            Part::Machine => facts.machine = Err(why),
+            Part::Processes => facts.processes = Err(why),
+            Part::Services(_) => facts.services = Err(why),
+            Part::Files => facts.files = Err(why),
+            Part::Declared(name) => drop(facts.declared.insert(name, Err(why))),
+        }
+    }
+
+    /// How old a file is, the machine's own clock says.
+    fn close(mut self) -> Facts {
+        let there = self.facts.now;
+        if let Ok(files) = &mut self.facts.files {
+            files.extend(self.files.into_iter().map(|look| (look.path.clone(), file(look, there))));
+        }
+        self.facts.now = Timestamp::now();
+        self.facts
+    }
+}
+
+/// What several answers tell together.
+fn known<K, V>(told: &mut Told<BTreeMap<K, V>>) -> &mut BTreeMap<K, V>
+where
+    K: Ord,
+{
+    if told.is_err() {
+        *told = Ok(BTreeMap::new());
+    }
+    // It has just been made so.
+    told.as_mut().unwrap_or_else(|_| unreachable!())
+}
+
+fn told_of(compared: &Compared) -> ClockTold {
+    let offset =
+        compared.offset.map(|offset| Offset { seconds: offset.seconds, error_seconds: offset.error_seconds });
+    ClockTold { offset, synchronised: compared.clock.synchronised }
+}
+
+fn unit(service: Service) -> Told<UnitState> {
+    let state = service.state.ok_or_else(|| service.problem.unwrap_or_default())?;
+    Ok(UnitState { load: state.load, active: state.active, sub: state.sub, restarts: state.restarts })
+}
+
+fn file(look: Look, there: Timestamp) -> Told<FileState> {
+    match (look.exists, look.facts) {
+        (Some(false), _) => Ok(FileState::Absent),
+        (_, Some(facts)) => {
+            let modified = facts.modified.ok_or("its file system names no sane time")?;
+            let age_seconds = there.duration_since(modified).as_secs_f64();
+            Ok(FileState::Present { age_seconds, size_bytes: facts.size_bytes })
+        }
+        _ => Err(look.problem.unwrap_or_default()),
+    }
+}
+
+fn declared(checked: Checked) -> Declared {
+    let output = String::from_utf8_lossy(&checked.output).into_owned();
+    Declared { state: checked.state, why: checked.why, output }
+}

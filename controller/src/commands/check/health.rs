@@ -1,0 +1,141 @@
+//! The checks that are built in, of many hosts: which, by whose profile, and in which form.
+
+use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use protocol::requests::check::State;
+use tempfile::NamedTempFile;
+
+use super::Check;
+use super::examine::examine;
+use crate::caller::Caller;
+use crate::cli::Format;
+use crate::error::Trouble;
+use crate::exit::Exit;
+use crate::fleet::{ANSWERED, Chosen, Filter, Fleet, Words};
+use crate::health::finding::{Report, worst};
+use crate::health::plan::Plan;
+use crate::health::profile::Profiles;
+use crate::health::{junit, nagios, prometheus};
+
+const WORDS: Words = Words { done: "OK", ..ANSWERED };
+
+impl Check {
+    /// Makes them, and says how bad it is.
+    pub(super) async fn health(&self, caller: &Caller<'_>, chosen: &Chosen) -> Result<Exit, Trouble> {
+        let plans = Plans::of(self, caller)?;
+        let parameters = self.what().map(|what| what.values()).transpose()?.unwrap_or_default();
+        let state = Cell::new(None);
+        let job = async |host: &str| {
+            let report = examine(caller, host, &plans.of_host(host), &parameters).await;
+            state.set(Some(worst(state.get().into_iter().chain([report.state]))));
+            Ok(report)
+        };
+        let fleet = Fleet { desk: caller.desk, which: &self.which, words: WORDS };
+        let exit = match self.form(caller.desk.format) {
+            None => fleet.each(chosen, job).await?,
+            Some(form) => {
+                let (reports, exit) = fleet.gather(chosen, job).await?;
+                self.write(caller, &form(&reports))?;
+                exit
+            }
+        };
+        Ok(match (exit, state.get()) {
+            (Exit::Interrupted, _) => Exit::Interrupted,
+            (_, state) => Exit::Program(state.unwrap_or(State::Unknown).code()),
+        })
+    }
+
+    /// The forms that are about all hosts together.
+    fn form(&self, format: Format) -> Option<fn(&[Report]) -> String> {
+        match format {
+            Format::Nagios => Some(|reports| match reports {
+                [report] => nagios::of_host(report),
+                reports => nagios::of_fleet(reports),
+            }),
+            Format::Prometheus => Some(prometheus::of_fleet),
+            Format::Junit => Some(junit::of_fleet),
+            _ => None,
+        }
+    }
+
+    fn write(&self, caller: &Caller<'_>, text: &str) -> Result<(), Trouble> {
+        match &self.to {
+            Some(file) => replace(file, text).map_err(|error| {
+                let what = format!("{} cannot be written: {error}", file.display());
+                Trouble::Here(what, "the old one, where there was one, is still there".to_owned())
+            }),
+            None => caller.desk.print(text),
+        }
+    }
+}
+
+/// Whoever reads the file sees the old one or the new one, and never half of it.
+fn replace(file: &Path, text: &str) -> io::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut new = NamedTempFile::new_in(folder)?;
+    new.write_all(text.as_bytes())?;
+    // It is for whoever collects such files, who is another user.
+    new.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+    new.persist(file)?;
+    Ok(())
+}
+
+/// What is checked on which host.
+enum Plans<'a> {
+    Same(Plan),
+    ByHost { check: &'a Check, profiles: Profiles, members: HashMap<String, HashSet<String>> },
+}
+
+impl<'a> Plans<'a> {
+    fn of(check: &'a Check, caller: &Caller<'_>) -> Result<Plans<'a>, Trouble> {
+        if let Some(name) = &check.name {
+            return Ok(Plans::Same(Plan::declared(name)));
+        }
+        let file = check.profiles.clone().unwrap_or_else(|| caller.desk.home.checks_file());
+        let profiles = read(&file, check.profiles.is_some())?;
+        if let Some(name) = &check.profile {
+            let profile = profiles.named(name).map_err(|fault| in_file(&file, &fault))?;
+            return Ok(Plans::Same(check.flags.over(profile.plan.clone())));
+        }
+        let mut members = HashMap::new();
+        for selection in profiles.iter().filter_map(|profile| profile.selection.as_ref()) {
+            let whose = Filter::default().choose(std::slice::from_ref(selection), caller.desk, &caller.inventory);
+            let whose = whose.map_err(|trouble| in_file(&file, &trouble.told().0))?;
+            members.insert(selection.clone(), whose.labels.into_iter().collect());
+        }
+        Ok(Plans::ByHost { check, profiles, members })
+    }
+
+    fn of_host(&self, host: &str) -> Plan {
+        match self {
+            Plans::Same(plan) => plan.clone(),
+            Plans::ByHost { check, profiles, members } => {
+                let is_in = |selection: &str| members.get(selection).is_some_and(|all| all.contains(host));
+                check.flags.over(profiles.plan(is_in))
+            }
+        }
+    }
+}
+
+/// Where nobody names a file, there need not be one.
+fn read(file: &Path, is_named: bool) -> Result<Profiles, Trouble> {
+    let text = match fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound && !is_named => return Ok(Profiles::default()),
+        Err(error) => return Err(in_file(file, &format!("cannot be read: {error}"))),
+    };
+    Profiles::read(&text).map_err(|faults| {
+        let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        in_file(file, &faults.join("; "))
+    })
+}
+
+fn in_file(file: &Path, fault: &str) -> Trouble {
+    let what = format!("{}: {fault}", file.display());
+    Trouble::Here(what, "nobody was asked; controller check --list shows what can be checked".to_owned())
+}
