@@ -104,7 +104,8 @@ impl<'a> Plans<'a> {
         }
         let mut members = HashMap::new();
         for selection in profiles.iter().filter_map(|profile| profile.selection.as_ref()) {
-            let whose = Filter::default().choose(std::slice::from_ref(selection), caller.desk, &caller.inventory);
+            let whose =
+                Filter::default().choose(std::slice::from_ref(selection), caller.desk, &caller.inventory);
             let whose = whose.map_err(|trouble| in_file(&file, &trouble.told().0))?;
             members.insert(selection.clone(), whose.labels.into_iter().collect());
         }
