@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Span, SpanRelativeTo};
 
 use crate::commands::{
     adopt, audit, authority, can, caps, certs, check, demo, doctor, echo, files, hosts, info, init, issue,
-    operator, ping, processes, renew, revoke, run, services, sync, time, uptime, watch, whoami,
+    operator, ping, processes, renew, revoke, run, services, sync, time, uptime, wait, watch, whoami,
 };
 
 /// Asks machines that run a Rollcall agent how they are.
@@ -120,8 +120,10 @@ pub enum Verb {
     Ping(ping::Ping),
     /// What a machine is and how it is doing, again and again.
     Watch(watch::Watch),
-    /// Run a check that a machine's owner declared: exit code 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
+    /// Whether machines are well: exit code 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
     Check(check::Check),
+    /// Wait until machines are as they should be.
+    Wait(wait::Wait),
     /// Run a command that a machine's owner declared: its output as it comes, and its exit code.
     Run(run::Run),
     /// What an agent offers to you: requests, checks and commands, and what they take.

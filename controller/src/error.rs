@@ -339,6 +339,18 @@ impl Failure {
         }
     }
 
+    /// A machine that is not as it should be, and was waited for long enough.
+    pub(crate) fn not_yet(host: &str, how: &str) -> Failure {
+        Failure {
+            host: host.to_owned(),
+            stage: Stage::Request,
+            kind: Kind::NotYet,
+            message: format!("waited for in vain: {how}"),
+            why: String::new(),
+            hint: "find out on that machine; --timeout waits longer".to_owned(),
+        }
+    }
+
     pub(crate) fn changed_echo(host: &str, sent: usize, got: usize) -> Failure {
         Failure {
             host: host.to_owned(),
