@@ -189,7 +189,7 @@ impl Failure {
             io::ErrorKind::ConnectionRefused => {
                 failure(Kind::ConnectionRefused, format!("{address} refused the connection"))
                     .because("nothing listens on that port there, or a firewall rejects it")
-                    .hint("start the agent there with `agent run --listen ADDRESS:PORT`, or correct the port")
+                    .hint("look there with `agent status`; start it with `systemctl start rollcall-agent`, or correct the port")
             }
             io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
                 failure(Kind::Unreachable, format!("there is no way to {address}: {error}"))
