@@ -3,13 +3,15 @@
 mod directory;
 mod endpoint;
 mod inventory;
+mod machine;
 mod tables;
 
 use certs::Name;
 
 pub(crate) use self::directory::Directory;
 pub use self::endpoint::Endpoint;
-pub use self::inventory::{Inventory, Machine};
+pub use self::inventory::Inventory;
+pub use self::machine::Machine;
 
 /// A machine to ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
