@@ -1,7 +1,5 @@
 //! Which hosts are meant, and how carefully they are asked: what every verb takes that asks many.
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +12,7 @@ use crate::cli::parse_duration;
 use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::hosts::{Directory, Inventory};
+use crate::input;
 use crate::selection::{self, Where};
 
 /// The usual width of the window.
@@ -24,9 +23,6 @@ const OPEN: usize = 4096;
 
 /// For files, the terminal and what the system opens by itself.
 const SPARE_DESCRIPTORS: usize = 64;
-
-/// More than any list of hosts.
-const MAX_LIST: u64 = 64 << 20;
 
 /// Which hosts besides those that are named, and how they are asked.
 #[derive(Debug, Clone, Default, Args)]
@@ -178,20 +174,6 @@ impl Care {
 }
 
 fn read_list(file: &Path) -> Result<Vec<String>, Trouble> {
-    let mut bytes = Vec::new();
-    let read = match file == Path::new("-") {
-        true => io::stdin().lock().take(MAX_LIST + 1).read_to_end(&mut bytes),
-        false => File::open(file).and_then(|opened| opened.take(MAX_LIST + 1).read_to_end(&mut bytes)),
-    };
-    let name = match file == Path::new("-") {
-        true => "standard input".to_owned(),
-        false => file.display().to_string(),
-    };
-    let bad = |fault: String| Trouble::Here(format!("{name}: {fault}"), "nobody was asked".to_owned());
-    read.map_err(|error| bad(format!("cannot be read: {error}")))?;
-    if bytes.len() as u64 > MAX_LIST {
-        return Err(bad("this is far larger than any list of hosts".to_owned()));
-    }
-    let text = String::from_utf8(bytes).map_err(|_| bad("this is not text".to_owned()))?;
+    let text = input::text(file).map_err(|fault| Trouble::Here(fault, "nobody was asked".to_owned()))?;
     Ok(selection::lines(&text).map(str::to_owned).collect())
 }
