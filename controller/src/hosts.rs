@@ -2,6 +2,7 @@
 
 mod directory;
 mod endpoint;
+pub mod import;
 mod inventory;
 mod tables;
 
@@ -9,6 +10,7 @@ use certs::Name;
 
 pub(crate) use self::directory::Directory;
 pub use self::endpoint::Endpoint;
+pub(crate) use self::inventory::demand_word;
 pub use self::inventory::{Inventory, Machine};
 
 /// A machine to ask.

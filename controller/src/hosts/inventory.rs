@@ -68,7 +68,7 @@ impl Machine {
     }
 
     /// Whether what stands there means something.
-    fn check(&self, name: &Name) -> Result<(), String> {
+    pub(super) fn check(&self, name: &Name) -> Result<(), String> {
         self.endpoints(name)?;
         for word in self.groups.iter().chain(self.labels.keys()) {
             demand_word(word)?;
@@ -81,7 +81,7 @@ impl Machine {
 }
 
 /// Groups and labels are named by words that a selection can hold.
-fn demand_word(word: &str) -> Result<(), String> {
+pub(crate) fn demand_word(word: &str) -> Result<(), String> {
     let is_good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     match !word.is_empty() && word.len() <= 63 && word.bytes().all(is_good) {
         true => Ok(()),
