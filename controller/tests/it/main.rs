@@ -15,6 +15,7 @@ mod failures;
 mod fleet;
 mod foundling;
 mod homes;
+mod hosts;
 mod impostors;
 mod operators;
 mod permissions;
