@@ -2,6 +2,7 @@
 
 mod directory;
 mod endpoint;
+pub mod import;
 mod inventory;
 mod machine;
 mod tables;
@@ -12,6 +13,7 @@ pub(crate) use self::directory::Directory;
 pub use self::endpoint::Endpoint;
 pub use self::inventory::Inventory;
 pub use self::machine::Machine;
+pub(crate) use self::machine::demand_word;
 
 /// A machine to ask.
 #[derive(Debug, Clone, PartialEq, Eq)]

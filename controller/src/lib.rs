@@ -20,6 +20,7 @@ pub mod fleet;
 pub mod health;
 pub mod home;
 pub mod hosts;
+mod input;
 mod lines;
 mod office;
 pub mod output;

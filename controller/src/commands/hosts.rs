@@ -1,6 +1,7 @@
 //! `controller hosts`: the list of machines that are known by name, and what a selection means.
 
 mod edit;
+mod import;
 mod list;
 
 use clap::{Args, Subcommand};
@@ -32,6 +33,8 @@ pub enum Verb {
     Rename(edit::Rename),
     /// Put labels on machines, and take them away.
     Label(edit::Label),
+    /// Add the machines of an Ansible inventory, an ssh configuration or a plain list. Those that are known stay as they are.
+    Import(import::Import),
 }
 
 impl Hosts {
@@ -44,6 +47,7 @@ impl Hosts {
             Verb::Remove(remove) => remove.run(desk),
             Verb::Rename(rename) => rename.run(desk),
             Verb::Label(label) => label.run(desk),
+            Verb::Import(import) => import.run(desk),
         }
     }
 }

@@ -1,14 +1,10 @@
 //! Lists of hosts, from files and from standard input: a selection a line.
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::Path;
 
 use crate::error::Trouble;
+use crate::input;
 use crate::selection::{self, Fault};
-
-/// More than any list of hosts.
-const MAX_LIST: u64 = 64 << 20;
 
 /// What was typed, and what stands in lists.
 #[derive(Debug, Default)]
@@ -32,13 +28,8 @@ impl Texts {
     }
 
     pub(super) fn read(&mut self, file: &Path) -> Result<(), Trouble> {
-        let name = match file == Path::new("-") {
-            true => "standard input".to_owned(),
-            false => file.display().to_string(),
-        };
-        let text = read(file)
-            .map_err(|fault| Trouble::Here(format!("{name}: {fault}"), "nobody was asked".to_owned()))?;
-        let mut list = List { name, first: self.all.len(), lines: Vec::new() };
+        let text = input::text(file).map_err(|fault| Trouble::Here(fault, "nobody was asked".to_owned()))?;
+        let mut list = List { name: input::called(file), first: self.all.len(), lines: Vec::new() };
         for (number, line) in text.lines().enumerate() {
             for text in selection::lines(line) {
                 self.all.push(text.to_owned());
@@ -61,19 +52,6 @@ impl Texts {
             None => fault.to_string(),
         }
     }
-}
-
-fn read(file: &Path) -> Result<String, String> {
-    let mut bytes = Vec::new();
-    let read = match file == Path::new("-") {
-        true => io::stdin().lock().take(MAX_LIST + 1).read_to_end(&mut bytes),
-        false => File::open(file).and_then(|opened| opened.take(MAX_LIST + 1).read_to_end(&mut bytes)),
-    };
-    read.map_err(|error| format!("cannot be read: {error}"))?;
-    if bytes.len() as u64 > MAX_LIST {
-        return Err("this is far larger than any list of hosts".to_owned());
-    }
-    String::from_utf8(bytes).map_err(|_| "this is not text".to_owned())
 }
 
 #[cfg(test)]

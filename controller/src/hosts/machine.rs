@@ -82,7 +82,7 @@ impl Machine {
 }
 
 /// Groups and labels are named by words that a selection can hold.
-pub(super) fn demand_word(word: &str) -> Result<(), String> {
+pub(crate) fn demand_word(word: &str) -> Result<(), String> {
     let is_good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     match !word.is_empty() && word.len() <= 63 && word.bytes().all(is_good) {
         true => Ok(()),

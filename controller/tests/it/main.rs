@@ -16,6 +16,7 @@ mod fleet;
 mod foundling;
 mod health;
 mod homes;
+mod hosts;
 mod impostors;
 mod operators;
 mod permissions;

@@ -156,7 +156,7 @@ impl Label {
 }
 
 /// Reads the list, changes it and writes it, while no other controller does.
-fn change(
+pub(super) fn change(
     desk: &Desk,
     change: impl FnOnce(&Inventory) -> Result<Inventory, Trouble>,
 ) -> Result<Exit, Trouble> {
@@ -187,6 +187,6 @@ fn known(
     Ok(labels.iter().filter_map(|label| name(label)).collect())
 }
 
-fn unchanged(fault: String) -> Trouble {
+pub(super) fn unchanged(fault: String) -> Trouble {
     Trouble::Here(fault, "nothing was changed; controller hosts list shows all machines".to_owned())
 }

@@ -1,0 +1,76 @@
+//! An Ansible inventory in the form of an ini file.
+
+use super::Catch;
+use super::ansible::{Site, Variable};
+use super::words::words;
+
+/// What lines mean, up to the next header.
+enum Section {
+    Hosts(String),
+    Children(String),
+    /// Variables of groups, which say nothing that is taken.
+    Variables,
+    /// Nobody knows.
+    Unknown,
+}
+
+pub(super) fn read(text: &str, labels: &[String]) -> Result<Catch, String> {
+    let mut site = Site::new(labels);
+    let mut section = Section::Hosts("ungrouped".to_owned());
+    for (line, text) in text.lines().enumerate().map(|(index, line)| (index + 1, line.trim())) {
+        if text.is_empty() || text.starts_with(['#', ';']) {
+            continue;
+        }
+        if let Some((name, kind)) = header(text) {
+            section = open(line, name, kind, &mut site);
+            continue;
+        }
+        match &section {
+            Section::Hosts(group) => host(line, text, group, &mut site)?,
+            Section::Children(parent) => {
+                let child = text.split('#').next().unwrap_or_default().trim_end();
+                site.nest(line, child, parent);
+            }
+            Section::Unknown => site.catch.leave_out(line, "stands in a section that is not known"),
+            Section::Variables => {}
+        }
+    }
+    site.finish()
+}
+
+/// `[web]` or `[web:children]`, maybe with a comment behind it. An address in brackets is a host.
+pub(super) fn header(text: &str) -> Option<(&str, &str)> {
+    let (inside, rest) = text.strip_prefix('[')?.split_once(']')?;
+    let (name, kind) = inside.split_once(':').unwrap_or((inside, ""));
+    let is_word = |word: &str| !word.contains(|c: char| c.is_whitespace() || c == ':' || c == '[');
+    let is_alone = rest.trim_start().is_empty() || rest.trim_start().starts_with(['#', ';']);
+    (is_alone && !name.is_empty() && is_word(name) && is_word(kind)).then_some((name, kind))
+}
+
+fn open(line: usize, name: &str, kind: &str, site: &mut Site<'_>) -> Section {
+    match kind {
+        "" | "hosts" => Section::Hosts(name.to_owned()),
+        "children" => Section::Children(name.to_owned()),
+        "vars" => Section::Variables,
+        _ => {
+            let kind = kind.escape_debug();
+            site.catch.remark(line, format!("a section ends in :children or :vars, and not in `:{kind}`"));
+            Section::Unknown
+        }
+    }
+}
+
+fn host(line: usize, text: &str, group: &str, site: &mut Site<'_>) -> Result<(), String> {
+    let words = match words(text) {
+        Ok(words) => words,
+        Err(fault) => {
+            site.catch.leave_out(line, fault);
+            return Ok(());
+        }
+    };
+    let Some((pattern, said)) = words.split_first() else { return Ok(()) };
+    let variable =
+        |word: &String| word.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let said: Vec<Variable> = said.iter().filter_map(variable).collect();
+    site.hosts(line, pattern, group, &said)
+}

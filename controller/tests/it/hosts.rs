@@ -1,0 +1,79 @@
+//! Lists of machines from other programs, with the built program.
+
+use std::fs;
+
+use crate::site::{Site, text};
+
+const INVENTORY: &str = "\
+mail ansible_host=192.0.2.1 ansible_port=2222 rack=a
+
+[web]
+Web_1.example.com
+web[02:03].example.com rack=b
+
+[site:children]
+web
+
+[db]
+db-1 ansible_host='not an address'
+";
+
+#[test]
+fn machines_of_an_inventory_become_known() {
+    let site = Site::new();
+    let file = site.path("inventory");
+    fs::write(&file, INVENTORY).unwrap();
+    let before = fs::read_to_string(site.home().join("hosts.toml")).ok();
+    let mut pages = String::new();
+    for words in [&["--dry-run"][..], &["--labels", "rack"], &[], &["--format", "plain", "--quiet"]] {
+        let output = site.run(&[&["hosts", "import", file.to_str().unwrap()], words].concat());
+        let (out, said) = (text(&output.stdout), text(&output.stderr));
+        let code = output.status.code().unwrap();
+        pages += &format!("$ controller hosts import inventory {}\n{out}{said}[{code}]\n\n", words.join(" "));
+        if words == ["--dry-run"] {
+            assert_eq!(fs::read_to_string(site.home().join("hosts.toml")).ok(), before);
+        }
+    }
+    pages += &site.good(&["hosts", "list"]);
+    assert_eq!(site.good(&["hosts", "list", "--fold", "@site"]), "web[02-03],web-1\n");
+    insta::assert_snapshot!(pages);
+}
+
+#[test]
+fn every_format_is_recognised_on_standard_input() {
+    for (input, listed) in [
+        ("web[01-02]\ndb-1:7000\n", "db-1,web[01-02]\n"),
+        ("web[01:02]\n", "web[01-02]\n"),
+        ("all:\n  hosts:\n    web-1:\n", "web-1\n"),
+        ("Host web-1 *.example.com\n  HostName 192.0.2.7\n", "web-1\n"),
+    ] {
+        let site = Site::new();
+        let output = site.run_with_input(&["hosts", "import", "-"], input.as_bytes());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        assert_eq!(site.good(&["hosts", "list", "--fold"]), listed);
+    }
+}
+
+#[test]
+fn what_is_no_list_changes_nothing() {
+    let site = Site::new();
+    let mut pages = String::new();
+    for (words, input) in [
+        (&["hosts", "import", "-"][..], &b"\xff"[..]),
+        (&["hosts", "import", "nowhere"], b""),
+        (&["hosts", "import", "-", "--format", "ansible-yaml"], b"all: ["),
+        (&["hosts", "import", "-"], b"web[0:999999]\nx\n"),
+        (&["hosts", "import", "-", "--labels", "a b"], b""),
+    ] {
+        let output = site.run_with_input(words, input);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), String::new()), "{words:?}");
+        pages += &text(&output.stderr);
+    }
+    let many: String = (0..30).map(|_| "web[1-\n").collect();
+    let output = site.run_with_input(&["hosts", "import", "-"], many.as_bytes());
+    assert_eq!(output.status.code(), Some(1));
+    pages += text(&output.stderr).lines().skip(19).collect::<Vec<_>>().join("\n").as_str();
+    insta::assert_snapshot!(pages);
+    assert_eq!(site.good(&["hosts", "list", "--count", "a"]), "1\n");
+    assert_eq!(text(&site.run(&["hosts", "list"]).stderr).lines().count(), 1);
+}
