@@ -127,7 +127,11 @@ impl Failure {
     pub(crate) fn of_many(&self) -> Failure {
         let is_own = |word: &str| word == self.host || word.parse::<SocketAddr>().is_ok();
         let words = |text: &str| {
-            let word = |word| if is_own(word) { "it" } else { word };
+            let word = |word| match str::strip_suffix(word, ':') {
+                _ if is_own(word) => "it",
+                Some(own) if is_own(own) => "it:",
+                _ => word,
+            };
             text.split(' ').map(word).collect::<Vec<_>>().join(" ")
         };
         Failure {
