@@ -24,7 +24,7 @@ const GLANCE: Duration = Duration::from_millis(2);
 
 pub(crate) fn measure(fleet: &Fleet, effort: &Effort, report: &mut Report) -> Result<(), Error> {
     let [few, many] = effort.hosts;
-    let ground = Ground::prepare(fleet, many, &[])?;
+    let ground = Ground::prepare(fleet, "well", many, &[])?;
     let mut table = format!(
         "### Many hosts\n\n{} rounds in turns. Each host is a connection, a handshake and an exchange, 256 at a time. Client and \
          fleet are one thread each on the same processors.\n\n\

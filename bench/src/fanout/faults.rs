@@ -30,7 +30,7 @@ struct Run {
 pub(super) fn measure(fleet: &Fleet, effort: &Effort, report: &mut Report) -> Result<(), Error> {
     let (count, rounds) = (effort.hosts[1], effort.turns.min(ENOUGH));
     let faults = FAULTS.map(|(name, share, _)| format!("{name}={}", count / share));
-    let ground = Ground::prepare(fleet, count, &faults)?;
+    let ground = Ground::prepare(fleet, "out-of-order", count, &faults)?;
     let home = ground.home_knowing(0)?;
     let range = street::selection(count, ground.port());
     let timeout = format!("{}s", TIMEOUT.as_secs());

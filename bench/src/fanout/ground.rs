@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -29,10 +28,14 @@ pub(super) struct Ground<'a> {
 }
 
 impl<'a> Ground<'a> {
-    /// Starts so many machines; a fault is written `dead=500`.
-    pub(super) fn prepare(fleet: &'a Fleet, count: usize, faults: &[String]) -> Result<Ground<'a>, Error> {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_address()?.port()));
-        let folder = fleet.path(&format!("street-{}", address.port()));
+    /// Starts so many machines, with all that belongs to them in a new folder of this name; a fault is written `dead=500`.
+    pub(super) fn prepare(
+        fleet: &'a Fleet,
+        name: &str,
+        count: usize,
+        faults: &[String],
+    ) -> Result<Ground<'a>, Error> {
+        let (address, folder) = (free_address()?, fleet.path(name));
         fs::create_dir(&folder)?;
         let mut command = Command::new(&fleet.programs.fleet_sim);
         command.arg(fleet.authority()).arg(address.port().to_string()).arg(count.to_string()).args(faults);
