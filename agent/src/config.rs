@@ -167,6 +167,12 @@ impl Config {
         folder::with_those_beside(path, file.declarations, writable)
     }
 
+    /// What could not work, though nothing is wrong with how it is written.
+    pub fn doubts(&self) -> Vec<String> {
+        let for_nothing = self.policy.permissions.for_nothing(&self.declarations);
+        [self.declarations.unready(), for_nothing].concat()
+    }
+
     fn read(named: Option<&Path>) -> Result<(Option<&Path>, file::File), Vec<Fault>> {
         let path = named.or_else(|| Some(Path::new(DEFAULT_FILE)).filter(|path| path.exists()));
         Ok((path, path.map(file::read).transpose()?.unwrap_or_default()))

@@ -3,7 +3,9 @@
 //! Nothing here starts anything. The process that talks to peers and the one that starts programs both read the declarations,
 //! and each judges by itself what was asked.
 
+mod beneath;
 mod parameter;
+mod readiness;
 mod template;
 mod trust;
 

@@ -4,6 +4,7 @@ use std::io;
 
 use agent::Error;
 use agent::config::Fault;
+use rustix::process::geteuid;
 
 /// Every reason that something cannot be done, a line each.
 pub(crate) type Faults = Vec<String>;
@@ -19,6 +20,12 @@ pub(crate) fn cannot_start(error: &Error) -> Faults {
             "leave --identity away to have this machine adopted. Or at your desk: controller issue NAME --address \
              ADDRESS\n  Carry NAME.bundle here, then: agent run --identity NAME.bundle"
                 .to_owned()
+        }
+        Error::Identity(certs::Error::Io { path, source, .. })
+            if source.kind() == io::ErrorKind::PermissionDenied =>
+        {
+            let me = geteuid().as_raw();
+            format!("give the file to the user that the agent runs as: chown {me} {}", path.display())
         }
         Error::Identity(_) => "mend that, or issue a new one with `controller issue`".to_owned(),
         Error::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {

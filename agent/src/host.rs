@@ -34,6 +34,7 @@ use rustix::system::sysinfo;
 pub use bus::Dialled;
 pub(crate) use bus::Silence;
 pub(crate) use clock::ClockSync;
+pub(crate) use network::addresses;
 pub(crate) use process::Own;
 pub(crate) use source::HostError;
 pub use system::Names;

@@ -29,6 +29,7 @@ pub mod selfcheck;
 mod server;
 pub mod service;
 mod session;
+pub mod standpoint;
 pub mod state;
 mod throttle;
 mod tide;
@@ -257,14 +258,14 @@ impl Reload {
         Ok(())
     }
 
-    /// Has the runner read what is declared: it takes all of it or nothing.
+    /// Has the runner read what is declared: it takes all of it or nothing, and says what of it could not be started.
     ///
     /// # Errors
     /// Why the runner keeps what was declared before.
-    pub async fn tell_runner(&self, config: &Config) -> Result<(), Vec<String>> {
+    pub async fn tell_runner(&self, config: &Config) -> Result<Vec<String>, Vec<String>> {
         match self.server.subject().runner.get() {
             Some(runner) => runner.read_again().await,
-            None if config.declarations.is_empty() => Ok(()),
+            None if config.declarations.is_empty() => Ok(Vec::new()),
             None => Err(vec![
                 "checks or commands are declared, and nothing was when the agent started, so nothing can start them; \
                  start the agent again"

@@ -1,5 +1,6 @@
 //! Parses, does what was asked for, exits.
 
+mod check;
 mod faults;
 mod run;
 
@@ -9,19 +10,18 @@ use std::process::ExitCode;
 use agent::cli::{AuditVerb, Cli, Flags, ImportNrpe, Verb, Verify};
 use agent::config::Config;
 use agent::selfcheck::Proof;
-use agent::{Error, audit, nrpe, owner, runner, service};
+use agent::{audit, log, nrpe, owner, runner, service};
 use clap::{CommandFactory, Parser};
 use clap_complete::CompleteEnv;
 
-use faults::{Faults, cannot_start, lines};
-use run::identity;
+use faults::{Faults, lines};
 
 fn main() -> ExitCode {
     // A shell asks so what can be typed next; it ends there.
     CompleteEnv::with_factory(Cli::command).complete();
     let done = match Cli::parse().verb {
         Verb::Run(flags) => run::run(&flags),
-        Verb::CheckConfig(flags) => check(&flags),
+        Verb::CheckConfig(flags) => check::check(&flags),
         Verb::Selfcheck(flags) => selfcheck(&flags),
         Verb::Code(flags) => owner::code(&flags).map_err(|fault| vec![fault]).and_then(|told| {
             // The code alone goes to standard output: a script wants nothing else.
@@ -45,26 +45,6 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-fn check(flags: &Flags) -> Result<(), Faults> {
-    let config = Config::decide(flags).map_err(|faults| lines(&faults))?;
-    let credentials = identity::load(&config).map_err(|error| cannot_start(&Error::Identity(error)))?;
-    let credentials = credentials.map(|credentials| identity::recall(&config, credentials)).transpose()?;
-    let is = match &credentials {
-        None => "waits there to be adopted".to_owned(),
-        Some(credentials) => {
-            let own = credentials.own();
-            if let Some(fault) = identity::outside_dates(own) {
-                return Err(vec![format!("{}: {fault}", config.identity.display())]);
-            }
-            format!("identity {} until {}", own.identity.name, own.not_after)
-        }
-    };
-    let file =
-        config.file.map_or_else(|| "no file, all defaults".to_owned(), |file| file.display().to_string());
-    let listen: Vec<String> = config.listen.iter().map(ToString::to_string).collect();
-    tell(Ok(format!("good ({file}): listens on {}, {is}\n", listen.join(", "))))
 }
 
 /// Enters the sandbox that `run` would, and knocks at its walls.
@@ -100,6 +80,8 @@ fn import(which: &ImportNrpe) -> Result<(), Faults> {
     Ok(())
 }
 
+/// In the journal it is as urgent as any error.
 fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "agent: {line}");
+    let urgency = if log::is_journal() { "<3>" } else { "" };
+    let _ = writeln!(io::stderr(), "{urgency}agent: {line}");
 }

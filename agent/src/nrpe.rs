@@ -31,6 +31,8 @@ pub struct Imported {
 struct Found {
     /// The name, its command line, and where that stands.
     commands: Vec<(String, String, String)>,
+    /// What is included and cannot be read, with the reason.
+    unread: Vec<String>,
     prefix: String,
     timeout: Option<u64>,
 }
@@ -41,8 +43,9 @@ struct Found {
 /// A file cannot be read.
 pub fn import(file: &Path) -> Result<Imported, String> {
     let mut found = Found::default();
-    found.read(file, 0)?;
-    let mut imported = Imported::default();
+    let text = fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    found.take(file, &text, 0)?;
+    let mut imported = Imported { left_out: found.unread, ..Imported::default() };
     let mut names: BTreeMap<String, String> = BTreeMap::new();
     for (name, line, place) in &found.commands {
         let line = format!("{} {line}", found.prefix);
@@ -64,12 +67,22 @@ pub fn import(file: &Path) -> Result<Imported, String> {
 }
 
 impl Found {
-    fn read(&mut self, file: &Path, depth: usize) -> Result<(), String> {
+    /// As NRPE does: what is not there is told, and the rest counts.
+    fn include(&mut self, file: &Path, depth: usize) -> Result<(), String> {
         if depth > DEEPEST {
             return Err(format!("{}: it includes itself", file.display()));
         }
-        let text = fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
-        let text = String::from_utf8_lossy(&text);
+        match fs::read(file) {
+            Ok(text) => self.take(file, &text, depth),
+            Err(error) => {
+                self.unread.push(format!("{}, which is included: {error}", file.display()));
+                Ok(())
+            }
+        }
+    }
+
+    fn take(&mut self, file: &Path, text: &[u8], depth: usize) -> Result<(), String> {
+        let text = String::from_utf8_lossy(text);
         for (number, line) in text.lines().enumerate() {
             let Some((key, value)) =
                 line.trim().split_once('=').filter(|_| !line.trim_start().starts_with('#'))
@@ -83,7 +96,7 @@ impl Found {
                     let place = format!("{}:{}", file.display(), number + 1);
                     self.commands.push((name.to_owned(), value.to_owned(), place));
                 }
-                ("include" | "include_file", _) => self.read(Path::new(value), depth + 1)?,
+                ("include" | "include_file", _) => self.include(Path::new(value), depth + 1)?,
                 ("include_dir", _) => self.read_folder(Path::new(value), depth + 1)?,
                 ("command_prefix", _) => value.clone_into(&mut self.prefix),
                 ("command_timeout", _) => self.timeout = value.parse().ok().filter(|seconds| *seconds > 0),
@@ -95,15 +108,20 @@ impl Found {
 
     /// As NRPE does: files that end in `.cfg`, and folders.
     fn read_folder(&mut self, folder: &Path, depth: usize) -> Result<(), String> {
-        let fault = |error| format!("{}: {error}", folder.display());
-        let entries = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(fault)?;
+        let entries = match fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
+            Ok(entries) => entries,
+            Err(error) => {
+                self.unread.push(format!("{}, which is included: {error}", folder.display()));
+                return Ok(());
+            }
+        };
         let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
         paths.sort_unstable();
         for path in paths {
             if path.is_dir() && depth <= DEEPEST {
                 self.read_folder(&path, depth + 1)?;
             } else if path.extension().is_some_and(|end| end == "cfg") {
-                self.read(&path, depth)?;
+                self.include(&path, depth)?;
             }
         }
         Ok(())
@@ -121,6 +139,11 @@ fn declare(name: &str, line: &str, timeout: Option<u64>, place: &str) -> Result<
             true => "it sets a variable: write that as env = { NAME = \"value\" }".to_owned(),
             false => format!("{program:?} is no absolute path, and only a shell has a search path"),
         });
+    }
+    if gives_rights(program) {
+        return Err(format!(
+            "{program} gives no rights here, where the service can gain none; docs/operations.md, \"What a job may do\", says what can"
+        ));
     }
     if program.contains(['{', '}']) {
         return Err("what it starts must not depend on a value".to_owned());
@@ -141,6 +164,13 @@ fn declare(name: &str, line: &str, timeout: Option<u64>, place: &str) -> Result<
     }
     text.push('\n');
     Ok((declared, text))
+}
+
+/// What gives its programs rights that the agent's service cannot give.
+fn gives_rights(program: &str) -> bool {
+    Path::new(program)
+        .file_name()
+        .is_some_and(|name| ["sudo", "su", "doas", "pkexec"].iter().any(|one| name == *one))
 }
 
 /// As TOML writes a string.
@@ -165,7 +195,8 @@ mod tests {
              command[check_load]=/usr/lib/nagios/plugins/check_load -r -w .15,.10,.05 -c .30,.25,.20\n\
              command[CHECK_Disk]=/bin/df \"-w $ARG1$\" -p '$ARG2$'\n\
              command[piped]=/bin/ps ax | wc -l\ncommand[b]=/bin/false\ncommand[rel]=check_x\ncommand[env]=A=b /bin/x\n\
-             command[arg]=$ARG1$\ncommand[über]=/bin/x\n",
+             command[arg]=$ARG1$\ncommand[über]=/bin/x\ninclude=/none.cfg\ninclude_dir=/none.d\n\
+             command[root]=/usr/bin/sudo /bin/x\n",
             path("more").display()
         );
         fs::write(&main, text).unwrap();
@@ -178,10 +209,13 @@ mod tests {
             "no absolute path",
             "sets a variable",
             "a-z, 0-9",
+            "sudo gives no rights here",
+            "/none.cfg, which is included: No such file",
+            "/none.d, which is included: No such file",
         ] {
             assert!(said.contains(why), "{why}: {said}");
         }
-        assert_eq!(imported.left_out.len(), 6, "{said}");
+        assert_eq!(imported.left_out.len(), 9, "{said}");
         let declared = &imported.declarations;
         assert!(
             declared.contains(

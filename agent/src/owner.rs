@@ -1,20 +1,19 @@
 //! What the owner of a machine does on it: prints a code to have it adopted, or forgets whom it belongs to.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::io::{self, BufRead, Write as _};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
-use std::os::unix::fs::MetadataExt;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::Path;
 
 use certs::adoption::Code;
 use certs::{Credentials, Peer};
 use jiff::{SignedDuration, Timestamp};
 use protocol::DEFAULT_PORT;
-use rustix::process::{Gid, Uid, geteuid};
-use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use crate::cli;
+use crate::host;
+use crate::service::{handed_identity, is_possible};
+use crate::standpoint::act_as_owner;
 use crate::state::State;
 
 /// What cannot be done, and what to do.
@@ -27,20 +26,30 @@ type Fault = String;
 pub fn code(flags: &cli::Code) -> Result<Told, Fault> {
     let state = State::new(&flags.folder.state);
     let folder = state.path().display();
+    let identity = handed_identity(&state).unwrap_or_else(|| state.identity_file());
     act_as_owner(&state)?;
     if state.path().exists() {
         state.create().map_err(text)?;
     }
-    if let Some(owned) = belongs(&state)? {
+    if let Some(owned) = belongs(&identity)? {
         return Err(format!(
             "{owned}; no code is needed.\n  To give it to somebody else: agent reset --state {folder}"
         ));
     }
     let waiting = state.waiting();
-    if waiting.is_empty() || !state.is_held() {
+    if waiting.is_empty() && state.is_held() {
         return Err(format!(
-            "no agent waits for its adoption with the folder {folder}.\n  Make it a service: sudo agent install\n  \
-             Or start one by hand: agent run --state {folder} --listen 0.0.0.0:{DEFAULT_PORT}"
+            "no agent waits for its adoption with the folder {folder}: the one that runs began as somebody, and is that until it is \
+             started again.\n  The service: sudo systemctl restart rollcall-agent\n  One that was started by hand: stop it, \
+             and start it"
+        ));
+    }
+    if waiting.is_empty() || !state.is_held() {
+        let service =
+            if is_possible() { "Make it a service: sudo agent install\n  Or start" } else { "Start" };
+        return Err(format!(
+            "no agent waits for its adoption with the folder {folder}.\n  {service} one by hand: agent run --state {folder} \
+             --listen 0.0.0.0:{DEFAULT_PORT}"
         ));
     }
     let code = Code::random().map_err(text)?;
@@ -48,25 +57,6 @@ pub fn code(flags: &cli::Code) -> Result<Told, Fault> {
     let until = Timestamp::now().checked_add(life).map_err(text)?;
     state.create().and_then(|()| state.save_code(&code, until)).map_err(text)?;
     Ok(Told { words: instructions(life, until, &waiting), code: format!("  {code}\n") })
-}
-
-/// Root becomes whoever owns the folder, for good: what is written there the agent must be able to read, and nothing that
-/// lies there can lead root astray. The thread that calls this must be the only one.
-///
-/// # Errors
-/// The system refused it.
-pub(crate) fn act_as_owner(state: &State) -> Result<(), Fault> {
-    let Ok(found) = fs::metadata(state.path()) else { return Ok(()) };
-    if !geteuid().is_root() || found.uid() == 0 {
-        return Ok(());
-    }
-    let (user, group) = (Uid::from_raw(found.uid()), Gid::from_raw(found.gid()));
-    set_thread_groups(&[])
-        .and_then(|()| set_thread_res_gid(group, group, group))
-        .and_then(|()| set_thread_res_uid(user, user, user))
-        .map_err(|error| {
-            format!("cannot become user {}, who owns {}: {error}", found.uid(), state.path().display())
-        })
 }
 
 /// What people read, and what programs do.
@@ -99,10 +89,13 @@ fn addresses(waiting: &[SocketAddr]) -> Vec<String> {
     let mut all: Vec<String> = waiting
         .iter()
         .map(|address| {
-            let ip = if address.ip().is_unspecified() { outward(address.ip()) } else { address.ip() };
+            let ip = address.ip();
+            let ip = if ip.is_unspecified() { outward(ip) } else { Some(ip) };
             match (ip, address.port()) {
-                (ip, DEFAULT_PORT) => ip.to_string(),
-                (ip, port) => SocketAddr::new(ip, port).to_string(),
+                (Some(ip), DEFAULT_PORT) => ip.to_string(),
+                (Some(ip), port) => SocketAddr::new(ip, port).to_string(),
+                (None, DEFAULT_PORT) => UNKNOWN.to_owned(),
+                (None, port) => format!("{UNKNOWN}:{port}"),
             }
         })
         .collect();
@@ -110,14 +103,19 @@ fn addresses(waiting: &[SocketAddr]) -> Vec<String> {
     all
 }
 
-/// The address from which this machine would reach others. Connecting a datagram socket sends nothing.
-fn outward(any: IpAddr) -> IpAddr {
+/// What stands for an address of this machine where it has none.
+const UNKNOWN: &str = "ADDRESS-OF-THIS-MACHINE";
+
+/// The address from which this machine would reach others, or without a way to them one that it has. Connecting a datagram
+/// socket sends nothing.
+fn outward(any: IpAddr) -> Option<IpAddr> {
     let far = if any.is_ipv4() { "192.0.2.1:9" } else { "[2001:db8::1]:9" };
     let local = UdpSocket::bind((any, 0)).and_then(|socket| {
         socket.connect(far)?;
         socket.local_addr()
     });
-    local.map_or(if any.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { any }, |address| address.ip())
+    let own = || host::addresses().into_iter().find(|own| own.is_ipv4() == any.is_ipv4());
+    local.map(|address| address.ip()).ok().or_else(own)
 }
 
 /// Forgets whom the machine belongs to, after asking.
@@ -127,7 +125,10 @@ fn outward(any: IpAddr) -> IpAddr {
 pub fn reset(flags: &cli::Reset) -> Result<String, Fault> {
     let state = State::new(&flags.folder.state);
     act_as_owner(&state)?;
-    let owned = match belongs(&state) {
+    if state.path().exists() {
+        state.create().map_err(text)?;
+    }
+    let owned = match belongs(&state.identity_file()) {
         Ok(Some(owned)) => owned,
         Ok(None) => {
             return Err(format!("{} holds no identity: there is nothing to forget", state.path().display()));
@@ -139,7 +140,8 @@ pub fn reset(flags: &cli::Reset) -> Result<String, Fault> {
         return Err("nothing was changed".to_owned());
     }
     state.create().and_then(|()| state.forget_owner()).map_err(text)?;
-    Ok("Forgotten. An agent that runs goes on as it was until it is started again; then it waits to be adopted.\n\
+    Ok("Forgotten. An agent that runs goes on as it was until it is started again: sudo systemctl restart rollcall-agent\n\
+        Then it waits to be adopted, and `agent code` prints a code.\n\
         At the desk, `controller revoke` ends what the old certificate was good for.\n"
         .to_owned())
 }
@@ -155,8 +157,8 @@ fn confirmed(owned: &str) -> Result<bool, Fault> {
 }
 
 /// Whom the machine belongs to, in words.
-fn belongs(state: &State) -> Result<Option<String>, Fault> {
-    let owned = whose(&state.identity_file())?;
+fn belongs(identity: &Path) -> Result<Option<String>, Fault> {
+    let owned = whose(identity)?;
     Ok(owned.map(|own| format!("this machine is {} already, until {:.0}", own.identity.name, own.not_after)))
 }
 

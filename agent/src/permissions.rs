@@ -7,8 +7,11 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use certs::{Name, Peer};
+use protocol::requests::explain::Sort;
 use protocol::requests::{Access, NAMES, access};
 use protocol::{Ask, Refusal};
+
+use crate::declared::Declarations;
 
 /// What the owner granted and took away, beyond what is open by itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -97,6 +100,26 @@ impl Permissions {
         all.into_iter().map(str::to_owned).collect()
     }
 
+    /// A line for each rule about something that is not declared.
+    pub fn for_nothing(&self, declared: &Declarations) -> Vec<String> {
+        let rules = [("allow", &self.allow), ("deny", &self.deny)];
+        let each = rules.into_iter().flat_map(|(table, rules)| rules.iter().map(move |rule| (table, rule)));
+        let undeclared = |what: &What| {
+            let What::Permission(permission) = what else { return None };
+            let (word, name) = permission.split_once(':')?;
+            let sort = Sort::ALL.into_iter().find(|sort| sort.request() == word)?;
+            declared
+                .find(sort, name)
+                .is_err()
+                .then(|| format!("`{permission}`, and no {} `{name}`", sort.table()))
+        };
+        each.flat_map(|(table, rule)| {
+            let undeclared = rule.what.iter().filter_map(undeclared);
+            undeclared.map(move |what| format!("{table}.{}: it says {what} is declared", rule.who))
+        })
+        .collect()
+    }
+
     fn judge(&self, peer: &Peer, permission: &str) -> Result<(), Denied> {
         if let Some(rule) = self.deny.iter().find(|rule| rule.who.is(peer) && rule.takes_away(permission)) {
             return Err(Denied::TakenAwayFrom(rule.who.clone()));
@@ -177,6 +200,11 @@ impl FromStr for What {
                     let shown = text.escape_debug();
                     return Err(format!("`{shown}` is no permission; one is REQUEST or REQUEST:NAME"));
                 };
+                if !Sort::ALL.iter().any(|sort| sort.request() == word) {
+                    return Err(format!(
+                        "`{word}` is no request for things with names: those are check and run"
+                    ));
+                }
                 Ok(What::Permission(text.to_owned()))
             }
         }
@@ -249,7 +277,7 @@ mod tests {
         let permissions = Permissions {
             allow: rules(&[
                 ("alice", &["run:restart-nginx"]),
-                ("@ops", &["push:inbox", "run:reboot"]),
+                ("@ops", &["run:inbox", "run:reboot"]),
                 ("*", &["run:hello"]),
             ]),
             deny: rules(&[("bob", &["info"]), ("@interns", &["*"]), ("carol", &["watch"])]),
@@ -258,14 +286,14 @@ mod tests {
             |name, teams: &[&str], permission| permissions.check(&peer(name, teams), permission).is_ok();
         assert!(may("alice", &[], "run:restart-nginx"));
         assert!(!may("bob", &[], "run:restart-nginx"));
-        assert!(may("bob", &["ops"], "push:inbox"));
+        assert!(may("bob", &["ops"], "run:inbox"));
         assert!(may("bob", &[], "run:hello"));
         assert!(!may("bob", &["ops"], "info") && may("bob", &["ops"], "uptime"));
         assert!(!may("alice", &["interns"], "run:restart-nginx") && !may("dora", &["interns"], "echo"));
         assert!(
             may("dora", &[], "watch:x")
                 && !may("carol", &["ops"], "watch:x")
-                && may("carol", &["ops"], "push:inbox")
+                && may("carol", &["ops"], "run:inbox")
         );
     }
 
@@ -293,6 +321,12 @@ mod tests {
         let missing = permissions.check(&alice, "run:reboot").unwrap_err();
         assert_eq!(missing.message, "`run:reboot` is not granted to alice");
         assert!(missing.hint.contains("[allow]") && missing.hint.contains(r#""alice" = ["run:reboot"]"#));
+        assert!(missing.hint.contains("there must be a [command.reboot]"), "{}", missing.hint);
+        // What it says to write is what `agent.toml` takes.
+        let hint = |permission| permissions.check(&alice, permission).unwrap_err().hint;
+        assert!(hint("run").contains(r#""alice" = ["run:NAME"]"#), "{}", hint("run"));
+        assert!(hint("inof").contains("no such request; requests are audit, "), "{}", hint("inof"));
+        assert!(hint("inof:x").contains("no such request") && hint("audit").contains(r#"["audit"]"#));
         let taken = permissions.check(&alice, "info").unwrap_err();
         assert_eq!(taken.message, "`info` is taken away from alice");
         assert!(taken.hint.contains("[deny]") && taken.hint.contains("@interns"));
@@ -311,11 +345,31 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_about_what_is_not_declared_is_named() {
+        let permissions = Permissions {
+            allow: rules(&[("alice", &["run:reboto", "info"])]),
+            deny: rules(&[("@interns", &["*", "check:disk"])]),
+        };
+        assert_eq!(
+            permissions.for_nothing(&Declarations::default()),
+            [
+                "allow.alice: it says `run:reboto`, and no command `reboto` is declared",
+                "deny.@interns: it says `check:disk`, and no check `disk` is declared"
+            ]
+        );
+    }
+
+    #[test]
     fn slips_are_named() {
         for (text, said) in [("ops team", "a-z"), ("@", "1 to 63"), ("", "1 to 63")] {
             assert!(text.parse::<Who>().unwrap_err().contains(said), "{text}");
         }
-        for (text, said) in [("inf", "no request"), ("run:", "REQUEST:NAME"), ("run:a:b", "REQUEST:NAME")] {
+        for (text, said) in [
+            ("inf", "no request"),
+            ("run:", "REQUEST:NAME"),
+            ("run:a:b", "REQUEST:NAME"),
+            ("rnu:b", "check and run"),
+        ] {
             assert!(text.parse::<What>().unwrap_err().contains(said), "{text}");
         }
     }

@@ -129,11 +129,19 @@ fn tell_access(config: &Config, access: &Access) {
     }
 }
 
+/// What could not work is told, and the rest does.
+fn tell_doubts(config: &Config, unready: &[String]) {
+    let for_nothing = config.policy.permissions.for_nothing(&config.declarations);
+    unready.iter().chain(&for_nothing).for_each(|line| tracing::warn!("{line}"));
+}
+
 async fn serve(flags: &Flags, config: &Config, prepared: Prepared, held: Report) -> Result<(), Faults> {
-    let runner = match prepared.runner {
-        Some(spawned) => Some(Runner::meet(spawned).await.map_err(|error| no_runner(&error))?),
-        None => None,
-    };
+    let (runner, unready) = match prepared.runner {
+        Some(spawned) => Runner::meet(spawned).await.map(|(runner, unready)| (Some(runner), unready)),
+        None => Ok((None, Vec::new())),
+    }
+    .map_err(|error| no_runner(&error))?;
+    tell_doubts(config, &unready);
     let listeners = agent::accepting(prepared.listeners);
     let listeners = listeners.map_err(|error| vec![format!("cannot start: {error}")])?;
     let stop = CancellationToken::new();

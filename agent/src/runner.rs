@@ -50,13 +50,14 @@ enum Order {
 /// What the runner says.
 #[derive(Debug, Serialize, Deserialize)]
 enum Word {
-    Ready,
+    /// With what could not be started.
+    Ready(Vec<String>),
     Refused(Refusal),
     Plan(Plan),
     /// With two descriptors: what the program writes to its standard output, and to its standard error.
     Started,
     Ended(Ended),
-    ReadAgain(Result<(), Vec<String>>),
+    ReadAgain(Result<Vec<String>, Vec<String>>),
 }
 
 /// The runner's process, before there is a runtime to speak with it.
@@ -117,14 +118,14 @@ pub fn spawn(config: Option<&Path>, writable: &[PathBuf]) -> io::Result<Spawned>
 }
 
 impl Runner {
-    /// Waits until it has read what is declared.
+    /// Waits until it has read what is declared, and hears what of it could not be started.
     ///
     /// # Errors
     /// It ended; it has said why.
-    pub async fn meet(spawned: Spawned) -> io::Result<Runner> {
+    pub async fn meet(spawned: Spawned) -> io::Result<(Runner, Vec<String>)> {
         let control = Channel::new(spawned.control)?;
         match control.receive::<Word>().await? {
-            Some((Word::Ready, _)) => Ok(Runner { control }),
+            Some((Word::Ready(unready), _)) => Ok((Runner { control }, unready)),
             _ => Err(io::Error::other("it did not begin")),
         }
     }
@@ -134,8 +135,8 @@ impl Runner {
         self.control.closed().await;
     }
 
-    /// Has it read the declarations again.
-    pub(crate) async fn read_again(&self) -> Result<(), Vec<String>> {
+    /// Has it read the declarations again, and hears what of them could not be started.
+    pub(crate) async fn read_again(&self) -> Result<Vec<String>, Vec<String>> {
         match self.order(&Order::ReadAgain).await {
             Ok(channel) => match channel.receive::<Word>().await {
                 Ok(Some((Word::ReadAgain(done), _))) => done,

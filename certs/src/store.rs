@@ -167,11 +167,13 @@ fn check_owner(path: &Path, metadata: &fs::Metadata) -> Result<(), Error> {
     if metadata.uid() == me || metadata.uid() == 0 {
         return Ok(());
     }
-    let fault = format!("this belongs to user {}, and the program runs as user {me}", metadata.uid());
-    Err(Error::file(
-        path,
-        format!("{fault}; run it as that user, or mend it with: chown {me} {}", path.display()),
-    ))
+    let owner = metadata.uid();
+    let how = match me {
+        // To root it would be given in an instant, and taken away from whoever needs it.
+        0 => format!("run it as that user: setpriv --reuid {owner} --clear-groups"),
+        _ => format!("run it as that user, or mend it with: chown {me} {}", path.display()),
+    };
+    Err(Error::file(path, format!("this belongs to user {owner}, and the program runs as user {me}; {how}")))
 }
 
 fn mend(fault: &str, mode: &str, path: &Path) -> String {

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Span, SpanRelativeTo};
 
 use crate::commands::{
     adopt, audit, authority, can, caps, certs, check, demo, doctor, echo, files, hosts, info, init, issue,
-    operator, ping, processes, renew, revoke, run, services, sync, time, uptime, watch, whoami,
+    operator, ping, processes, renew, revoke, run, services, sync, time, uptime, wait, watch, whoami,
 };
 
 /// Asks machines that run a Rollcall agent how they are.
@@ -16,8 +16,7 @@ use crate::commands::{
 #[command(name = "controller", version, arg_required_else_help = true)]
 #[command(after_help = "Examples:
   controller demo                                everything once, on this machine
-  controller init                                make an authority and your own identity
-  controller issue web-1 --address 192.0.2.7     make the identity of a machine
+  controller adopt 192.0.2.7 --name web-1        make a machine yours, with the code that `agent code` printed there
   controller info web-1                          ask it
 
 Exit codes: 0 answered, 1 refused or failed, 2 wrong usage or a broken home, 3 not reached or not trusted.
@@ -91,7 +90,7 @@ pub enum Verb {
     Issue(issue::Issue),
     /// Give machines new certificates before the old ones end, while they serve.
     Renew(renew::Renew),
-    /// Put a passphrase on the authority's key, or take it away.
+    /// Put a passphrase on the authority's key, take it away, or put another authority in its place.
     Authority(authority::Authority),
     /// Let others ask, under names of their own.
     Operator(operator::Operator),
@@ -121,8 +120,10 @@ pub enum Verb {
     Ping(ping::Ping),
     /// What a machine is and how it is doing, again and again.
     Watch(watch::Watch),
-    /// Run a check that a machine's owner declared: exit code 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
+    /// Whether machines are well: exit code 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
     Check(check::Check),
+    /// Wait until machines are as they should be.
+    Wait(wait::Wait),
     /// Run a command that a machine's owner declared: its output as it comes, and its exit code.
     Run(run::Run),
     /// What an agent offers to you: requests, checks and commands, and what they take.

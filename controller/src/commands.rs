@@ -27,6 +27,7 @@ pub mod services;
 pub mod sync;
 pub mod time;
 pub mod uptime;
+pub mod wait;
 pub mod watch;
 pub mod whoami;
 
@@ -60,6 +61,7 @@ pub async fn run(verb: Verb, desk: &Desk) -> Result<Exit, Trouble> {
         Verb::Time(time) => time.run(desk).await,
         Verb::Echo(echo) => echo.run(desk).await,
         Verb::Ping(ping) => ping.run(desk).await,
+        Verb::Wait(wait) => wait.run(desk).await,
         Verb::Watch(watch) => watch.run(desk).await,
         Verb::Check(check) => check.run(desk).await,
         Verb::Run(run) => run.run(desk).await,

@@ -20,7 +20,8 @@ type Known = BTreeMap<String, Offers>;
 pub(crate) fn hosts() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
         let inventory = home().inventory().unwrap_or_default();
-        inventory.names().map(|name| CompletionCandidate::new(name.as_str())).collect()
+        let groups = inventory.groups().keys().map(|group| CompletionCandidate::new(format!("@{group}")));
+        inventory.names().map(|name| CompletionCandidate::new(name.as_str())).chain(groups).collect()
     })
 }
 

@@ -56,6 +56,11 @@ impl Desk {
         Desk { home: Home::locate(Some(home)), quiet: true, told: Told::default(), ..*self }
     }
 
+    /// The same desk with another limit for each stage.
+    pub fn with_timeout(&self, timeout: Duration) -> Desk {
+        Desk { home: self.home.clone(), timeout, told: Told::default(), ..*self }
+    }
+
     /// Whether answers are one JSON document, which a stream of them cannot be.
     pub fn is_one_document(&self) -> bool {
         self.format == Format::Json

@@ -189,7 +189,7 @@ impl Failure {
             io::ErrorKind::ConnectionRefused => {
                 failure(Kind::ConnectionRefused, format!("{address} refused the connection"))
                     .because("nothing listens on that port there, or a firewall rejects it")
-                    .hint("start the agent there with `agent run --listen ADDRESS:PORT`, or correct the port")
+                    .hint("look there with `agent status`; start it with `systemctl start rollcall-agent`, or correct the port")
             }
             io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
                 failure(Kind::Unreachable, format!("there is no way to {address}: {error}"))
@@ -336,6 +336,18 @@ impl Failure {
             message: format!("THE AUDIT LOG IS NOT WHOLE: {flaw}"),
             why: "somebody changed its files, or the disk is failing".to_owned(),
             hint: "on that machine, `agent audit verify` names the file and the line".to_owned(),
+        }
+    }
+
+    /// A machine that is not as it should be, and was waited for long enough.
+    pub(crate) fn not_yet(host: &str, how: &str) -> Failure {
+        Failure {
+            host: host.to_owned(),
+            stage: Stage::Request,
+            kind: Kind::NotYet,
+            message: format!("waited for in vain: {how}"),
+            why: String::new(),
+            hint: "find out on that machine; --timeout waits longer".to_owned(),
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod answers;
 mod last;
+mod lists;
 mod progress;
 mod tally;
 mod which;

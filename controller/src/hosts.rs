@@ -4,14 +4,16 @@ mod directory;
 mod endpoint;
 pub mod import;
 mod inventory;
+mod machine;
 mod tables;
 
 use certs::Name;
 
 pub(crate) use self::directory::Directory;
 pub use self::endpoint::Endpoint;
-pub(crate) use self::inventory::demand_word;
-pub use self::inventory::{Inventory, Machine};
+pub use self::inventory::Inventory;
+pub use self::machine::Machine;
+pub(crate) use self::machine::demand_word;
 
 /// A machine to ask.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -19,6 +19,10 @@ says "1 received" controller ping 127.0.0.1:7000 -c 1
 says "1 received" controller ping 127.0.0.1:7001 -c 1
 says "127.0.0.1:7000, 127.0.0.1:7001" agent status
 says "identity     web-1, until" agent status
+# Whoever asks root's programs is told the same.
+says "identity web-1 until" agent check-config
+refuses 1 "this machine is web-1 already" agent code
+systemctl reload $UNIT
 journalctl --unit $UNIT --no-pager | grep -q "the service manager listens for this agent"
 
 # An identity that was handed over cannot be written: whoever renews it is told before anything is signed.

@@ -3,11 +3,6 @@
 dpkg -i /mnt/agent.deb /mnt/controller.deb
 restarted() { [ "$(property NRestarts)" = "$1" ] && [ "$(property ActiveState)" = active ]; }
 
-# As close to systemd as the installed one allows.
-version=$(systemctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p')
-if [ "$version" -ge 253 ]; then type=notify-reload; else type=notify; fi
-[ "$(property Type)" = $type ]
-
 # An agent that nobody owns yet can be told to reload all the same.
 systemctl reload $UNIT
 adopt 127.0.0.1
@@ -29,21 +24,38 @@ until_true restarted 1
 journalctl --unit $UNIT --no-pager | grep -q "Watchdog timeout"
 says "web-1" controller info web-1
 
-# Settings are read again by the same process; bad ones are refused, and stand among the last errors.
+# Settings are read again by the same process; bad ones are refused: whoever reloads is told, and so is the journal.
 before=$(pid)
 sed -i 's/^\[deny\]/[deny]\noperator = "echo"/' /etc/rollcall/agent.toml
 systemctl reload $UNIT
 denied() { ! controller echo web-1 hello; }
 until_true denied
 [ "$(pid)" = "$before" ]
+cp /etc/rollcall/agent.toml /tmp/good.toml
 echo 'nonsense = 1' >>/etc/rollcall/agent.toml
-systemctl reload $UNIT
+never systemctl reload $UNIT
 told() { agent status | grep -q nonsense; }
 until_true told
 says "is active" agent status
+systemctl kill --signal HUP --kill-who main $UNIT
+kept() { agent status | grep "says.*kept all of the old settings.*nonsense"; }
+until_true kept
+cp /tmp/good.toml /etc/rollcall/agent.toml
+systemctl restart $UNIT
+says "last errors  none" agent status
+
+# A start that fails says why, where whoever looks for errors finds it.
+sed -i 's/^listen = .*/listen = "192.0.2.1"/' /etc/rollcall/agent.toml
+never systemctl restart $UNIT
+journalctl --unit $UNIT --no-pager --priority warning | grep "cannot listen on 192.0.2.1:5669"
+refuses 3 "cannot listen on 192.0.2.1:5669" agent status
+never grep "says " /tmp/said
+cp /tmp/good.toml /etc/rollcall/agent.toml
+systemctl restart $UNIT
 
 systemctl stop $UNIT
 refuses 3 "inactive" agent status
+never grep "says " /tmp/said
 [ "$(property Result)" = success ]
 
 # Without systemd's word, the lock of its folder tells whether one runs.

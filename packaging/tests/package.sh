@@ -18,6 +18,11 @@ for file in man/man1/controller.1.gz man/man1/controller-adopt.1.gz bash-complet
     dpkg -L rollcall-controller | grep -qx "/usr/share/$file"
 done
 
+# What the pages that it brings point to.
+for page in README.md docs/operations.md docs/security.md docs/protocol.md; do
+    dpkg -L rollcall-agent | grep -qE "^/usr/share/doc/rollcall-agent/$page(.gz)?$"
+done
+
 # As a shell asks what can be typed next.
 asks() { env COMPLETE=bash _CLAP_COMPLETE_INDEX=1 _CLAP_COMPLETE_COMP_TYPE=9 "$1" -- "$1" "$2"; }
 says check-config asks agent che

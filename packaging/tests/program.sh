@@ -43,6 +43,22 @@ adopt 127.0.0.1
 says "web-1 serves on" /root/download/agent install
 [ "$(stat -c %U /var/lib/rollcall/identity.bundle)" = rollcall ]
 agent audit verify
+says "none that this user may read" setpriv --reuid 65534 --clear-groups agent status
+refuses 1 "or with sudo" setpriv --reuid 65534 --clear-groups agent reset
+
+# A machine that is given to somebody else: each step says the next.
+says "sudo systemctl restart rollcall-agent" agent reset --yes
+refuses 1 "sudo systemctl restart rollcall-agent" agent code
+says "done           run systemctl restart $UNIT" agent install
+says "waits on" agent status
+adopt_again() {
+    agent code 2>/tmp/said | tr -d ' ' >/tmp/code
+    cat /tmp/said
+    controller adopt 127.0.0.1 --name web-1 --replace --code-file /tmp/code
+}
+adopt_again
+grep -q "controller adopt ADDRESS-OF-THIS-MACHINE" /tmp/said
+says "web-1 serves on" agent status
 
 # Another program takes the place of the first.
 printf '\0' >>/root/download/agent
@@ -74,6 +90,10 @@ says "--purge takes them as well" agent uninstall
 refuses 3 "and no agent runs" /root/download/agent status
 says "web-1 serves on" /root/download/agent install
 says "web-1" controller info web-1
+
+# A package beside it starts nothing of its own, and says so.
+says "hides this package's unit" dpkg --force-confold -i /mnt/agent.deb
+dpkg -r rollcall-agent
 agent uninstall --purge
 [ ! -e /var/lib/rollcall ]
 [ ! -e /etc/rollcall ]

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::VERSION;
 use crate::frame::FrameError;
+use crate::requests::NAMES;
 use crate::requests::explain::Sort;
 
 /// A refusal as it crosses the wire.
@@ -115,9 +116,23 @@ impl Refusal {
     /// Something that must be granted, and is not.
     pub fn not_granted(permission: &str, name: &str) -> Refusal {
         let permission: String = permission.chars().take(80).collect();
-        let hint = format!(
-            "the agent's owner grants it in agent.toml, under [allow]: \"{name}\" = [\"{permission}\"]"
-        );
+        let line = |granted: &str| {
+            format!(
+                "the agent's owner grants it in agent.toml, under [allow], in the one line of {name}: \
+                 \"{name}\" = [\"{granted}\"]"
+            )
+        };
+        let (word, thing) =
+            permission.split_once(':').map_or((&*permission, None), |(word, thing)| (word, Some(thing)));
+        let sort = Sort::ALL.into_iter().find(|sort| sort.request() == word);
+        let hint = match (sort, thing) {
+            (Some(sort), Some(thing)) => {
+                format!("{}; there must be a [{}.{thing}]", line(&permission), sort.table())
+            }
+            (Some(sort), None) => format!("{}; each is granted by its name", line(&sort.permission("NAME"))),
+            (None, None) if NAMES.contains(&word) => line(&permission),
+            _ => format!("there is no such request; requests are {}", NAMES.join(", ")),
+        };
         Refusal::new(Kind::NotPermitted, format!("`{permission}` is not granted to {name}"), &hint)
     }
 

@@ -10,7 +10,7 @@ use crate::shell::{Fault, output, say, step, word};
 use crate::tally::Tally;
 use crate::{target, tree, workspace};
 
-const SCRIPTS: [&str; 7] = ["package", "program", "life", "truth", "facts", "handed", "declared"];
+const SCRIPTS: [&str; 8] = ["package", "program", "life", "truth", "facts", "handed", "declared", "judged"];
 /// What runs where no systemd boots.
 const CHROOT: &str = "chroot";
 

@@ -87,8 +87,16 @@ fn read_as<T>(path: &Path, read: impl FnOnce(&mut Table<'_, '_>) -> T) -> Result
 
 fn parse<T>(text: &str, read: impl FnOnce(&mut Table<'_, '_>) -> T) -> Result<T, Vec<Found>> {
     let (document, errors) = DeTable::parse_recoverable(text);
-    let mut found: Vec<Found> =
-        errors.iter().map(|error| (error.span(), String::new(), error.message().to_owned())).collect();
+    let fault = |error: &toml::de::Error| {
+        let message = error.message();
+        let key = error.span().and_then(|at| text.get(at)).filter(|_| message == "duplicate key");
+        let message = key.map_or_else(
+            || message.to_owned(),
+            |key| format!("{key} stands here a second time: there is one line for each, such as a list [\"...\", \"...\"]"),
+        );
+        (error.span(), String::new(), message)
+    };
+    let mut found: Vec<Found> = errors.iter().map(fault).collect();
     let mut root = Table::new(document.get_ref(), String::new(), &mut found);
     let read = read(&mut root);
     root.finish();

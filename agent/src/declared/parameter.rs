@@ -1,12 +1,11 @@
 //! What peers may put into an argument. A value is judged as the bytes that will be used, after it was decoded, and whole.
 
 use std::fmt;
-use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
 use regex_lite::{Regex, RegexBuilder};
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, open, openat2, readlinkat};
-use rustix::io::Errno;
+
+use super::beneath::beneath;
 
 /// Longer values are of no use, and a list of arguments has its limits.
 pub(crate) const MAX_LENGTH: usize = 4096;
@@ -87,7 +86,11 @@ impl Parameter {
     pub(super) fn value(&self, given: &str) -> Result<String, String> {
         self.judge(given)?;
         match &self.kind {
-            Kind::Beneath(folder) => beneath(folder, Path::new(given)),
+            Kind::Beneath(folder) => {
+                let name = beneath(folder, Path::new(given))?;
+                // A link may lead to what nobody could have given.
+                plain(&name).map(|()| name)
+            }
             _ => Ok(given.to_owned()),
         }
     }
@@ -139,29 +142,6 @@ fn stays_beneath(folder: &Path, given: &str) -> Result<(), String> {
         ));
     }
     Ok(())
-}
-
-/// Where a path leads without leaving its folder, links followed: what is there is what the program gets to see.
-fn beneath(folder: &Path, given: &Path) -> Result<String, String> {
-    let flags = OFlags::PATH | OFlags::CLOEXEC;
-    let root = open(folder, flags | OFlags::DIRECTORY, Mode::empty())
-        .map_err(|error| format!("{} cannot be opened: {error}", folder.display()))?;
-    let way = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-    let found = openat2(&root, given, flags, Mode::empty(), way).map_err(|error| match error {
-        Errno::XDEV | Errno::LOOP => format!("it leads out of {}", folder.display()),
-        Errno::NOENT | Errno::NOTDIR => format!("there is nothing of this name beneath {}", folder.display()),
-        error => format!("it cannot be opened beneath {}: {error}", folder.display()),
-    })?;
-    let name = name_of(&found).ok_or_else(|| "its path is no text".to_owned())?;
-    // A link may lead to what nobody could have given.
-    plain(&name)?;
-    Ok(name)
-}
-
-/// Under which name the kernel knows an open file.
-fn name_of(file: &OwnedFd) -> Option<String> {
-    let link = format!("/proc/self/fd/{}", file.as_raw_fd());
-    readlinkat(CWD, link, Vec::new()).ok()?.into_string().ok()
 }
 
 #[cfg(test)]
@@ -260,18 +240,26 @@ mod tests {
         symlink("logs/a.log", root.join("inside")).unwrap();
         symlink(outside.path().join("secret"), root.join("out")).unwrap();
         symlink("../..", root.join("logs/up")).unwrap();
+        symlink("../logs/./a.log", root.join("logs/round")).unwrap();
+        symlink("round", root.join("logs/twice")).unwrap();
+        symlink("loop", root.join("loop")).unwrap();
+        symlink("logs/../../logs/a.log", root.join("over")).unwrap();
         symlink("/proc/self/root", root.join("magic")).unwrap();
         fs::write(root.join("o\nd"), "").unwrap();
         symlink("o\nd", root.join("odd")).unwrap();
         let path = parameter(Kind::Beneath(root.clone()));
         let log = root.join("logs/a.log").display().to_string();
         assert_eq!(path.value("logs/a.log").unwrap(), log);
-        assert_eq!(path.value("inside").unwrap(), log, "the program gets no link to follow");
+        for link in ["inside", "logs/round", "logs/twice"] {
+            assert_eq!(path.value(link).unwrap(), log, "the program gets no link to follow");
+        }
         for (given, why) in [
             ("out", "leads out"),
             ("logs/up", "leads out"),
             ("logs/up/etc", "leads out"),
             ("magic/etc", "leads out"),
+            ("loop", "leads out"),
+            ("over", "leads out"),
             ("none", "nothing of this name"),
             ("inside/x", "nothing of this name"),
             ("./inside/..", "no `..`"),

@@ -1,7 +1,7 @@
 //! The network interfaces, their addresses and their counters.
 
 use std::fmt::Write;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use protocol::requests::info::Interface;
 
@@ -21,6 +21,18 @@ pub(super) fn list() -> Result<Vec<Interface>, HostError> {
     let links = kernel.ask(netlink::GET_LINK).map_err(failed)?;
     let addresses = kernel.ask(netlink::GET_ADDRESS).map_err(failed)?;
     Ok(read(&links, &addresses))
+}
+
+/// The addresses at which others could reach this machine.
+pub(crate) fn addresses() -> Vec<IpAddr> {
+    let of = |interface: Interface| interface.addresses.into_iter();
+    let addresses = list().unwrap_or_default().into_iter().filter(|interface| interface.up).flat_map(of);
+    let address = |text: String| text.split('/').next()?.parse().ok();
+    let is_for_others = |address: &IpAddr| match address {
+        IpAddr::V4(address) => !address.is_loopback() && !address.is_link_local(),
+        IpAddr::V6(address) => !address.is_loopback() && !address.is_unicast_link_local(),
+    };
+    addresses.filter_map(address).filter(is_for_others).collect()
 }
 
 fn read(links: &[u8], addresses: &[u8]) -> Vec<Interface> {

@@ -9,7 +9,7 @@ use agent::notify::Notify;
 use certs::Peer;
 use tokio::signal::unix::Signal;
 
-use super::{Serving, fit_to_descriptors, identity};
+use super::{Serving, fit_to_descriptors, identity, tell_doubts};
 use crate::faults::{Faults, lines};
 
 /// All that it takes to read the settings again.
@@ -26,13 +26,17 @@ pub(super) fn when_told(mut hangup: Signal, again: Again, notify: Arc<Notify>, s
         while hangup.recv().await.is_some() {
             notify.reloading();
             let applied = read_again(Arc::clone(&again)).await;
+            let refused = applied.as_ref().err().and_then(|lines| lines.first());
+            let refused =
+                refused.map_or_else(String::new, |why| format!("; kept all of the old settings: {why}"));
             tell_what_was_read(&again.running, applied);
-            notify.ready(&serving.words(&again.reload.own()));
+            notify.ready(&(serving.words(&again.reload.own()) + &refused));
         }
     });
 }
 
-async fn read_again(again: Arc<Again>) -> Result<(Config, Peer), Faults> {
+/// With what of it could not be started.
+async fn read_again(again: Arc<Again>) -> Result<(Config, Peer, Vec<String>), Faults> {
     let reading = Arc::clone(&again);
     let decide = move || {
         let mut config = Config::decide(&reading.flags).map_err(|faults| lines(&faults))?;
@@ -41,10 +45,10 @@ async fn read_again(again: Arc<Again>) -> Result<(Config, Peer), Faults> {
         Ok::<_, Faults>(config)
     };
     let config = aside(decide).await?;
-    again.reload.tell_runner(&config).await?;
+    let unready = again.reload.tell_runner(&config).await?;
     aside(move || {
         let own = again.reload.apply(&config).map_err(|error| again.explain(&config, &error))?;
-        Ok((config, own))
+        Ok((config, own, unready))
     })
     .await
 }
@@ -64,11 +68,12 @@ async fn aside<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(vec![error.to_string()]))
 }
 
-fn tell_what_was_read(running: &Config, applied: Result<(Config, Peer), Faults>) {
+fn tell_what_was_read(running: &Config, applied: Result<(Config, Peer, Vec<String>), Faults>) {
     match applied {
-        Ok((config, own)) => {
+        Ok((config, own, unready)) => {
             tracing::info!("read again: {} until {}", own.identity.name, own.not_after);
             identity::tell_dates(&own);
+            tell_doubts(&config, &unready);
             if needs_a_start(&config, running) {
                 tracing::warn!("`listen`, `log`, `sandbox` and `[audit]` change with the next start only");
             }

@@ -56,7 +56,7 @@ pub fn run(flags: RunnerFlags) -> Result<(), Vec<String>> {
     setsid().map_err(io::Error::from).map_err(system)?;
     c_library::keep_descriptors();
     c_library::ignore_no_signal();
-    let workshop = Workshop::read(&flags, &Workshop::default())?;
+    let (workshop, unready) = Workshop::read(&flags, &Workshop::default())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system)?;
     runtime.block_on(async {
         ignore_signals().map_err(system)?;
@@ -64,7 +64,7 @@ pub fn run(flags: RunnerFlags) -> Result<(), Vec<String>> {
         let (workshop, descriptors) = (ArcSwap::from_pointee(workshop), Descriptors::raise());
         let process = Arc::new(Process { flags, workshop, family, descriptors });
         let control = io::stdin().as_fd().try_clone_to_owned().and_then(Channel::new).map_err(system)?;
-        control.send(&Word::Ready, &[]).await.map_err(system)?;
+        control.send(&Word::Ready(unready), &[]).await.map_err(system)?;
         let orders = process.take_orders(&control).await;
         process.family.end_all();
         orders.map_err(|error| vec![format!("the runner ends: it was told what is no order: {error}")])
@@ -95,15 +95,20 @@ impl Process {
     async fn obey(&self, order: Order, reply: &Channel) -> io::Result<()> {
         let word = match order {
             Order::ReadAgain => Ok(Some(Word::ReadAgain(self.read_again()))),
-            Order::Explain { sort, name, given } => {
-                self.workshop.load().plan(sort, &name, &given).map(|(_, plan)| Some(Word::Plan(plan)))
-            }
+            Order::Explain { sort, name, given } => self.explain((sort, &name, &given)).await,
             Order::Start { sort, name, given } => self.wait_and_conduct((sort, &name, &given), reply).await,
         };
         match word.unwrap_or_else(|refusal| Some(Word::Refused(refusal))) {
             Some(word) => reply.send(&word, &[]).await,
             None => Ok(()),
         }
+    }
+
+    async fn explain(&self, (sort, name, given): (Sort, &str, &Given)) -> Result<Option<Word>, Refusal> {
+        let workshop = self.workshop.load_full();
+        let (Declared { declaration, .. }, plan) = workshop.plan(sort, name, given)?;
+        program::ready(declaration).await.map_err(|not_started| not_started.refusal(declaration))?;
+        Ok(Some(Word::Plan(plan)))
     }
 
     /// Starts a program when it is its turn. There is no last word when nobody listens.
@@ -158,16 +163,17 @@ impl Process {
         ended
     }
 
-    fn read_again(&self) -> Result<(), Vec<String>> {
-        let workshop = Workshop::read(&self.flags, &self.workshop.load())?;
+    /// Takes what is declared now, and says what of it could not be started.
+    fn read_again(&self) -> Result<Vec<String>, Vec<String>> {
+        let (workshop, unready) = Workshop::read(&self.flags, &self.workshop.load())?;
         self.workshop.store(Arc::new(workshop));
-        Ok(())
+        Ok(unready)
     }
 }
 
 impl Workshop {
-    /// What is declared now. Where as many may run as before, those that run count.
-    fn read(flags: &RunnerFlags, before: &Workshop) -> Result<Workshop, Vec<String>> {
+    /// What is declared now, and what of it could not be started. Where as many may run as before, those that run count.
+    fn read(flags: &RunnerFlags, before: &Workshop) -> Result<(Workshop, Vec<String>), Vec<String>> {
         let declarations = Config::declared(flags.config.as_deref(), &flags.writable)
             .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         let mut declared = BTreeMap::new();
@@ -180,7 +186,7 @@ impl Workshop {
                 declared.insert(key, Declared { declaration: declaration.clone(), turns });
             }
         }
-        Ok(Workshop { declared })
+        Ok((Workshop { declared }, declarations.unready()))
     }
 
     fn plan(&self, sort: Sort, name: &str, given: &Given) -> Result<(&Declared, Plan), Refusal> {

@@ -2,23 +2,21 @@
 
 use std::ffi::CString;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind};
+use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use protocol::Refusal;
-use protocol::chain::Hash;
 use protocol::requests::explain::Plan;
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Pid, Resource, Rlimit, geteuid, getrlimit, setrlimit};
 use tokio::task::spawn_blocking;
 
 use crate::c_library;
-use crate::declared::{Declaration, User, network_cannot_change, nobody_else_can_change};
+use crate::declared::{Declaration, User, network_cannot_change};
 
 /// What the program writes.
 pub(super) struct Written {
@@ -67,10 +65,24 @@ impl Descriptors {
 
 /// The program's file, where its owner pinned what it must hold. Reading it may take a while, and others do not wait for that.
 pub(super) async fn pinned(declaration: &Declaration) -> Result<Option<File>, NotStarted> {
-    let Some(hash) = declaration.sha256 else { return Ok(None) };
-    let path = declaration.program.clone();
-    let opened = spawn_blocking(move || open_pinned(&path, hash)).await;
-    opened.unwrap_or_else(|error| Err(NotStarted(error.to_string()))).map(Some)
+    if declaration.sha256.is_none() {
+        return Ok(None);
+    }
+    aside(declaration, Declaration::pinned).await
+}
+
+/// Makes sure that it could be started.
+pub(super) async fn ready(declaration: &Declaration) -> Result<(), NotStarted> {
+    aside(declaration, Declaration::readiness).await
+}
+
+async fn aside<T: Send + 'static>(
+    declaration: &Declaration,
+    look: fn(&Declaration) -> Result<T, String>,
+) -> Result<T, NotStarted> {
+    let declaration = declaration.clone();
+    let looked = spawn_blocking(move || look(&declaration)).await;
+    looked.unwrap_or_else(|error| Err(error.to_string())).map_err(NotStarted)
 }
 
 /// Starts it, unless it lies where the process that talks to the network may write.
@@ -81,7 +93,7 @@ pub(super) fn start(
     writable: &[PathBuf],
 ) -> Result<(Pid, Written), NotStarted> {
     let path = &declaration.program;
-    look_at(path)?;
+    declaration.is_startable().map_err(NotStarted)?;
     // A link may lead elsewhere since it was declared.
     network_cannot_change(path, writable).map_err(NotStarted)?;
     let mut command = match pinned {
@@ -125,44 +137,20 @@ fn groups_of(user: &User) -> Result<Vec<u32>, NotStarted> {
     Ok(std::iter::once(user.group).chain(naming).collect())
 }
 
-fn look_at(path: &Path) -> Result<(), NotStarted> {
-    let metadata = fs::metadata(path).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => NotStarted("there is no such file".to_owned()),
-        _ => NotStarted(format!("it cannot be looked at: {error}")),
-    })?;
-    if !metadata.is_file() {
-        return Err(NotStarted("it is not a file".to_owned()));
-    }
-    if metadata.mode() & 0o111 == 0 {
-        return Err(NotStarted("it is not executable".to_owned()));
-    }
-    nobody_else_can_change(path).map_err(NotStarted)
-}
-
-/// The file, if it holds what its owner pinned.
-fn open_pinned(path: &Path, pinned: Hash) -> Result<File, NotStarted> {
-    let unreadable = |error| NotStarted(format!("it cannot be read, to compare its SHA-256: {error}"));
-    let mut file = File::open(path).map_err(unreadable)?;
-    let found = Hash::of_all(&mut file).map_err(unreadable)?;
-    if found != pinned {
-        return Err(NotStarted(format!("its SHA-256 is {found}, and {pinned} is declared")));
-    }
-    Ok(file)
-}
-
+/// What can be told beforehand is told in the same words.
 fn explain(error: &io::Error, declaration: &Declaration) -> NotStarted {
-    let folder = declaration.folder.display();
-    NotStarted(match error.raw_os_error() {
-        Some(libc::ENOENT | libc::ENOTDIR) if !declaration.folder.is_dir() => {
-            format!("the folder {folder}, in which it is to start, is not there")
-        }
-        Some(libc::ENOENT) => "what its first line (#!) names is not there".to_owned(),
-        Some(libc::ENOEXEC) => "it is no program for this machine, and no script with #! in front".to_owned(),
-        Some(libc::EACCES) => {
-            let who = declaration.user.as_ref().map_or("this agent's user", |user| user.name.as_str());
-            format!("{who} may not execute it, or what it needs, or not enter {folder}, where it is to start")
-        }
-        Some(libc::EPERM) => "the agent's user may not start it as the declared user".to_owned(),
+    NotStarted(declaration.readiness().err().unwrap_or_else(|| match (error.raw_os_error(), &declaration.user) {
+        (Some(libc::ENOEXEC), _) => "it is no program for this machine, and no script with #! in front".to_owned(),
+        (Some(libc::EACCES), None) => "the agent's user may not execute what it needs".to_owned(),
+        (Some(libc::EACCES), Some(user)) => format!(
+            "{} may not execute it, or what it needs, or not enter {}, where it is to start",
+            user.name,
+            declaration.folder.display()
+        ),
+        (Some(libc::EPERM | libc::EINVAL), Some(user)) => format!(
+            "the agent may not become the user {}: docs/operations.md, \"What a job may do\", says what its unit must allow",
+            user.name
+        ),
         _ => error.to_string(),
-    })
+    }))
 }

@@ -10,8 +10,8 @@ use std::time::Duration;
 use super::steps::{self, Step, What};
 use super::systemd::{self, Service};
 use super::{
-    CONFIG_FILE, Fault, PROGRAM, STATE, UNIT, UNIT_FILE, USER, demand_root, is_packaged, say, unit,
-    user_exists,
+    CONFIG_FILE, CONFIG_MORE, Fault, PROGRAM, STATE, UNIT, UNIT_FILE, USER, demand_root, identity_file,
+    is_packaged, say, unit, user_exists,
 };
 use crate::cli::{self, StateFolder};
 use crate::owner;
@@ -38,7 +38,7 @@ const MAKE_USER: [&str; 8] = [
 /// # Errors
 /// There is no systemd, this is not root, or a step failed.
 pub fn install(flags: cli::Install) -> Result<(), Fault> {
-    systemd::demand()?;
+    systemd::demand(systemd::TO_INSTALL)?;
     if !flags.dry_run {
         demand_root("install")?;
     }
@@ -69,14 +69,16 @@ fn plan(own: &Path) -> Result<Vec<Step>, Fault> {
     steps.push(What::Run(&MAKE_USER).when(!user_exists()));
     let config = What::Write { path: CONFIG_FILE, contents: unit::CONFIG.to_owned() };
     steps.push(config.when(!Path::new(CONFIG_FILE).exists()));
+    steps.push(What::Folder(CONFIG_MORE).when_different());
     if !is_packaged() {
-        let contents = unit::text(program, systemd::version()?);
+        let contents = unit::text(program);
         let unit = What::Write { path: UNIT_FILE, contents }.when_different();
         let is_needed = unit.is_needed();
         steps.push(unit);
         steps.push(What::Run(&["systemctl", "daemon-reload"]).when(is_needed));
     }
-    let has_changed = steps.iter().any(Step::is_needed) || runs_another(&service, program);
+    let has_changed =
+        steps.iter().any(Step::is_needed) || runs_another(&service, program) || is_forgotten(&service);
     steps.push(What::Run(&["systemctl", "enable", UNIT]).when(!service.is_enabled()));
     steps.push(match service.runs() {
         true => What::Run(&["systemctl", "restart", UNIT]).when(has_changed),
@@ -92,6 +94,16 @@ fn runs_another(service: &Service, program: &Path) -> bool {
     running.is_some() && running != file(program)
 }
 
+/// Whether the agent serves on as somebody whom `agent reset` has forgotten.
+fn is_forgotten(service: &Service) -> bool {
+    let serves = service.runs() && !waits(service);
+    serves && identity_file(&StateFolder { state: PathBuf::from(STATE) }).is_ok_and(|file| !file.exists())
+}
+
+fn waits(service: &Service) -> bool {
+    service.get("StatusText").starts_with("waits on ")
+}
+
 /// When the agent did not start, it has said why.
 fn with_journal(fault: Fault) -> Fault {
     let lines = systemd::journal(&[]).unwrap_or_default();
@@ -104,9 +116,8 @@ fn with_journal(fault: Fault) -> Fault {
 /// systemd returns when the agent is ready, and the agent has said then whether it waits.
 fn say_what_next() -> Result<(), Fault> {
     let service = Service::ask()?;
-    let status = service.get("StatusText");
-    if !status.starts_with("waits on ") {
-        say(&format!("\nThe agent runs: {status}"));
+    if !waits(&service) {
+        say(&format!("\nThe agent runs: {}", service.get("StatusText")));
         return Ok(());
     }
     let folder = StateFolder { state: PathBuf::from(STATE) };

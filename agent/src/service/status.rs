@@ -1,7 +1,6 @@
 //! `agent status`: what the system knows of the service. It asks the agent nothing, so one that hangs is told of as well.
 
 use std::fs;
-use std::path::Path;
 use std::process::ExitCode;
 
 use jiff::SignedDuration;
@@ -10,14 +9,11 @@ use rustix::process::geteuid;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::systemd::{self, Service};
-use super::{Fault, UNIT, listeners, say};
-use crate::cli::{self, Flags};
-use crate::config::Config;
+use super::{Fault, UNIT, identity_file, listeners, say};
+use crate::cli;
 use crate::owner;
+use crate::standpoint::act_as_owner;
 use crate::state::State;
-
-/// Where systemd puts an identity that it hands over.
-const HANDED: &str = "/run/credentials/rollcall-agent.service/identity.bundle";
 
 /// As `systemctl status` has it, and service programs before it.
 const NOT_RUNNING: u8 = 3;
@@ -34,12 +30,12 @@ pub fn status(flags: &cli::Status) -> ExitCode {
         line("listens on", &listener_words(process));
         line("sandbox", &sandbox_words(process));
     }
-    if let Some(said) =
-        service.as_ref().map(|service| service.get("StatusText")).filter(|said| !said.is_empty())
-    {
+    // systemd keeps the last words of an agent that has ended.
+    let living = service.as_ref().filter(|service| service.runs());
+    if let Some(said) = living.map(|service| service.get("StatusText")).filter(|said| !said.is_empty()) {
         line("says", said);
     }
-    let errors = service.is_some().then(error_words);
+    let errors = service.as_ref().map(error_words);
     line("identity", &identity(flags, &state).unwrap_or_else(|fault| fault));
     if let Some(errors) = errors {
         line("last errors", &errors);
@@ -107,8 +103,11 @@ fn sandbox_words(process: u32) -> String {
     }
 }
 
-fn error_words() -> String {
-    match systemd::journal(&["--priority", "err"]) {
+/// Those of the agent that runs, or of the last that ran: what was wrong before is mended.
+fn error_words(service: &Service) -> String {
+    let since_its_start = format!("_SYSTEMD_INVOCATION_ID={}", service.get("InvocationID"));
+    match systemd::journal(&["--priority", "err", &since_its_start]) {
+        Err(_) if !geteuid().is_root() => "none that this user may read".to_owned(),
         Err(fault) => fault,
         Ok(lines) if !lines.is_empty() => lines,
         Ok(_) if geteuid().is_root() => "none".to_owned(),
@@ -118,17 +117,9 @@ fn error_words() -> String {
 
 /// The last to be asked: root becomes the folder's owner for it.
 fn identity(flags: &cli::Status, state: &State) -> Result<String, Fault> {
-    let asked =
-        Flags { config: None, folder: flags.folder.clone(), identity: None, listen: Vec::new(), log: None };
-    let file = match Config::decide(&asked) {
-        Ok(config) => config.identity,
-        Err(faults) => return Err(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
-    };
-    // One that the service manager hands over is found by the agent's environment, which this program does not have.
-    let handed = Path::new(HANDED);
-    let file = if file == state.identity_file() && handed.exists() { handed } else { &file };
-    owner::act_as_owner(state)?;
-    Ok(match owner::whose(file)? {
+    let file = identity_file(&flags.folder)?;
+    act_as_owner(state)?;
+    Ok(match owner::whose(&file)? {
         Some(own) => format!("{}, until {:.0}", own.identity.name, own.not_after),
         None => "none: this machine belongs to nobody".to_owned(),
     })

@@ -15,6 +15,8 @@ pub(super) enum What {
         path: &'static str,
         contents: String,
     },
+    /// A folder, for everybody to look into.
+    Folder(&'static str),
     /// A program, for everybody to run.
     Copy {
         from: PathBuf,
@@ -42,6 +44,7 @@ impl What {
         let is_needed = match &self {
             What::Write { path, contents } => fs::read(path).ok().as_deref() != Some(contents.as_bytes()),
             What::Copy { from, to } => fs::read(to).ok() != fs::read(from).ok(),
+            What::Folder(path) => !Path::new(path).is_dir(),
             What::Remove(path) => Path::new(path).symlink_metadata().is_ok(),
             What::Run(_) => true,
         };
@@ -51,6 +54,7 @@ impl What {
     fn words(&self) -> String {
         match self {
             What::Write { path, .. } => format!("write {path}"),
+            What::Folder(path) => format!("make {path}/"),
             What::Copy { from, to } => format!("copy {} to {to}", from.display()),
             What::Remove(path) => format!("remove {path}"),
             What::Run(words) => format!("run {}", shown(words)),
@@ -63,6 +67,7 @@ impl What {
             What::Write { path, contents } => {
                 put(Path::new(path), contents.as_bytes(), 0o644).map_err(failed)
             }
+            What::Folder(path) => make(Path::new(path)).map_err(failed),
             What::Copy { from, to } => {
                 fs::read(from).and_then(|bytes| put(Path::new(to), &bytes, 0o755)).map_err(failed)
             }
@@ -102,18 +107,22 @@ pub(super) fn take(steps: &[Step], dry_run: bool) -> Result<(), Fault> {
 
 /// Whole or not at all: a program that runs cannot be written to, but another can take its name.
 fn put(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    if !folder.exists() {
-        fs::create_dir_all(folder)?;
-        // Whatever root's umask is, the agent must find its configuration.
-        fs::set_permissions(folder, Permissions::from_mode(0o755))?;
-    }
+    make(path.parent().unwrap_or(Path::new("/")))?;
     let beside = path.with_extension("rollcall-new");
     let mut file = File::create(&beside)?;
     file.write_all(bytes)?;
     file.set_permissions(Permissions::from_mode(mode))?;
     file.sync_all()?;
     fs::rename(&beside, path)
+}
+
+/// Whatever root's umask is, the agent must find what lies in there.
+fn make(folder: &Path) -> io::Result<()> {
+    if folder.exists() {
+        return Ok(());
+    }
+    fs::create_dir_all(folder)?;
+    fs::set_permissions(folder, Permissions::from_mode(0o755))
 }
 
 fn remove(path: &Path) -> io::Result<()> {

@@ -8,31 +8,32 @@ use super::{Fault, UNIT, command};
 /// systemd makes this folder when it is what started the machine.
 const RUNNING: &str = "/run/systemd/system";
 
-const BY_HAND: &str = "\
-there is no systemd on this machine (/run/systemd/system is missing), so nothing was changed.
-  To have the agent run here, with whatever starts programs on this machine:
+/// How it is put there by hand.
+pub(super) const TO_INSTALL: &str = "  To have the agent run here, with whatever starts programs on this machine:
     1. copy this program to /usr/local/bin/agent
     2. make a user for it:      useradd --system --user-group --no-create-home --shell /usr/sbin/nologin rollcall
     3. make its folder:         install -d -m 0700 -o rollcall -g rollcall /var/lib/rollcall
     4. let that user run:       agent run --listen 0.0.0.0:5669
     5. when it runs, as root:   agent code";
 
+/// How it is taken away by hand.
+pub(super) const TO_UNINSTALL: &str = "  To take away what was put here by hand:
+    1. end the agent, and what starts it
+    2. remove its program, which is /usr/local/bin/agent if you copied it there
+    3. for good, also its identity, configuration and user:   rm -r /var/lib/rollcall /etc/rollcall; userdel rollcall";
+
 pub(super) fn is_here() -> bool {
     Path::new(RUNNING).is_dir()
 }
 
 /// Whoever has no systemd reads what to do without.
-pub(super) fn demand() -> Result<(), Fault> {
-    if is_here() { Ok(()) } else { Err(BY_HAND.to_owned()) }
-}
-
-/// `systemd 252 (252.39-1~deb12u2)`, then what it was built with.
-pub(super) fn version() -> Result<u32, Fault> {
-    let told = command::output(&["systemctl", "--version"])?;
-    let number = told.split_whitespace().nth(1).and_then(|number| number.parse().ok());
-    number.ok_or_else(|| {
-        format!("systemctl --version does not say which: {}", told.lines().next().unwrap_or_default())
-    })
+pub(super) fn demand(by_hand: &str) -> Result<(), Fault> {
+    if is_here() {
+        return Ok(());
+    }
+    Err(format!(
+        "there is no systemd on this machine ({RUNNING} is missing), so nothing was changed.\n{by_hand}"
+    ))
 }
 
 /// What systemd knows of the service.

@@ -14,7 +14,7 @@ use crate::cli;
 /// # Errors
 /// There is no systemd, this is not root, the agent came as a package, or a step failed.
 pub fn uninstall(flags: cli::Uninstall) -> Result<(), Fault> {
-    systemd::demand()?;
+    systemd::demand(systemd::TO_UNINSTALL)?;
     if !flags.dry_run {
         demand_root("uninstall")?;
     }

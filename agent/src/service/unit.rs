@@ -1,4 +1,4 @@
-//! The unit, as the package has it, and fitted to a machine.
+//! The unit, as the package has it, and for a program in another place.
 
 use std::path::Path;
 
@@ -7,19 +7,9 @@ const TEXT: &str = include_str!("../../../packaging/rollcall-agent.service");
 /// The configuration that a machine gets first.
 pub(super) const CONFIG: &str = include_str!("../../../packaging/agent.toml");
 
-/// From this version on, systemd tells the agent itself to reload, and waits until it has.
-const RELOADS: u32 = 253;
-
-/// The unit for a program in this place, under this version of systemd.
-pub(super) fn text(program: &Path, systemd: u32) -> String {
-    let start = format!("ExecStart={} run", program.display());
-    let lines = TEXT.lines().filter_map(|line| match line {
-        "ExecStart=/usr/bin/agent run" => Some(start.as_str()),
-        "Type=notify" if systemd >= RELOADS => Some("Type=notify-reload"),
-        line if line.starts_with("ExecReload=") && systemd >= RELOADS => None,
-        line => Some(line),
-    });
-    lines.fold(String::new(), |text, line| text + line + "\n")
+/// The unit for a program in this place.
+pub(super) fn text(program: &Path) -> String {
+    TEXT.replace("=/usr/bin/agent ", &format!("={} ", program.display()))
 }
 
 #[cfg(test)]
@@ -28,11 +18,11 @@ mod tests {
 
     #[test]
     fn it_fits_the_machine() {
-        assert_eq!(text(Path::new("/usr/bin/agent"), 252), TEXT, "the package's suits the oldest");
-        let newer = text(Path::new("/usr/local/bin/agent"), 257);
-        assert!(
-            newer.contains("\nType=notify-reload\nExecStart=/usr/local/bin/agent run\nWatchdogSec="),
-            "{newer}"
-        );
+        assert_eq!(text(Path::new("/usr/bin/agent")), TEXT);
+        let other = text(Path::new("/usr/local/bin/agent"));
+        for line in ["ExecStart=/usr/local/bin/agent run", "ExecReload=/usr/local/bin/agent check-config"] {
+            assert!(other.lines().any(|found| found == line), "{other}");
+        }
+        assert!(!other.contains("=/usr/bin/agent"), "{other}");
     }
 }

@@ -41,7 +41,7 @@ impl Captive {
         let mut command = Command::new(env!("CARGO_BIN_EXE_agent"));
         command.args(["runner", "--config"]).arg(&config).stdin(Stdio::from(theirs)).stderr(Stdio::null());
         let captive = Captive { control, child: command.spawn().unwrap(), folder };
-        assert_eq!(hear(&captive.control), Some(json!("Ready")));
+        assert_eq!(hear(&captive.control), Some(json!({ "Ready": [] })));
         captive
     }
 

@@ -101,7 +101,7 @@ impl Adopt {
             }
         };
         if !desk.home.authority_file().exists() && !desk.home.identity_file().exists() {
-            Init::usual().run(desk)?;
+            Init::usual().make(desk)?;
         }
         let office = Office::open(desk)?;
         match &all[..] {

@@ -5,6 +5,9 @@ mod declared;
 mod examine;
 mod health;
 
+pub(crate) use self::examine::examine;
+pub(crate) use self::health::Plans;
+
 use std::path::PathBuf;
 
 use clap::Args;

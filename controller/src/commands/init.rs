@@ -54,8 +54,15 @@ impl Init {
         Init { name: None, key: Key::Ed25519, life: USUAL_LIFE }
     }
 
-    /// Makes what is missing, and never replaces what is there.
+    /// Makes what is missing, and says what comes then.
     pub(crate) fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
+        self.make(desk)?;
+        desk.remark("Next: controller adopt HOST, with the code that `agent code` prints there");
+        Ok(Exit::Answered)
+    }
+
+    /// Makes what is missing, and never replaces what is there.
+    pub(crate) fn make(&self, desk: &Desk) -> Result<(), Trouble> {
         let home = &desk.home;
         home.create()?;
         let locked = home.lock()?;
@@ -76,14 +83,14 @@ impl Init {
         let credentials = registry.issue(algorithm, &grant, How::Init)?;
         credentials.save(&home.identity_file(), Existing::Keep)?;
         desk.remark(&format!(
-            "{} holds {which}, good until {}, and a new identity of {}, good until {}.\n\
-             Next: controller adopt HOST, with the code that `agent code` prints there",
+            "{} holds {which}, good until {}, and a new identity, good until {}.\n\
+             You are `{}` in agents' logs and in their [allow].",
             home.path().display(),
             registry.authority().not_after(),
-            identity.name,
-            credentials.own().not_after
+            credentials.own().not_after,
+            identity.name
         ));
-        Ok(Exit::Answered)
+        Ok(())
     }
 }
 

@@ -59,16 +59,17 @@ struct Told<'a> {
 impl Run {
     /// Asks, passes on what comes, and ends as the command did.
     pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
-        if self.what.explain {
-            return explain(desk, Sort::Command, &self.what).await;
-        }
-        match self.begin(desk).await {
-            Ok(exit) => Ok(exit),
+        let begun = match self.what.explain {
+            true => explain(desk, Sort::Command, &self.what).await,
+            false => self.begin(desk).await,
+        };
+        match begun {
             Err(trouble @ Trouble::Stdout(_)) => Err(trouble),
             Err(trouble) => {
                 desk.report(&trouble);
                 Ok(Exit::Program(code_of(&trouble)))
             }
+            exit => exit,
         }
     }
 

@@ -136,6 +136,7 @@ kinds! {
         Nonsense = "nonsense",
         Changed = "changed",
         BadList = "bad_list",
+        NotYet = "not_yet",
         NotAsked = "not_asked",
         AuditNotAsNoted = "audit_not_as_noted",
         AuditBroken = "audit_broken",

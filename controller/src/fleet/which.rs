@@ -1,18 +1,18 @@
 //! Which hosts are meant, and how carefully they are asked: what every verb takes that asks many.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::last::Last;
+use super::lists::Texts;
 use super::window::Width;
 use crate::cli::parse_duration;
 use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::hosts::{Directory, Inventory};
-use crate::input;
 use crate::selection::{self, Where};
 
 /// The usual width of the window.
@@ -116,23 +116,21 @@ impl Filter {
         desk: &Desk,
         inventory: &Inventory,
     ) -> Result<Chosen, Trouble> {
-        let mut texts = Vec::new();
+        let mut texts = Texts::default();
         for word in named {
             match word.as_str() {
-                "-" => texts.extend(read_list(Path::new("-"))?),
-                _ => texts.push(word.clone()),
+                "-" => texts.read(Path::new("-"))?,
+                word => texts.type_in(word),
             }
         }
-        for file in &self.hosts_file {
-            texts.extend(read_list(file)?);
-        }
-        let directory = Directory::new(inventory, Last::noted(&desk.home));
-        let labels = self.select(&texts, &directory);
+        self.hosts_file.iter().try_for_each(|file| texts.read(file))?;
+        let directory = Directory::new(inventory, &desk.home);
+        let labels = self.select(&texts.all, &directory);
         // What stands in hosts.toml counts first: without it, a selection means something else.
         if let Some(fault) = directory.fault() {
             return Err(desk.home.damaged_hosts(&fault));
         }
-        let labels = labels.map_err(|fault| Trouble::Here(fault.to_string(), String::new()))?;
+        let labels = labels.map_err(|fault| Trouble::Here(texts.told(&fault), String::new()))?;
         if labels.is_empty() {
             let what = "this selects nobody".to_owned();
             return Err(Trouble::Here(what, "controller hosts list shows what a selection means".to_owned()));
@@ -144,7 +142,7 @@ impl Filter {
         let mut labels = selection::select(texts, directory)?;
         if !self.exclude.is_empty() {
             let not = selection::select(&self.exclude, directory)?;
-            let not: std::collections::HashSet<String> = not.into_iter().collect();
+            let not: HashSet<String> = not.into_iter().collect();
             labels.retain(|label| !not.contains(label));
         }
         if let Some(labelled) = &self.labelled {
@@ -171,9 +169,4 @@ impl Care {
     pub(super) fn stops_after(&self, failed: usize) -> bool {
         self.max_fail.is_some_and(|most| failed >= most as usize)
     }
-}
-
-fn read_list(file: &Path) -> Result<Vec<String>, Trouble> {
-    let text = input::text(file).map_err(|fault| Trouble::Here(fault, "nobody was asked".to_owned()))?;
-    Ok(selection::lines(&text).map(str::to_owned).collect())
 }

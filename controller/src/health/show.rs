@@ -8,6 +8,13 @@ use crate::output::Show;
 use crate::output::human::plain;
 use crate::output::table::columns;
 
+impl Report {
+    /// What is not well, and how much is, on one line.
+    pub(crate) fn summary(&self) -> String {
+        summary(self)
+    }
+}
+
 impl Show for Report {
     const SCHEMA: &'static str = "rollcall.health/1";
     const SAYS_WHOSE: bool = true;

@@ -6,19 +6,20 @@ use std::collections::BTreeSet;
 
 use super::{Inventory, Machine};
 use crate::fleet::Last;
+use crate::home::Home;
 use crate::selection::{self, Known};
 
 /// Names, groups and labels.
 pub(crate) struct Directory<'a> {
     inventory: &'a Inventory,
-    last: Option<Last>,
+    home: &'a Home,
     /// The first slip that was met in the file.
     fault: RefCell<Option<String>>,
 }
 
 impl<'a> Directory<'a> {
-    pub(crate) fn new(inventory: &'a Inventory, last: Option<Last>) -> Directory<'a> {
-        Directory { inventory, last, fault: RefCell::default() }
+    pub(crate) fn new(inventory: &'a Inventory, home: &'a Home) -> Directory<'a> {
+        Directory { inventory, home, fault: RefCell::default() }
     }
 
     /// What is wrong in hosts.toml, where something was met.
@@ -65,7 +66,7 @@ impl Known for Directory<'_> {
     }
 
     fn last(&self, outcome: selection::Last) -> Option<Vec<String>> {
-        let last = self.last.as_ref()?;
+        let last = Last::noted(self.home)?;
         let hosts = match outcome {
             selection::Last::Ok => &last.ok,
             selection::Last::Failed => &last.failed,

@@ -3,15 +3,14 @@
 //! A fleet's list is long and one machine is asked most of the time, so the file is not read as a whole: a table is found by its
 //! header, and read when somebody wants to know. A slip in a table is told when it is read.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use certs::Name;
-use protocol::DEFAULT_PORT;
-use serde::Deserialize;
-use toml_edit::{Array, DocumentMut, InlineTable, Item, Value, value};
+use toml_edit::DocumentMut;
 
 use super::endpoint::Endpoint;
+use super::machine::{Machine, demand_word};
 use super::tables::{self, Place};
 
 const FIRST_LINE: &str =
@@ -32,63 +31,6 @@ pub struct Inventory {
 struct Section {
     name: Name,
     place: Place,
-}
-
-/// What is known of one machine.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Machine {
-    /// Where it may be reached; its name, where there is none.
-    pub addresses: Vec<String>,
-    /// The port of those that do not name one.
-    pub port: Option<u16>,
-    /// The name in its certificate, where it is called otherwise here.
-    pub identity: Option<String>,
-    /// What its people want to find it by.
-    pub labels: BTreeMap<String, String>,
-    /// The groups that it is in.
-    pub groups: BTreeSet<String>,
-}
-
-impl Machine {
-    /// Where it may be reached, in this order.
-    ///
-    /// # Errors
-    /// What stands there is no address.
-    pub(crate) fn endpoints(&self, name: &Name) -> Result<Vec<Endpoint>, String> {
-        let port = self.port.unwrap_or(DEFAULT_PORT);
-        let endpoint = |text: &str| {
-            Endpoint::with_default_port(text, port)
-                .map_err(|fault| format!("`{}`: {fault}", text.escape_debug()))
-        };
-        match self.addresses.is_empty() {
-            true => Ok(vec![endpoint(name.as_str())?]),
-            false => self.addresses.iter().map(|address| endpoint(address)).collect(),
-        }
-    }
-
-    /// Whether what stands there means something.
-    pub(super) fn check(&self, name: &Name) -> Result<(), String> {
-        self.endpoints(name)?;
-        for word in self.groups.iter().chain(self.labels.keys()) {
-            demand_word(word)?;
-        }
-        match &self.identity {
-            Some(identity) => identity.parse::<Name>().map(drop).map_err(|error| error.to_string()),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Groups and labels are named by words that a selection can hold.
-pub(crate) fn demand_word(word: &str) -> Result<(), String> {
-    let is_good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    match !word.is_empty() && word.len() <= 63 && word.bytes().all(is_good) {
-        true => Ok(()),
-        false => {
-            Err(format!("`{}`: a label or a group is named by a-z, 0-9, -, _ and .", word.escape_debug()))
-        }
-    }
 }
 
 impl Inventory {
@@ -200,7 +142,7 @@ impl Inventory {
         for (name, machine) in machines {
             machine.check(name)?;
             let mut table = DocumentMut::new();
-            write(&mut table, &Machine::default(), machine);
+            machine.write_over(&Machine::default(), &mut table);
             text += &format!("\n[hosts.{name}]\n{table}");
         }
         Inventory::parse(text)
@@ -249,7 +191,7 @@ impl Inventory {
         let body = section.place.body.clone();
         let table = self.text[body.clone()].parse::<DocumentMut>();
         let mut table = table.map_err(|error| tables::fault(&self.text, body.start, &error.message()))?;
-        write(&mut table, &self.read(section)?, machine);
+        machine.write_over(&self.read(section)?, &mut table);
         Ok((body, table.to_string()))
     }
 
@@ -273,31 +215,6 @@ fn name_in(header: &str) -> Result<Name, String> {
         format!("`{header}` is not known here; a machine is [hosts.NAME], and there may be one [groups]")
     })?;
     name.parse::<Name>().map_err(|error| error.to_string())
-}
-
-/// Writes what is not as before; a comment behind a value stays.
-fn write(table: &mut DocumentMut, before: &Machine, after: &Machine) {
-    let list =
-        |words: Vec<&String>| (!words.is_empty()).then(|| Value::from(words.into_iter().collect::<Array>()));
-    let labels =
-        (!after.labels.is_empty()).then(|| Value::from(after.labels.iter().collect::<InlineTable>()));
-    let entries = [
-        ("addresses", before.addresses != after.addresses, list(after.addresses.iter().collect())),
-        ("port", before.port != after.port, after.port.map(|port| i64::from(port).into())),
-        ("identity", before.identity != after.identity, after.identity.as_ref().map(Value::from)),
-        ("labels", before.labels != after.labels, labels),
-        ("groups", before.groups != after.groups, list(after.groups.iter().collect())),
-    ];
-    for (key, _, new) in entries.into_iter().filter(|(_, is_new, _)| *is_new) {
-        let Some(mut new) = new else {
-            table.remove(key);
-            continue;
-        };
-        if let Some(old) = table.get(key).and_then(Item::as_value) {
-            *new.decor_mut() = old.decor().clone();
-        }
-        table[key] = value(new);
-    }
 }
 
 #[cfg(test)]

@@ -372,6 +372,8 @@ fn asking(seen: &mut Seen) {
     let short = [item, framed(r#"{"id":1,"end":true}"#)].concat().leak();
     let address = fake(&site, Arc::clone(&config), short, Then::Hold);
     seen.note("a stream that ends too soon", &site, &["watch", &address, "--count", "2"]);
+    let (serves, _) = Site::with_agent();
+    seen.note("waited for in vain", &serves, &["wait", "web-1", "--for", "uptime<1us", "--timeout", "1s"]);
     let address = fake(&site, config, framed(r#"{"id":1,"answer":{"number":5}}"#), Then::Hold);
     seen.note("a revocation list that is none", &site, &["sync", &address]);
 }

@@ -14,6 +14,7 @@ mod example;
 mod failures;
 mod fleet;
 mod foundling;
+mod health;
 mod homes;
 mod hosts;
 mod impostors;

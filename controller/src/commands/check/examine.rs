@@ -37,7 +37,7 @@ enum Part {
 }
 
 /// Makes these checks of a host. A host that is not reached is a finding too.
-pub(super) async fn examine(
+pub(crate) async fn examine(
     caller: &Caller<'_>,
     host: &str,
     plan: &Plan,
@@ -162,14 +162,14 @@ impl Round {
             Part::Processes => {
                 let counts = client.read::<Processes>(answer)?.processes.into_iter();
                 let counts = counts.map(|count| (count.name, ProcessCount { running: count.running }));
-                known(&mut facts.processes).extend(counts);
+                add(&mut facts.processes, counts);
             }
             Part::Services(names) => {
                 let units = client.read::<Services>(answer)?.services.into_iter().map(unit);
-                known(&mut facts.services).extend(names.into_iter().zip(units));
+                add(&mut facts.services, names.into_iter().zip(units));
             }
             Part::Files => {
-                known(&mut facts.files);
+                add(&mut facts.files, []);
                 self.files.extend(client.read::<Files>(answer)?.files);
             }
             Part::Declared(name) => {
@@ -202,16 +202,10 @@ impl Round {
     }
 }
 
-/// What several answers tell together.
-fn known<K, V>(told: &mut Told<BTreeMap<K, V>>) -> &mut BTreeMap<K, V>
-where
-    K: Ord,
-{
-    if told.is_err() {
-        *told = Ok(BTreeMap::new());
-    }
-    // It has just been made so.
-    told.as_mut().unwrap_or_else(|_| unreachable!())
+/// What several answers tell is told together.
+fn add<V>(told: &mut Told<BTreeMap<String, V>>, more: impl IntoIterator<Item = (String, V)>) {
+    let known = std::mem::replace(told, Ok(BTreeMap::new())).unwrap_or_default();
+    *told = Ok(known.into_iter().chain(more).collect());
 }
 
 fn told_of(compared: &Compared) -> ClockTold {

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use protocol::requests::check::State;
 use tempfile::NamedTempFile;
@@ -18,6 +18,7 @@ use crate::error::Trouble;
 use crate::exit::Exit;
 use crate::fleet::{ANSWERED, Chosen, Filter, Fleet, Words};
 use crate::health::finding::{Report, worst};
+use crate::health::flags::Flags;
 use crate::health::plan::Plan;
 use crate::health::profile::Profiles;
 use crate::health::{junit, nagios, prometheus};
@@ -86,53 +87,61 @@ fn replace(file: &Path, text: &str) -> io::Result<()> {
 }
 
 /// What is checked on which host.
-enum Plans<'a> {
+pub(crate) enum Plans {
     Same(Plan),
-    ByHost { check: &'a Check, profiles: Profiles, members: HashMap<String, HashSet<String>> },
+    ByHost { flags: Flags, profiles: Profiles, members: HashMap<String, HashSet<String>> },
 }
 
-impl<'a> Plans<'a> {
-    fn of(check: &'a Check, caller: &Caller<'_>) -> Result<Plans<'a>, Trouble> {
+impl Plans {
+    fn of(check: &Check, caller: &Caller<'_>) -> Result<Plans, Trouble> {
         if let Some(name) = &check.name {
             return Ok(Plans::Same(Plan::declared(name)));
         }
-        let file = check.profiles.clone().unwrap_or_else(|| caller.desk.home.checks_file());
-        let profiles = read(&file, check.profiles.is_some())?;
-        if let Some(name) = &check.profile {
-            let profile = profiles.named(name).map_err(|fault| in_file(&file, &fault))?;
-            return Ok(Plans::Same(check.flags.over(profile.plan.clone())));
-        }
+        let Some(name) = &check.profile else {
+            return Plans::by_host(check.profiles.as_deref(), check.flags.clone(), caller);
+        };
+        let (file, profiles) = read(check.profiles.as_deref(), caller)?;
+        let profile = profiles.named(name).map_err(|fault| in_file(&file, &fault))?;
+        Ok(Plans::Same(check.flags.over(profile.plan.clone())))
+    }
+
+    /// Each host's own profiles, where it has some.
+    pub(crate) fn by_host(named: Option<&Path>, flags: Flags, caller: &Caller<'_>) -> Result<Plans, Trouble> {
+        let (file, profiles) = read(named, caller)?;
         let mut members = HashMap::new();
         for selection in profiles.iter().filter_map(|profile| profile.selection.as_ref()) {
-            let whose = Filter::default().choose(&[selection.clone()], caller.desk, &caller.inventory);
+            let hosts = std::slice::from_ref(selection);
+            let whose = Filter::default().choose(hosts, caller.desk, &caller.inventory);
             let whose = whose.map_err(|trouble| in_file(&file, &trouble.told().0))?;
             members.insert(selection.clone(), whose.labels.into_iter().collect());
         }
-        Ok(Plans::ByHost { check, profiles, members })
+        Ok(Plans::ByHost { flags, profiles, members })
     }
 
-    fn of_host(&self, host: &str) -> Plan {
+    pub(crate) fn of_host(&self, host: &str) -> Plan {
         match self {
             Plans::Same(plan) => plan.clone(),
-            Plans::ByHost { check, profiles, members } => {
+            Plans::ByHost { flags, profiles, members } => {
                 let is_in = |selection: &str| members.get(selection).is_some_and(|all| all.contains(host));
-                check.flags.over(profiles.plan(is_in))
+                flags.over(profiles.plan(is_in))
             }
         }
     }
 }
 
 /// Where nobody names a file, there need not be one.
-fn read(file: &Path, is_named: bool) -> Result<Profiles, Trouble> {
-    let text = match fs::read_to_string(file) {
+fn read(named: Option<&Path>, caller: &Caller<'_>) -> Result<(PathBuf, Profiles), Trouble> {
+    let file = named.map_or_else(|| caller.desk.home.checks_file(), Path::to_owned);
+    let text = match fs::read_to_string(&file) {
         Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound && !is_named => return Ok(Profiles::default()),
-        Err(error) => return Err(in_file(file, &format!("cannot be read: {error}"))),
+        Err(error) if error.kind() == ErrorKind::NotFound && named.is_none() => String::new(),
+        Err(error) => return Err(in_file(&file, &format!("cannot be read: {error}"))),
     };
-    Profiles::read(&text).map_err(|faults| {
+    let profiles = Profiles::read(&text).map_err(|faults| {
         let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
-        in_file(file, &faults.join("; "))
-    })
+        in_file(&file, &faults.join("; "))
+    })?;
+    Ok((file, profiles))
 }
 
 fn in_file(file: &Path, fault: &str) -> Trouble {

@@ -1,0 +1,181 @@
+//! `controller wait`: until machines are as they should be, for scripts that reboot and go on.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use protocol::requests::check::State;
+use protocol::requests::uptime::Uptime;
+use serde::Serialize;
+use tokio::time::sleep;
+
+use crate::caller::Caller;
+use crate::cli::parse_duration;
+use crate::commands::check::{Plans, examine};
+use crate::completion;
+use crate::desk::Desk;
+use crate::error::{Failure, Trouble};
+use crate::exit::Exit;
+use crate::fleet::{ANSWERED, Fleet, Which, Words};
+use crate::health::flags::Flags;
+use crate::output::Show;
+use crate::output::human::{age_of_seconds, plain};
+
+/// How long nobody waits longer than, where nobody says.
+const USUAL: Duration = Duration::from_secs(600);
+
+/// One look takes no longer at each stage: a machine that boots drops what is sent to it.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Wait until machines are as they should be.
+#[derive(Debug, Args)]
+#[command(after_help = "Here --timeout is for all of it [default: 10m].
+Examples:
+  controller wait web-1 --for reachable --timeout 2m
+  controller wait @web --for 'uptime<5m'      until they have rebooted
+  controller wait @web --for healthy          until `controller check` says OK")]
+pub struct Wait {
+    /// Names, addresses, ranges such as `'web[01-20]'`, groups such as `@web`.
+    #[arg(required_unless_present = "hosts_file", add = completion::hosts())]
+    pub hosts: Vec<String>,
+    /// For what: `reachable`, `healthy`, `uptime<TIME` or `uptime>TIME`.
+    #[arg(long = "for", value_name = "WHAT", default_value = "reachable")]
+    pub until: Until,
+    /// Time between two looks at a machine.
+    #[arg(long, short, value_name = "TIME", default_value = "2s", value_parser = parse_duration)]
+    pub interval: Duration,
+    /// Which besides, and how.
+    #[command(flatten)]
+    pub which: Which,
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Until {
+    /// It answers.
+    Reachable,
+    /// All checks are OK.
+    Healthy,
+    /// It has booted since.
+    UpLessThan(Duration),
+    /// It has been up for so long.
+    UpMoreThan(Duration),
+}
+
+impl FromStr for Until {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Until, String> {
+        let span = |text: &str| parse_duration(text.trim());
+        match text {
+            "reachable" => Ok(Until::Reachable),
+            "healthy" => Ok(Until::Healthy),
+            _ => match text.strip_prefix("uptime").map(str::trim_start) {
+                Some(rest) if rest.starts_with('<') => span(&rest[1..]).map(Until::UpLessThan),
+                Some(rest) if rest.starts_with('>') => span(&rest[1..]).map(Until::UpMoreThan),
+                _ => Err("wait for reachable, healthy, uptime<TIME or uptime>TIME".to_owned()),
+            },
+        }
+    }
+}
+
+/// That it came.
+#[derive(Debug, Serialize)]
+struct Came {
+    looks: u64,
+    took_seconds: f64,
+}
+
+const WORDS: Words = Words { done: "as they should be", ..ANSWERED };
+
+impl Show for Came {
+    const SCHEMA: &'static str = "rollcall.wait/1";
+    const SAYS_WHOSE: bool = true;
+
+    fn table(&self, host: &str) -> String {
+        format!("{} after {}\n", plain(host), age_of_seconds(self.took_seconds))
+    }
+}
+
+impl Wait {
+    /// Looks again and again.
+    pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
+        let deadline = Instant::now() + desk.patience.unwrap_or(USUAL);
+        let looks = desk.with_timeout(LOOK.min(desk.patience.unwrap_or(LOOK)));
+        let caller = Caller::at(&looks)?.of_many();
+        let chosen = self.which.choose(&self.hosts, desk, &caller.inventory)?;
+        let plans = Plans::by_host(None, Flags::default(), &caller)?;
+        let fleet = Fleet { desk, which: &self.which, words: WORDS };
+        fleet.each(&chosen, async |host| self.wait(&caller, &plans, host, deadline).await).await
+    }
+
+    async fn wait(
+        &self,
+        caller: &Caller<'_>,
+        plans: &Plans,
+        host: &str,
+        deadline: Instant,
+    ) -> Result<Came, Trouble> {
+        let (began, mut looks) = (Instant::now(), 0);
+        loop {
+            looks += 1;
+            let looked = self.look(caller, plans, host).await;
+            match looked {
+                Ok(()) => return Ok(Came { looks, took_seconds: began.elapsed().as_secs_f64() }),
+                // What is wrong at this desk does not mend itself.
+                Err(trouble @ (Trouble::Here(..) | Trouble::Stdout(_))) => return Err(trouble),
+                Err(trouble) if Instant::now() + self.interval >= deadline => return Err(trouble),
+                Err(_) => sleep(self.interval).await,
+            }
+        }
+    }
+
+    /// Whether it is as it should be, and if not, why.
+    async fn look(&self, caller: &Caller<'_>, plans: &Plans, host: &str) -> Result<(), Trouble> {
+        if self.until == Until::Healthy {
+            let report = examine(caller, host, &plans.of_host(host), &BTreeMap::new()).await;
+            return match report.state {
+                State::Ok => Ok(()),
+                state => {
+                    Err(Failure::not_yet(host, &format!("{} - {}", state.word(), report.summary())).into())
+                }
+            };
+        }
+        let running = caller.meet(host).await?.ask(Uptime {}).await?;
+        let up = Duration::try_from_secs_f64(running.uptime_seconds).unwrap_or_default();
+        let is_so = match self.until {
+            Until::Reachable | Until::Healthy => true,
+            Until::UpLessThan(span) => up < span,
+            Until::UpMoreThan(span) => up > span,
+        };
+        match is_so {
+            true => Ok(()),
+            false => {
+                let up = age_of_seconds(running.uptime_seconds);
+                Err(Failure::not_yet(host, &format!("it has been up for {up}")).into())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_be_waited_for() {
+        let minutes = |count: u64| Duration::from_secs(count * 60);
+        for (text, until) in [
+            ("reachable", Until::Reachable),
+            ("healthy", Until::Healthy),
+            ("uptime<5m", Until::UpLessThan(minutes(5))),
+            ("uptime > 1h", Until::UpMoreThan(minutes(60))),
+        ] {
+            assert_eq!(text.parse(), Ok(until));
+        }
+        for bad in ["", "well", "uptime", "uptime<", "uptime=5m", "uptime<0"] {
+            assert!(bad.parse::<Until>().is_err(), "{bad:?} was taken");
+        }
+    }
+}
