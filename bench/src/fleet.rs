@@ -54,9 +54,19 @@ impl Fleet {
         self.path("identity/agent.bundle")
     }
 
+    /// Who may sign.
+    pub(crate) fn authority(&self) -> PathBuf {
+        self.path("home/authority.pem")
+    }
+
     fn controller(&self) -> Command {
+        self.controller_at(&self.path("home"))
+    }
+
+    /// The controller, in a home of its own.
+    pub(crate) fn controller_at(&self, home: &Path) -> Command {
         let mut command = Command::new(&self.programs.controller);
-        command.arg("--home").arg(self.path("home"));
+        command.arg("--home").arg(home);
         command
     }
 

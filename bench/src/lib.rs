@@ -4,6 +4,7 @@
 //! permission, no log, no help. It says what the machine itself costs. `main.rs` measures the product beside it.
 
 pub mod frames;
+pub mod street;
 pub mod tls;
 
 /// Measuring ends at the first thing that goes wrong; a person reads why.

@@ -4,6 +4,7 @@
 //! turns, and the ratio is what counts.
 
 mod checks;
+mod fanout;
 mod fleet;
 mod idle;
 mod info;
@@ -59,6 +60,7 @@ enum Scenario {
     Info,
     Peers,
     Checks,
+    Fanout,
     Idle,
 }
 
@@ -71,6 +73,7 @@ impl Scenario {
             Scenario::Info => info::measure(fleet, effort, report),
             Scenario::Peers => peers::measure(fleet, effort, report),
             Scenario::Checks => checks::measure(fleet, effort, report),
+            Scenario::Fanout => fanout::measure(fleet, effort, report),
             Scenario::Idle => idle::measure(fleet, effort, report),
         }
     }
@@ -86,6 +89,8 @@ struct Effort {
     span: Duration,
     /// Connections held open.
     held: usize,
+    /// Hosts that are asked with one command, few and many.
+    hosts: [usize; 2],
     /// How long an agent must do nothing.
     idle: Duration,
     /// Whether to wait for a quiet machine.
@@ -100,6 +105,7 @@ impl Effort {
                 turns: 1,
                 span: Duration::from_millis(300),
                 held: 500,
+                hosts: [250, 1_000],
                 idle: Duration::from_secs(5),
                 patient: false,
             }
@@ -109,6 +115,7 @@ impl Effort {
                 turns: 5,
                 span: Duration::from_secs(1),
                 held: 5_000,
+                hosts: [1_000, 10_000],
                 idle: Duration::from_secs(60),
                 patient: true,
             }

@@ -43,7 +43,8 @@ pub(crate) fn in_turns(commands: &mut [Command], rounds: usize) -> Result<Vec<Ve
     Ok(shots)
 }
 
-fn shoot(command: &mut Command) -> Result<Shot, Error> {
+/// Runs a program that must succeed, and takes its time.
+pub(crate) fn shoot(command: &mut Command) -> Result<Shot, Error> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let began = Instant::now();
     let mut child = command.spawn()?;

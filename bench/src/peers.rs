@@ -5,7 +5,7 @@
 mod exporter;
 pub(crate) mod nrpe;
 mod pki;
-mod ssh;
+pub(crate) mod ssh;
 mod zabbix;
 
 use std::path::{Path, PathBuf};

@@ -23,13 +23,18 @@ pub(crate) struct Programs {
     pub(crate) controller: PathBuf,
     pub(crate) floor_oneshot: PathBuf,
     pub(crate) floor_server: PathBuf,
+    pub(crate) floor_fanout: PathBuf,
+    pub(crate) fleet_sim: PathBuf,
 }
 
 impl Programs {
     /// Builds them where this program itself was built to.
     pub(crate) fn build() -> Result<Programs, Error> {
         cargo(&["build", "--release", "--bin", "agent", "--bin", "controller"])?;
-        let floors = ["build", "--release", "-p", "bench", "--bin", "floor-oneshot", "--bin", "floor-server"];
+        let mut floors = vec!["build", "--release", "-p", "bench"];
+        for floor in ["floor-oneshot", "floor-server", "floor-fanout", "fleet-sim"] {
+            floors.extend(["--bin", floor]);
+        }
         cargo(&[&floors[..], &FIXED].concat())?;
         let own = env::current_exe()?;
         Programs::found_in(own.parent().ok_or("this program has no folder")?)
@@ -40,7 +45,8 @@ impl Programs {
     /// processor time, and no number of rounds evens that out.
     pub(crate) fn copied_to(&self, folder: &Path) -> Result<Programs, Error> {
         fs::create_dir(folder)?;
-        for program in [&self.agent, &self.controller, &self.floor_oneshot, &self.floor_server] {
+        let Programs { agent, controller, floor_oneshot, floor_server, floor_fanout, fleet_sim } = self;
+        for program in [agent, controller, floor_oneshot, floor_server, floor_fanout, fleet_sim] {
             fs::copy(program, folder.join(program.file_name().ok_or("a program has no name")?))?;
         }
         Programs::found_in(folder)
@@ -57,6 +63,8 @@ impl Programs {
             controller: find("controller")?,
             floor_oneshot: find("floor-oneshot")?,
             floor_server: find("floor-server")?,
+            floor_fanout: find("floor-fanout")?,
+            fleet_sim: find("fleet-sim")?,
         })
     }
 }

@@ -15,7 +15,6 @@ use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls13_sig
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{NoServerSessionStorage, ParsedCertificate, WebPkiClientVerifier};
-use rustls::sign::SingleCertAndKey;
 use rustls::{
     CertificateError, ClientConfig, CommonState, DigitallySignedStruct, DistinguishedName, RootCertStore,
     ServerConfig, SignatureScheme,
@@ -71,11 +70,9 @@ pub fn server_config(credentials: &Credentials, protocol: &[u8]) -> Result<Serve
 /// How a controller makes connections. Made once, it fits any number of agents.
 #[derive(Clone)]
 pub struct ClientSide {
-    provider: Arc<CryptoProvider>,
-    roots: Arc<RootCertStore>,
-    revocations: Arc<Revocations>,
-    key: Arc<SingleCertAndKey>,
-    protocol: Vec<u8>,
+    verifier: AgentsOnly,
+    /// For whichever agent's certificate holds the address that was dialled.
+    any: Arc<ClientConfig>,
 }
 
 impl ClientSide {
@@ -85,37 +82,36 @@ impl ClientSide {
     /// The credentials are not a controller's, or cannot be used.
     pub fn new(credentials: &Credentials, protocol: &[u8]) -> Result<ClientSide, Error> {
         demand(credentials, Role::Controller)?;
-        Ok(ClientSide {
-            provider: Arc::new(provider()),
+        let provider = Arc::new(provider());
+        let verifier = AgentsOnly {
+            expected: None,
             roots: Arc::new(roots(credentials)?),
             revocations: Arc::clone(&credentials.revocations),
-            key: Arc::new(credentials.signing()),
-            protocol: protocol.to_vec(),
-        })
+            algorithms: provider.signature_verification_algorithms,
+        };
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier.clone()))
+            .with_client_cert_resolver(Arc::new(credentials.signing()));
+        config.resumption = Resumption::disabled();
+        // The name of the machine is nobody's business on the way.
+        config.enable_sni = false;
+        config.alpn_protocols = vec![protocol.to_vec()];
+        Ok(ClientSide { verifier, any: Arc::new(config) })
     }
 
     /// The configuration for one agent: the one of this name, or with `None` whichever agent's certificate holds the
     /// address that was dialled.
-    ///
-    /// # Errors
-    /// The library refused the configuration.
-    pub fn config(&self, expected: Option<Name>) -> Result<ClientConfig, Error> {
-        let verifier = AgentsOnly {
-            expected,
-            roots: Arc::clone(&self.roots),
-            revocations: Arc::clone(&self.revocations),
-            algorithms: self.provider.signature_verification_algorithms,
-        };
-        let mut config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
-            .with_protocol_versions(&[&rustls::version::TLS13])?
+    pub fn config(&self, expected: Option<Name>) -> Arc<ClientConfig> {
+        if expected.is_none() {
+            return Arc::clone(&self.any);
+        }
+        let mut config = ClientConfig::clone(&self.any);
+        config
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_client_cert_resolver(Arc::clone(&self.key) as _);
-        config.resumption = Resumption::disabled();
-        // The name of the machine is nobody's business on the way.
-        config.enable_sni = false;
-        config.alpn_protocols = vec![self.protocol.clone()];
-        Ok(config)
+            .set_certificate_verifier(Arc::new(AgentsOnly { expected, ..self.verifier.clone() }));
+        Arc::new(config)
     }
 }
 
@@ -222,7 +218,7 @@ impl ClientCertVerifier for ControllersOnly {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct AgentsOnly {
     expected: Option<Name>,
     roots: Arc<RootCertStore>,

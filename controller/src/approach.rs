@@ -131,7 +131,7 @@ impl<'a> Approach<'a> {
         address: SocketAddr,
     ) -> Result<Client, Trouble> {
         let (host, limit) = (self.host, self.limit);
-        let config = Arc::new(self.side.config(host.expected.clone())?);
+        let config = self.side.config(host.expected.clone());
         let shaken = timeout(limit, TlsConnector::from(config).connect(endpoint.server_name(), socket)).await;
         let stream = shaken
             .map_err(|_| Failure::silent_handshake(host, address, limit))?

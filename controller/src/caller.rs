@@ -47,7 +47,7 @@ impl<'a> Caller<'a> {
 
     /// Finds out who is meant.
     pub(crate) fn resolve(&self, host: &str) -> Result<Host, Trouble> {
-        Host::resolve(host, &self.inventory).map_err(|fault| Trouble::Here(fault, String::new()))
+        Host::resolve(host, &self.inventory).map_err(|unmeant| self.desk.home.unmeant(unmeant))
     }
 
     /// The way to a host, with this desk's limits.

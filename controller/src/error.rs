@@ -123,13 +123,21 @@ impl Failure {
         in_lines(&format!("{}: {}: {}", self.host, self.stage.word(), self.message), &self.why, &self.hint)
     }
 
+    /// The stage, and what failed.
+    pub(crate) fn in_one_line(&self) -> String {
+        format!("{}: {}", self.stage.word(), self.message)
+    }
+
     /// The same without whose it is and at which address, so that what befell many is said once.
     pub(crate) fn of_many(&self) -> Failure {
         let is_own = |word: &str| word == self.host || word.parse::<SocketAddr>().is_ok();
-        let words = |text: &str| {
-            let word = |word| if is_own(word) { "it" } else { word };
-            text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+        // What was looked up in vain stands in back-ticks.
+        let is_name = |word: &str| self.stage == Stage::Lookup && word.starts_with('`');
+        let word = |word: &str| match word.trim_matches(['`', ':', ',']) {
+            bare if is_own(bare) || is_name(word) => word.replace(['`'], "").replace(bare, "it"),
+            _ => word.to_owned(),
         };
+        let words = |text: &str| text.split(' ').map(word).collect::<Vec<_>>().join(" ");
         Failure {
             host: String::new(),
             message: words(&self.message),

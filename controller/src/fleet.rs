@@ -9,7 +9,7 @@ mod tally;
 mod which;
 mod window;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::hash::{BuildHasher, RandomState};
 use std::ops::ControlFlow;
 use std::process;
@@ -91,7 +91,7 @@ impl Fleet<'_> {
         let mut answers = Answers::new(self.desk, labels, &self.which.look)?;
         let streams = answers.streams();
         let hear = |index, outcome| answers.take(index, outcome);
-        let (tally, exit) = self.visit(labels, streams, self.told(job), hear).await?;
+        let (tally, exit) = self.visit(labels, streams, job, hear).await?;
         answers.end(&tally)?;
         self.close(&tally, labels);
         Ok(exit)
@@ -109,21 +109,12 @@ impl Fleet<'_> {
             found.extend(outcome.ok().map(|answer| (index, answer)));
             Ok(())
         };
-        let (tally, exit) = self.visit(labels, false, self.told(job), hear).await?;
+        let (tally, exit) = self.visit(labels, false, job, hear).await?;
         found.sort_by_key(|(index, _)| *index);
         if !chosen.is_one {
             self.close(&tally, labels);
         }
         Ok((found.into_iter().map(|(_, answer)| answer).collect(), exit))
-    }
-
-    /// The same job, whose troubles are told of the host.
-    fn told<T>(
-        &self,
-        job: impl AsyncFn(&str) -> Result<T, Trouble>,
-    ) -> impl AsyncFn(&str) -> Result<T, Failure> {
-        let Words { not_begun, hint, .. } = self.words;
-        async move |host: &str| job(host).await.map_err(|trouble| trouble.of_host(host, not_begun, hint))
     }
 
     fn close(&self, tally: &Tally, labels: &[String]) {
@@ -137,29 +128,24 @@ impl Fleet<'_> {
         &self,
         labels: &[String],
         streams: bool,
-        job: impl AsyncFn(&str) -> Result<T, Failure>,
+        job: impl AsyncFn(&str) -> Result<T, Trouble>,
         mut hear: impl FnMut(usize, Result<T, Failure>) -> Result<(), Trouble>,
     ) -> Result<(Tally, Exit), Trouble> {
         let (care, began) = (&self.which.care, Instant::now());
-        let (tally, trouble) = (RefCell::new(Tally::default()), Cell::new(None));
-        let progress = Progress::new(self.desk, labels.len());
-        let begins = || !care.stops_after(tally.borrow().failed());
-        let mut done = |index: usize, outcome: Result<T, Failure>| {
-            let mut tally = tally.borrow_mut();
-            match &outcome {
-                Ok(answer) => tally.take(index, answer.odd()),
-                Err(failure) => tally.fail(index, failure),
-            }
-            if streams {
-                progress.clear();
-            }
-            progress.show(tally.done(), tally.failed());
-            let Err(cannot) = hear(index, outcome) else { return ControlFlow::Continue(()) };
-            trouble.set(Some(cannot));
-            ControlFlow::Break(())
+        let count = Count {
+            labels,
+            words: self.words,
+            progress: Progress::new(self.desk, labels.len(), streams),
+            tally: Tally::default(),
+            trouble: None,
         };
-        let order = self.order(labels.len());
-        let width = care.width();
+        let count = RefCell::new(count);
+        let begins = || {
+            let count = count.borrow();
+            count.trouble.is_none() && !care.stops_after(count.tally.failed())
+        };
+        let mut done = |index, outcome| count.borrow_mut().take(index, outcome, &mut hear);
+        let (order, width) = (self.order(labels.len()), care.width());
         let all = async {
             let batch = care.batch.map_or(order.len(), |batch| batch as usize);
             for (at, batch) in order.chunks(batch.max(1)).enumerate() {
@@ -174,11 +160,11 @@ impl Fleet<'_> {
             () = all => false,
             _ = ctrl_c() => true,
         };
+        let Count { mut tally, trouble, progress, .. } = count.into_inner();
         progress.clear();
-        if let Some(trouble) = trouble.take() {
+        if let Some(trouble) = trouble {
             return Err(trouble);
         }
-        let mut tally = tally.into_inner();
         tally.end(labels.len(), began.elapsed());
         if interrupted {
             end_at_once_when_told_again();
@@ -194,6 +180,45 @@ impl Fleet<'_> {
             order.sort_by_cached_key(|index| chance.hash_one(index));
         }
         order
+    }
+}
+
+/// What is counted while the window moves.
+struct Count<'a> {
+    labels: &'a [String],
+    words: Words,
+    progress: Progress,
+    tally: Tally,
+    /// Nobody is left to tell anything to.
+    trouble: Option<Trouble>,
+}
+
+impl Count<'_> {
+    fn take<T: Show>(
+        &mut self,
+        index: usize,
+        outcome: Result<T, Trouble>,
+        hear: &mut impl FnMut(usize, Result<T, Failure>) -> Result<(), Trouble>,
+    ) -> ControlFlow<()> {
+        let Words { not_begun, hint, .. } = self.words;
+        let outcome = match outcome {
+            Err(cannot @ Trouble::Stdout(_)) => return self.give_up(cannot),
+            outcome => outcome.map_err(|trouble| trouble.of_host(&self.labels[index], not_begun, hint)),
+        };
+        match &outcome {
+            Ok(answer) => self.tally.take(index, answer.odd()),
+            Err(failure) => self.tally.fail(index, failure),
+        }
+        self.progress.show(self.tally.done(), self.tally.failed());
+        match hear(index, outcome) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(cannot) => self.give_up(cannot),
+        }
+    }
+
+    fn give_up(&mut self, cannot: Trouble) -> ControlFlow<()> {
+        self.trouble = Some(cannot);
+        ControlFlow::Break(())
     }
 }
 

@@ -11,7 +11,7 @@ use certs::{Authority, Credentials, Name, Passphrase, Revocations, Stage};
 use rustls_pki_types::CertificateDer;
 
 use crate::error::Trouble;
-use crate::hosts::{Endpoint, Inventory};
+use crate::hosts::{Endpoint, Inventory, Unmeant};
 use crate::passphrase::Source;
 
 /// A hundred thousand machines fit.
@@ -275,6 +275,14 @@ impl Home {
         inventory.machine(name).map_err(|fault| self.damaged_hosts(&fault))?;
         let more = inventory.with(name, addresses);
         more.map_err(|fault| Trouble::Here(fault, format!("{hint} {}", self.hosts_file().display())))
+    }
+
+    /// What is said of a text that means no host.
+    pub(crate) fn unmeant(&self, unmeant: Unmeant) -> Trouble {
+        match unmeant {
+            Unmeant::Slip(fault) => self.damaged_hosts(&fault),
+            Unmeant::Text(fault) => Trouble::Here(fault, String::new()),
+        }
     }
 
     /// What is said of a slip in the list of machines.

@@ -26,34 +26,61 @@ pub struct Host {
     pub endpoints: Vec<Endpoint>,
 }
 
+/// Why a text means no host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unmeant {
+    /// There is a slip in the list of machines.
+    Slip(String),
+    /// It is neither a known name nor an address.
+    Text(String),
+}
+
 impl Host {
+    /// Whether a text can mean a host; the list of machines is not read for that.
+    ///
+    /// # Errors
+    /// It is neither a known name, with a port or without, nor an address.
+    pub(crate) fn judge(text: &str, inventory: &Inventory) -> Result<(), String> {
+        match known(text, inventory)? {
+            Some(_) => Ok(()),
+            None => endpoint(text).map(drop),
+        }
+    }
+
     /// A known name means that very machine, with a port in place of the known one if one is given; anything else is an
     /// address.
     ///
     /// # Errors
     /// It is neither, or there is a slip in what is known of it.
-    pub fn resolve(text: &str, inventory: &Inventory) -> Result<Host, String> {
+    pub fn resolve(text: &str, inventory: &Inventory) -> Result<Host, Unmeant> {
         let label = text.to_owned();
-        let (name, port) = match text.split_once(':') {
-            Some((name, port)) => (name, port.parse::<u16>().ok()),
-            None => (text, None),
+        let Some((name, port)) = known(text, inventory).map_err(Unmeant::Text)? else {
+            let endpoints = vec![endpoint(text).map_err(Unmeant::Text)?];
+            return Ok(Host { label, expected: None, endpoints });
         };
-        let known = name.parse::<Name>().ok();
-        let known = match known {
-            Some(name) => inventory.machine(&name)?.map(|machine| (name, machine)),
-            None => None,
-        };
-        let Some((name, machine)) = known else {
-            let endpoint = text.parse().map_err(|fault| format!("`{}`: {fault}", text.escape_debug()))?;
-            return Ok(Host { label, expected: None, endpoints: vec![endpoint] });
-        };
-        let mut endpoints = machine.endpoints(&name)?;
+        let machine = inventory.machine(&name).map_err(Unmeant::Slip)?.unwrap_or_default();
+        let mut endpoints = machine.endpoints(&name).map_err(Unmeant::Slip)?;
         if let Some(port) = port {
             endpoints.iter_mut().for_each(|endpoint| endpoint.port = port);
         }
         let expected = machine.identity.and_then(|identity| identity.parse().ok()).unwrap_or(name);
         Ok(Host { label, expected: Some(expected), endpoints })
     }
+}
+
+/// The known machine that is meant, and the port, where one is given.
+fn known(text: &str, inventory: &Inventory) -> Result<Option<(Name, Option<u16>)>, String> {
+    let (name, port) = text.split_once(':').map_or((text, None), |(name, port)| (name, Some(port)));
+    let name = name.parse::<Name>().ok().filter(|name| inventory.knows(name));
+    match (name, port) {
+        (None, _) => Ok(None),
+        (Some(name), None) => Ok(Some((name, None))),
+        (Some(name), Some(_)) => Ok(Some((name, Some(endpoint(text)?.port)))),
+    }
+}
+
+fn endpoint(text: &str) -> Result<Endpoint, String> {
+    text.parse().map_err(|fault| format!("`{}`: {fault}", text.escape_debug()))
 }
 
 #[cfg(test)]
@@ -77,5 +104,9 @@ mod tests {
         assert_eq!(elsewhere.expected, Some("web-1".parse().unwrap()));
         assert_eq!(elsewhere.endpoints, [endpoint("192.0.2.7", 9), endpoint("2001:db8::7", 9)]);
         assert_eq!(Host::resolve("web-3", &inventory).unwrap().expected, None);
+        for bad in ["web-1:", "web-1:0", "web-1:70000", "web-1:x", "-x", "http://web-1", "web-{1"] {
+            assert!(Host::judge(bad, &inventory).is_err(), "{bad} was taken");
+            assert!(Host::resolve(bad, &inventory).is_err(), "{bad} was taken");
+        }
     }
 }

@@ -1,7 +1,6 @@
 //! An authority, an agent, and peers of every kind.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use agent::cli::{Cli, Verb};
 use agent::config::{Config, Limits, Policy};
@@ -72,9 +71,9 @@ pub(crate) async fn shake_hands(authority: &Authority, name: &str, socket: TcpSt
     let identity = Identity::controller(name.parse().unwrap());
     let grant = Grant { identity: &identity, teams: &[], addresses: &[], validity: Validity::days(1) };
     let credentials = authority.issue(Algorithm::Ed25519, &grant).unwrap();
-    let config = ClientSide::new(&credentials, ALPN).unwrap().config(None).unwrap();
+    let config = ClientSide::new(&credentials, ALPN).unwrap().config(None);
     let dialled = ServerName::try_from("web-1").unwrap();
-    let stream = TlsConnector::from(Arc::new(config)).connect(dialled, socket).await.unwrap();
+    let stream = TlsConnector::from(config).connect(dialled, socket).await.unwrap();
     MessageStream::new(stream, MAX_REPLY_FRAME)
 }
 
@@ -129,10 +128,10 @@ pub(crate) async fn presented(site: &Site) -> String {
     let identity = Identity::controller("alice".parse().unwrap());
     let grant = Grant { identity: &identity, teams: &[], addresses: &[], validity: Validity::days(1) };
     let credentials = site.authority.issue(Algorithm::Ed25519, &grant).unwrap();
-    let config = ClientSide::new(&credentials, ALPN).unwrap().config(None).unwrap();
+    let config = ClientSide::new(&credentials, ALPN).unwrap().config(None);
     let socket = TcpStream::connect(site.address).await.unwrap();
     let dialled = ServerName::try_from("127.0.0.1").unwrap();
-    let stream = TlsConnector::from(Arc::new(config)).connect(dialled, socket).await.unwrap();
+    let stream = TlsConnector::from(config).connect(dialled, socket).await.unwrap();
     tls::peer(stream.get_ref().1).unwrap().identity.name.to_string()
 }
 

@@ -13,7 +13,7 @@ async fn a_revoked_certificate_is_refused_by_either_side_at_once() {
     let credentials = |role| Case::good(role).credentials(&authority);
     let knowing = |role| credentials(role).with_revocations(Arc::new(Revocations::default()));
     let client = |credentials: &Credentials| {
-        ClientSide::new(credentials, PROTOCOL).unwrap().config(Some("web-1".parse().unwrap())).unwrap()
+        ClientSide::new(credentials, PROTOCOL).unwrap().config(Some("web-1".parse().unwrap()))
     };
     let (agent, alice) = (knowing(Role::Agent), knowing(Role::Controller));
     let meet = async || {
@@ -72,7 +72,7 @@ async fn while_an_authority_is_replaced_neighbouring_stages_believe_each_other()
             for (other, (_, controller)) in sides.iter().enumerate() {
                 let server = tls::server_config(agent, PROTOCOL).unwrap();
                 let named = Some("web-1".parse().unwrap());
-                let client = ClientSide::new(controller, PROTOCOL).unwrap().config(named).unwrap();
+                let client = ClientSide::new(controller, PROTOCOL).unwrap().config(named);
                 let (stage, others) = (STAGES[at], STAGES[other]);
                 let seen = shake(server, client, "web-1").await;
                 if at.abs_diff(other) <= 1 {

@@ -58,7 +58,7 @@ async fn every_combination_is_accepted_or_refused_for_its_own_reason() {
                 let (named, dialled, is_meant) = meant;
                 let server = tls::server_config(&sides[0], PROTOCOL).unwrap();
                 let named = named.map(|name| name.parse().unwrap());
-                let client = ClientSide::new(&sides[1], PROTOCOL).unwrap().config(named).unwrap();
+                let client = ClientSide::new(&sides[1], PROTOCOL).unwrap().config(named);
                 let verdicts = shake(server, client, dialled).await;
 
                 let foreign = |signer: &Authority| signer.certificate() != ours.certificate();

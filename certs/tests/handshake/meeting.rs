@@ -68,7 +68,7 @@ pub(crate) type Verdict = Result<(), (Judge, Reason)>;
 /// Shakes hands and sends one byte each way, as a request and its answer would go. Client's verdict, server's verdict.
 pub(crate) async fn shake(
     server: rustls::ServerConfig,
-    client: rustls::ClientConfig,
+    client: impl Into<Arc<rustls::ClientConfig>>,
     dialled: &str,
 ) -> (Verdict, Verdict) {
     let (near, far) = duplex(64 * 1024);
@@ -82,7 +82,7 @@ pub(crate) async fn shake(
         stream.flush().await.map_err(|error| fault(&error))
     };
     let ask = async {
-        let connector = TlsConnector::from(Arc::new(client));
+        let connector = TlsConnector::from(client.into());
         let mut stream = connector.connect(dialled, near).await.map_err(|error| fault(&error))?;
         let _ = stream.write_all(b"x").await;
         let _ = stream.flush().await;

@@ -117,8 +117,7 @@ async fn role_and_usage_must_agree_on_both_sides() {
             .with_single_cert(vec![certificate], key)
             .unwrap();
         server.alpn_protocols = vec![PROTOCOL.to_vec()];
-        let client =
-            ClientSide::new(&careless.credentials(Role::Controller), PROTOCOL).unwrap().config(None).unwrap();
+        let client = ClientSide::new(&careless.credentials(Role::Controller), PROTOCOL).unwrap().config(None);
         let (client, _) = shake(server, client, "web-1").await;
         assert_eq!(
             client,

@@ -15,7 +15,7 @@ async fn another_protocol_is_refused() {
     let authority = Authority::create(Algorithm::Ed25519).unwrap();
     let server = tls::server_config(&Case::good(Role::Agent).credentials(&authority), b"test/2").unwrap();
     let controller = Case::good(Role::Controller).credentials(&authority);
-    let client = ClientSide::new(&controller, PROTOCOL).unwrap().config(None).unwrap();
+    let client = ClientSide::new(&controller, PROTOCOL).unwrap().config(None);
     let (client, server) = shake(server, client, "web-1").await;
     assert_eq!(server, Err((Judge::Us, Reason::NothingShared)));
     assert_eq!(client, Err((Judge::Peer, Reason::NothingShared)));
@@ -30,7 +30,7 @@ async fn p256_is_served_and_the_exchange_is_post_quantum_without_resumption() {
     assert_eq!(server.send_tls13_tickets, 0);
     assert!(!server.session_storage.can_cache());
     let client = ClientSide::new(&controller.credentials(&authority), PROTOCOL).unwrap();
-    let client = Arc::new(client.config(Some("web-1".parse().unwrap())).unwrap());
+    let client = client.config(Some("web-1".parse().unwrap()));
     let server = Arc::new(server);
     for _ in 0..2 {
         let (near, far) = duplex(64 * 1024);

@@ -78,7 +78,7 @@ async fn walk(desk: &Desk, host: &str, chart: &mut Chart<'_>) -> Result<(), Trou
 
 fn resolve(desk: &Desk, host: &str) -> Result<Host, Trouble> {
     let host = Host::resolve(host, &desk.home.inventory()?);
-    host.map_err(|fault| Trouble::Here(fault, String::new()))
+    host.map_err(|unmeant| desk.home.unmeant(unmeant))
 }
 
 fn home(desk: &Desk, credentials: &Credentials) -> Finding {

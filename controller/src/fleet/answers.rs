@@ -60,7 +60,8 @@ impl<'a, T: Show> Answers<'a, T> {
         let answers = Answers { desk, labels, columns, by_column, sort, kept };
         if desk.format == Format::Csv {
             let fields = answers.columns.iter().map(|column| Value::from(column.field));
-            let head: Vec<Value> = [Value::from("host")].into_iter().chain(fields).collect();
+            let head: Vec<Value> =
+                [Value::from("host")].into_iter().chain(fields).chain([Value::from("failure")]).collect();
             desk.print(&csv::line(&head))?;
         }
         Ok(answers)
@@ -80,13 +81,16 @@ impl<'a, T: Show> Answers<'a, T> {
             (Kept::Nothing, outcome) if self.desk.format == Format::Jsonl => {
                 self.desk.print(&json::line(T::SCHEMA, &json::Entry::of(host, &outcome)))?;
             }
+            (Kept::Nothing, outcome) if self.desk.format == Format::Csv => {
+                let (values, failure) = match &outcome {
+                    Ok(answer) => (cells(answer).into_iter().map(|cell| cell.value).collect(), Value::Null),
+                    Err(failure) => (vec![Value::Null; self.columns.len()], failure.in_one_line().into()),
+                };
+                let row = [Value::from(host)].into_iter().chain(values).chain([failure]);
+                self.desk.print(&csv::line(&row.collect::<Vec<_>>()))?;
+            }
             // Who did not answer is told of at the end.
             (_, Err(_)) => {}
-            (Kept::Nothing, Ok(answer)) if self.desk.format == Format::Csv => {
-                let values = cells(&answer).into_iter().map(|cell| cell.value);
-                let values: Vec<Value> = [Value::from(host)].into_iter().chain(values).collect();
-                self.desk.print(&csv::line(&values))?;
-            }
             (Kept::Nothing, Ok(_)) if T::IS_PRINTED => {}
             (Kept::Nothing, Ok(answer)) => {
                 let text = answer.table(host);
@@ -98,6 +102,8 @@ impl<'a, T: Show> Answers<'a, T> {
             (Kept::Folded(all), Ok(answer)) => {
                 let text = match self.by_column {
                     true => in_words(&self.columns, &cells(&answer)),
+                    // Whose it is must not make it another answer.
+                    false if T::SAYS_WHOSE => answer.among(host).replace(host, "it"),
                     false => answer.table(""),
                 };
                 all.take(index, text);

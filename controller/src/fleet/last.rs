@@ -1,6 +1,7 @@
 //! Who answered the last run over many, and who did not: `@last:ok` and `@last:failed`.
 
 use std::fs;
+use std::io::ErrorKind;
 
 use certs::store::{self, Existing};
 use serde::{Deserialize, Serialize};
@@ -24,9 +25,22 @@ impl Last {
     }
 
     /// What was noted last; nothing where nothing was.
-    pub(crate) fn noted(home: &Home) -> Option<Last> {
-        let text = fs::read(home.last_file()).ok()?;
-        serde_json::from_slice(&text).ok()
+    pub(crate) fn noted(home: &Home) -> Result<Option<Last>, Trouble> {
+        let damaged = |fault: String| {
+            let what = format!("{}: {fault}", home.last_file().display());
+            Trouble::Here(what, "remove it; the next run over many hosts writes it anew".to_owned())
+        };
+        let text = match fs::read(home.last_file()) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(damaged(format!("cannot be read: {error}"))),
+        };
+        let last: Last = serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
+        let is_plain = |text: &String| !text.contains(['@', '*', '?', '!', '&', '^']);
+        match is_plain(&last.ok) && is_plain(&last.failed) {
+            true => Ok(Some(last)),
+            false => Err(damaged("this holds more than names".to_owned())),
+        }
     }
 
     pub(super) fn note(&self, home: &Home) -> Result<(), Trouble> {

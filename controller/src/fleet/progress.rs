@@ -18,8 +18,10 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn new(desk: &Desk, all: usize) -> Progress {
-        let shown = !desk.is_quiet() && io::stderr().is_terminal();
+    /// Where answers come to the same terminal, they show how far it is.
+    pub(super) fn new(desk: &Desk, all: usize, streams: bool) -> Progress {
+        let is_free = !streams || !io::stdout().is_terminal();
+        let shown = !desk.is_quiet() && io::stderr().is_terminal() && is_free;
         Progress { shown, all, began: Instant::now(), written: Cell::new(None) }
     }
 
@@ -49,7 +51,11 @@ impl Progress {
             let rate = done as f64 / passed.as_secs_f64().max(1e-3);
             (rate, pending as f64 / rate.max(1e-3))
         };
-        let left = if done == 0 { String::new() } else { format!(", {} left", age_of_seconds(left.ceil())) };
+        let left = match left.ceil() {
+            _ if done == 0 => String::new(),
+            seconds if seconds < 60.0 => format!(", {seconds:.0} s left"),
+            seconds => format!(", {} left", age_of_seconds(seconds)),
+        };
         let (done, failed, pending) = (grouped(done), grouped(failed), grouped(pending));
         format!("[{bar}] {done} done, {failed} failed, {pending} pending, {rate:.0} hosts/s{left}")
     }

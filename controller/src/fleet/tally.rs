@@ -248,6 +248,17 @@ mod tests {
     }
 
     #[test]
+    fn the_same_reason_is_one_whatever_stands_behind_the_address() {
+        let mut tally = Tally::default();
+        for index in 0..3 {
+            let away = io::Error::from(io::ErrorKind::NetworkUnreachable);
+            tally.fail(index, &Failure::connect(&host(&labels()[index]), address(index), &away));
+        }
+        assert_eq!(tally.failures.len(), 1);
+        assert_eq!(tally.failures[0].0.message, "there is no way to it: network unreachable");
+    }
+
+    #[test]
     fn when_nobody_was_reached_that_is_said() {
         let mut tally = Tally::default();
         assert_eq!(tally.exit(), Exit::Answered);

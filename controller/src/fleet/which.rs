@@ -12,7 +12,8 @@ use super::window::Width;
 use crate::cli::parse_duration;
 use crate::desk::Desk;
 use crate::error::Trouble;
-use crate::hosts::{Directory, Inventory};
+use crate::hosts::{Directory, Host, Inventory};
+use crate::output::human::plain;
 use crate::selection::{self, Where};
 
 /// The usual width of the window.
@@ -66,7 +67,7 @@ pub struct Care {
     /// Wait so long between two batches.
     #[arg(long, value_name = "TIME", requires = "batch", value_parser = parse_duration)]
     pub pause: Option<Duration>,
-    /// Ask nobody more when so many have failed.
+    /// Ask nobody more when so many have failed; no more than that are asked at once.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_fail: Option<u32>,
     /// Ask in no order.
@@ -125,25 +126,38 @@ impl Filter {
         }
         self.hosts_file.iter().try_for_each(|file| texts.read(file))?;
         let directory = Directory::new(inventory, &desk.home);
-        let labels = self.select(&texts.all, &directory);
-        // What stands in hosts.toml counts first: without it, a selection means something else.
+        let labels = self.select(&texts.all, &directory, desk);
+        // What stands in the home counts first: without it, a selection means something else.
         if let Some(fault) = directory.fault() {
-            return Err(desk.home.damaged_hosts(&fault));
+            return Err(fault);
         }
         let labels = labels.map_err(|fault| Trouble::Here(texts.told(&fault), String::new()))?;
         if labels.is_empty() {
             let what = "this selects nobody".to_owned();
             return Err(Trouble::Here(what, "controller hosts list shows what a selection means".to_owned()));
         }
+        let judge = |label: &String| Host::judge(label, inventory);
+        labels
+            .iter()
+            .try_for_each(judge)
+            .map_err(|fault| Trouble::Here(fault, "nobody was asked".to_owned()))?;
         Ok(Chosen { is_one: labels.len() == 1 && labels == named, labels })
     }
 
-    fn select(&self, texts: &[String], directory: &Directory<'_>) -> Result<Vec<String>, selection::Fault> {
+    fn select(
+        &self,
+        texts: &[String],
+        directory: &Directory<'_>,
+        desk: &Desk,
+    ) -> Result<Vec<String>, selection::Fault> {
         let mut labels = selection::select(texts, directory)?;
-        if !self.exclude.is_empty() {
-            let not = selection::select(&self.exclude, directory)?;
-            let not: HashSet<String> = not.into_iter().collect();
+        for text in &self.exclude {
+            let not: HashSet<String> = selection::select(&[text], directory)?.into_iter().collect();
+            let before = labels.len();
             labels.retain(|label| !not.contains(label));
+            if labels.len() == before {
+                desk.say(&format!("controller: --exclude {} leaves nobody out", plain(text)));
+            }
         }
         if let Some(labelled) = &self.labelled {
             let filter = Where::parse(labelled, directory)?;
@@ -160,8 +174,10 @@ impl Care {
         let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
         let open = limit.maximum.map_or(OPEN, |most| usize::try_from(most).unwrap_or(OPEN));
         let open = open.saturating_sub(SPARE_DESCRIPTORS).clamp(1, OPEN);
-        match self.jobs {
-            Some(jobs) => Width { busy: jobs as usize, all: (jobs as usize).min(open) },
+        // As many as are open may fail: when some of them have, that must not be more than were allowed to.
+        let most = self.jobs.into_iter().chain(self.max_fail).min();
+        match most {
+            Some(most) => Width { busy: most as usize, all: (most as usize).min(open) },
             None => Width { busy: BUSY.min(open), all: open },
         }
     }

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use super::{Inventory, Machine};
+use crate::error::Trouble;
 use crate::fleet::Last;
 use crate::home::Home;
 use crate::selection::{self, Known};
@@ -13,8 +14,8 @@ use crate::selection::{self, Known};
 pub(crate) struct Directory<'a> {
     inventory: &'a Inventory,
     home: &'a Home,
-    /// The first slip that was met in the file.
-    fault: RefCell<Option<String>>,
+    /// What was met first that is damaged.
+    fault: RefCell<Option<Trouble>>,
 }
 
 impl<'a> Directory<'a> {
@@ -22,12 +23,16 @@ impl<'a> Directory<'a> {
         Directory { inventory, home, fault: RefCell::default() }
     }
 
-    /// What is wrong in hosts.toml, where something was met.
-    pub(crate) fn fault(&self) -> Option<String> {
+    /// What is wrong with the files of the home, where something was met.
+    pub(crate) fn fault(&self) -> Option<Trouble> {
         self.fault.take()
     }
 
     fn good<T>(&self, found: Result<T, String>) -> Option<T> {
+        self.whole(found.map_err(|fault| self.home.damaged_hosts(&fault)))
+    }
+
+    fn whole<T>(&self, found: Result<T, Trouble>) -> Option<T> {
         match found {
             Ok(found) => Some(found),
             Err(fault) => {
@@ -66,13 +71,20 @@ impl Known for Directory<'_> {
     }
 
     fn last(&self, outcome: selection::Last) -> Option<Vec<String>> {
-        let last = Last::noted(self.home)?;
+        let last = self.whole(Last::noted(self.home))??;
         let hosts = match outcome {
             selection::Last::Ok => &last.ok,
             selection::Last::Failed => &last.failed,
         };
-        // These are names and nothing else, so they are all that is needed to read them.
-        Some(selection::select(&[hosts], self).unwrap_or_default())
+        if hosts.is_empty() {
+            return Some(Vec::new());
+        }
+        let names = selection::select(&[hosts], self);
+        let damaged = |fault: selection::Fault| {
+            let what = format!("{}: {fault}", self.home.last_file().display());
+            Trouble::Here(what, "remove it; the next run over many hosts writes it anew".to_owned())
+        };
+        self.whole(names.map_err(damaged))
     }
 
     fn label(&self, host: &str, key: &str) -> Option<Cow<'_, str>> {

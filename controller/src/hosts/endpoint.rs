@@ -42,6 +42,9 @@ impl Endpoint {
     /// # Errors
     /// It is none.
     pub(crate) fn with_default_port(text: &str, default: u16) -> Result<Endpoint, String> {
+        if text.starts_with('-') {
+            return Err("no host begins with -, and standard input is a - that stands alone".to_owned());
+        }
         if text.contains("://") {
             return Err("a host is a name or an address, and no URL".to_owned());
         }

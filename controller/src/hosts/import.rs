@@ -1,6 +1,6 @@
 //! Lists of machines that other programs keep: what can be taken over, and what cannot and why.
 //!
-//! Each reader turns text into machines, and knows nothing of this home. [`naming`] decides afterwards what they are
+//! Each reader turns text into machines, and knows nothing of this home. `naming.rs` decides afterwards what they are
 //! called here.
 
 mod ansible;

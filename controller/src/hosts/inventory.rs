@@ -37,6 +37,7 @@ impl Inventory {
     /// Finds the tables of `hosts.toml`. What it does not know in there is an error, for a slip would look like a machine that is
     /// gone.
     pub(crate) fn parse(text: String) -> Result<Inventory, String> {
+        let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
         let mut inventory = Inventory::default();
         let mut groups = None;
         for place in tables::of(&text)? {
@@ -209,12 +210,20 @@ impl Inventory {
 }
 
 fn name_in(header: &str) -> Result<Name, String> {
-    let name = header.strip_prefix("[hosts.").and_then(|rest| rest.strip_suffix(']'));
-    let name = name.ok_or_else(|| {
-        let header = header.escape_debug();
-        format!("`{header}` is not known here; a machine is [hosts.NAME], and there may be one [groups]")
-    })?;
-    name.parse::<Name>().map_err(|error| error.to_string())
+    let inner = header.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or_default();
+    let keys: Vec<&str> = inner.split('.').map(|key| key.trim().trim_matches('"')).collect();
+    match keys[..] {
+        ["hosts", name] => name.parse::<Name>().map_err(|error| error.to_string()),
+        ["hosts", name, key] => Err(format!(
+            "write `{key} = {{ ... }}` in the table [hosts.{name}], in place of a table of its own"
+        )),
+        _ => {
+            let header = header.escape_debug();
+            Err(format!(
+                "`{header}` is not known here; a machine is [hosts.NAME], and there may be one [groups]"
+            ))
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Many hosts at once, with the built program: who answers, who does not, and that everybody is accounted for.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 
@@ -53,6 +54,9 @@ fn everybody_is_accounted_for_in_every_format() {
         &["uptime", "web-[1-3]", "--columns", "height"],
         &["uptime", "web-[1-3]", "--sort", "height"],
         &["whoami", "web-[1-3]", "--output", "csv"],
+        &["uptime", "web-[3-4]", "--columns", "users", "--output", "csv"],
+        &["uptime", "nosuch-[1-2].invalid"],
+        &["uptime", "web-1", "--exclude", "web-O1", "--columns", "users"],
     ] {
         let output = site.run(&[words, &["--timeout", "500ms"]].concat());
         let mut out = text(&output.stdout);
@@ -170,6 +174,11 @@ fn what_is_no_selection_asks_nobody() {
         ("@nobody", ""),
         ("web-1&web-2", ""),
         ("db*", ""),
+        ("web-1:70000,web-2:", ""),
+        ("web-1,http://web-2", ""),
+        ("web-{1,2}", ""),
+        ("web-1,-x", ""),
+        ("web-1,-", ""),
         ("w\u{435}b-1", ""),
         ("-", "web-1\nweb-2\0\n"),
         ("-", &large),
@@ -182,6 +191,18 @@ fn what_is_no_selection_asks_nobody() {
     }
     let output = site.run(&["uptime", "@*", "--where", "colour=red"]);
     pages += &text(&output.stderr);
+    let empty = site.path("empty");
+    fs::write(&empty, "").unwrap();
+    for verb in [&["uptime"][..], &["hosts", "list"]] {
+        pages += &text(&site.run(&[verb, &["--hosts-file", empty.to_str().unwrap()]].concat()).stderr);
+    }
+    for damage in ["", "{", r#"{"ok":"","failed":"@last:failed"}"#, r#"{"ok":"","failed":"web["}"#] {
+        fs::write(site.home().join("last.json"), damage).unwrap();
+        let output = site.run(&["uptime", "@last:failed"]);
+        assert_eq!(output.status.code(), Some(2), "{damage}");
+        let said = text(&output.stderr);
+        pages += &said.replace(site.home().to_str().unwrap(), "[home]");
+    }
     insta::assert_snapshot!(pages);
 }
 

@@ -19,7 +19,7 @@ use crate::selection::fold;
 #[derive(Debug, Args)]
 pub struct List {
     /// Names, addresses, ranges such as `'web[01-20]'`, groups such as `@web`.
-    #[arg(default_value = "@*", hide_default_value = true, add = completion::hosts())]
+    #[arg(add = completion::hosts())]
     pub hosts: Vec<String>,
     /// On one line, as short as it can be said.
     #[arg(long, conflicts_with_all = ["expand", "count"])]
@@ -66,14 +66,16 @@ impl List {
     /// Shows them.
     pub(crate) fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
         let inventory = desk.home.inventory()?;
-        let is_all = self.hosts == ["@*"];
-        if is_all && inventory.names().next().is_none() && self.filter.hosts_file.is_empty() {
+        let is_all = self.hosts.is_empty() && self.filter.hosts_file.is_empty();
+        if is_all && inventory.names().next().is_none() {
             desk.remark(
                 "no machine is known here; `controller adopt`, `issue` and `hosts add` make one known",
             );
             return Ok(Exit::Answered);
         }
-        let labels = self.filter.choose(&self.hosts, desk, &inventory)?.labels;
+        let all = ["@*".to_owned()];
+        let hosts = if is_all { &all } else { &self.hosts[..] };
+        let labels = self.filter.choose(hosts, desk, &inventory)?.labels;
         if self.count {
             desk.print(&format!("{}\n", labels.len()))?;
         } else if self.fold {

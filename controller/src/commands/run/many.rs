@@ -23,7 +23,7 @@ const MAX_KEPT: usize = 1 << 20;
 /// What one host's command wrote, and how it ended.
 #[derive(Debug, Serialize)]
 struct Ran {
-    code: i32,
+    exit_code: i32,
     #[serde(flatten)]
     ended: Ended,
     output: String,
@@ -44,7 +44,7 @@ impl Run {
                 follow(desk, &mut client, &ask, host).await
             };
             let ran = ran.await;
-            let code = ran.as_ref().map_or_else(code_of, |ran| ran.code);
+            let code = ran.as_ref().map_or_else(code_of, |ran| ran.exit_code);
             worst.set(worst.get().max(code));
             ran
         };
@@ -73,7 +73,7 @@ async fn follow(desk: &Desk, client: &mut Client, ask: &run::Run, host: &str) ->
             errors.end(host, io::stderr().lock())?;
         }
         let (output, errors) = (output.kept(), errors.kept());
-        return Ok(Ran { code: code_of_end(&ended), ended, output, errors });
+        return Ok(Ran { exit_code: code_of_end(&ended), ended, output, errors });
     }
     Err(Failure::ended(&client.greeted().host).into())
 }
@@ -130,7 +130,7 @@ impl Show for Ran {
     }
 
     fn odd(&self) -> Option<String> {
-        match (self.code, self.ended.signal) {
+        match (self.exit_code, self.ended.signal) {
             (0, _) => None,
             (TIMED_OUT, _) if self.ended.timed_out => Some("did not end in time".to_owned()),
             (_, Some(signal)) => Some(format!("ended by signal {signal}")),
@@ -140,7 +140,7 @@ impl Show for Ran {
 
     fn columns() -> Vec<Column<Ran>> {
         vec![
-            Column::usual("code", "code", |it| Of::number(it.code, it.code.to_string())),
+            Column::usual("code", "exit_code", |it| Of::number(it.exit_code, it.exit_code.to_string())),
             Column::usual("took", "took_seconds", |it| {
                 Of::number(it.ended.took_seconds, milliseconds(it.ended.took_seconds))
             }),

@@ -1,0 +1,88 @@
+//! The same question by those who go through ssh: a program for each host, and a shell at its other end.
+
+use std::net::Ipv4Addr;
+use std::process::Command;
+
+use bench::{Error, street};
+
+use super::ground::Ground;
+use crate::Effort;
+use crate::oneshot::{Shot, numbers, ratios, shoot};
+use crate::peers::find;
+use crate::peers::ssh::Sshd;
+use crate::report::{Aim, Report};
+
+/// sshd takes so many strangers at once, and half of that again is enough to see the rate.
+const HOSTS: usize = 50;
+const AIM: f64 = 150.0;
+
+pub(super) fn measure(ground: &Ground<'_>, effort: &Effort, report: &mut Report) -> Result<(), Error> {
+    let sshd = Sshd::start(&ground.folder("ssh")?, Ipv4Addr::UNSPECIFIED);
+    let home = ground.home_knowing(0)?;
+    let range = street::selection(HOSTS, ground.port());
+    let mut table = format!(
+        "### Many hosts through ssh\n\n{} rounds in turns with ours, {HOSTS} hosts at once.\n\n\
+         | peer | its wall ms | ours, wall ms |\n|---|---|---|",
+        effort.turns
+    );
+    for (name, command) in [("pdsh", pdsh as Peer), ("clush", clush)] {
+        let theirs = sshd
+            .as_ref()
+            .map_err(ToString::to_string)
+            .and_then(|sshd| command(sshd).map_err(|error| error.to_string()));
+        let ours = ground.controller(&home, &["uptime", &range]);
+        let shots =
+            theirs.and_then(|theirs| rounds([theirs, ours], effort.turns).map_err(|error| error.to_string()));
+        match shots {
+            Ok(shots) => table += &beside(name, &shots, report)?,
+            Err(why) => report.not_measured(&format!("{name} over ssh"), &why),
+        }
+    }
+    report.detail(table);
+    Ok(())
+}
+
+type Peer = fn(&Sshd) -> Result<Command, Error>;
+
+fn pdsh(sshd: &Sshd) -> Result<Command, Error> {
+    let mut command = Command::new(find("pdsh")?);
+    command.args(["-R", "ssh", "-S", "-f", &HOSTS.to_string(), "-w", &hosts(), "uptime"]);
+    command.env("PDSH_SSH_ARGS_APPEND", sshd.options.join(" "));
+    Ok(command)
+}
+
+fn clush(sshd: &Sshd) -> Result<Command, Error> {
+    let mut command = Command::new(find("clush")?);
+    command.args(["-S", "-f", &HOSTS.to_string(), "-w", &hosts(), "-o", &sshd.options.join(" "), "uptime"]);
+    Ok(command)
+}
+
+fn hosts() -> String {
+    format!("127.1.0.[1-{HOSTS}]")
+}
+
+/// The first round warms up.
+fn rounds(mut commands: [Command; 2], rounds: usize) -> Result<[Vec<Shot>; 2], Error> {
+    let mut shots = [Vec::new(), Vec::new()];
+    for round in 0..=rounds {
+        for (command, shots) in commands.iter_mut().zip(&mut shots) {
+            let shot = shoot(command)?;
+            if round > 0 {
+                shots.push(shot);
+            }
+        }
+    }
+    Ok(shots)
+}
+
+fn beside(name: &str, [theirs, ours]: &[Vec<Shot>; 2], report: &mut Report) -> Result<String, Error> {
+    let times = ratios(theirs, ours, |shot| shot.wall)?;
+    report.compare(
+        &format!("{name} over `controller uptime`, {HOSTS} hosts"),
+        Aim::AtLeast(AIM),
+        &times,
+        "x",
+    );
+    let wall = |shots| numbers(shots, |shot: &Shot| shot.wall);
+    Ok(format!("\n| {name} | {} | {} |", wall(theirs)?, wall(ours)?))
+}
