@@ -34,11 +34,19 @@ fn usage(error: &clap::Error) -> ! {
     let exit = match (error.exit_code(), verb.as_deref()) {
         (0, _) => Exit::Answered,
         (_, Some("check")) => {
-            let _ = io::stdout().write_all(check::unknown("wrong usage of the controller").as_bytes());
+            let _ = io::stdout().write_all(check::unknown(&in_one_line(error)).as_bytes());
             Exit::Program(State::Unknown.code())
         }
         (_, Some("run")) => Exit::Program(run::FAILED),
         _ => Exit::NotAsked,
     };
     std::process::exit(exit.code())
+}
+
+/// What is wrong, without what clap says besides.
+fn in_one_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let lines = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim);
+    let line = lines.collect::<Vec<&str>>().join(" ");
+    line.strip_prefix("error: ").unwrap_or(&line).to_owned()
 }
