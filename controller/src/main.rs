@@ -30,7 +30,8 @@ fn main() -> ExitCode {
 /// Says what is wrong with what was typed. `check` and `run` have codes of their own for that, as for everything.
 fn usage(error: &clap::Error) -> ! {
     let _ = error.print();
-    let verb = std::env::args().skip(1).find(|word| !word.starts_with('-'));
+    // What stands behind a flag such as --home is no verb.
+    let verb = std::env::args().skip(1).find(|word| Cli::command().find_subcommand(word).is_some());
     let exit = match (error.exit_code(), verb.as_deref()) {
         (0, _) => Exit::Answered,
         (_, Some("check")) => {

@@ -125,6 +125,12 @@ fn what_is_no_threshold_is_unknown_and_asks_nobody() {
         assert_eq!(output.status.code(), Some(3), "{words:?}: {}", text(&output.stderr));
         assert!(text(&output.stdout).starts_with("UNKNOWN - "), "{words:?}");
     }
+    let home = site.home();
+    let (code, out) = ended(&site, &["--home", home.to_str().unwrap(), "check", "web-1", "--disk", "9O%"]);
+    assert!(
+        code == 3 && out.starts_with("UNKNOWN - invalid value '9O%' for '--disk <WARN,CRIT>': "),
+        "{out}"
+    );
 }
 
 /// A host at which nothing listens.
