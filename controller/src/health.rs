@@ -15,7 +15,7 @@ pub mod plan;
 pub mod profile;
 pub mod prometheus;
 pub mod range;
-mod show;
+pub(crate) mod show;
 pub mod threshold;
 pub mod unit;
 

@@ -30,15 +30,24 @@ fn main() -> ExitCode {
 /// Says what is wrong with what was typed. `check` and `run` have codes of their own for that, as for everything.
 fn usage(error: &clap::Error) -> ! {
     let _ = error.print();
-    let verb = std::env::args().skip(1).find(|word| !word.starts_with('-'));
+    // What stands behind a flag such as --home is no verb.
+    let verb = std::env::args().skip(1).find(|word| Cli::command().find_subcommand(word).is_some());
     let exit = match (error.exit_code(), verb.as_deref()) {
         (0, _) => Exit::Answered,
         (_, Some("check")) => {
-            let _ = io::stdout().write_all(check::unknown("wrong usage of the controller").as_bytes());
+            let _ = io::stdout().write_all(check::unknown(&in_one_line(error)).as_bytes());
             Exit::Program(State::Unknown.code())
         }
         (_, Some("run")) => Exit::Program(run::FAILED),
         _ => Exit::NotAsked,
     };
     std::process::exit(exit.code())
+}
+
+/// What is wrong, without what clap says besides.
+fn in_one_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let lines = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim);
+    let line = lines.collect::<Vec<&str>>().join(" ");
+    line.strip_prefix("error: ").unwrap_or(&line).to_owned()
 }

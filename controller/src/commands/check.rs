@@ -93,6 +93,7 @@ impl Check {
     }
 
     async fn begin(&self, desk: &Desk) -> Result<Exit, Trouble> {
+        self.refuse_misuse(desk.format)?;
         let what = self.what();
         if let Some(what) = what.as_ref().filter(|_| self.explain) {
             return explain(desk, Sort::Check, what).await;
@@ -101,13 +102,35 @@ impl Check {
         let named: Vec<String> = self.hosts.iter().cloned().collect();
         let chosen = self.which.choose(&named, desk, &caller.inventory)?;
         let caller = if chosen.is_one { caller } else { caller.of_many() };
-        match what {
-            // What a plugin wrote is what is to be shown, but for forms that have no place for it.
-            Some(what) if !matches!(desk.format, Format::Prometheus | Format::Junit) => {
-                declared::run(&caller, &chosen, &what).await
+        let Some(what) = what else { return self.health(&caller, &chosen).await };
+        // What a plugin wrote is what is to be shown, but for forms that have no place for it.
+        match (desk.format, chosen.labels.as_slice()) {
+            (Format::Nagios, [host]) => {
+                let (text, state) = declared::alone(&caller, host, &what).await?;
+                self.write(&caller, &text)?;
+                Ok(Exit::Program(state.code()))
             }
-            _ => self.health(&caller, &chosen).await,
+            (Format::Nagios | Format::Prometheus | Format::Junit, _) => self.health(&caller, &chosen).await,
+            _ => declared::run(&caller, &chosen, &what).await,
         }
+    }
+
+    /// What would be ignored silently is refused: somebody meant something by it.
+    fn refuse_misuse(&self, format: Format) -> Result<(), Trouble> {
+        let misuse = |what: &str, hint: &str| Err(Trouble::Here(what.to_owned(), hint.to_owned()));
+        if self.name.is_some() && !self.flags.is_empty() {
+            let what =
+                "NAME is a check that its owner declared, and flags of the built-in checks do not go with it";
+            return misuse(
+                what,
+                "nobody was asked; leave out those flags, or write --declared NAME beside them",
+            );
+        }
+        if self.to.is_some() && !matches!(format, Format::Nagios | Format::Prometheus | Format::Junit) {
+            let what = "--to is for --output nagios, prometheus and junit only";
+            return misuse(what, "nobody was asked; choose one of these, or leave --to out");
+        }
+        Ok(())
     }
 
     /// What the owner declared, where that is meant.

@@ -101,13 +101,21 @@ impl Show for Came {
 impl Wait {
     /// Looks again and again.
     pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
-        let deadline = Instant::now() + desk.patience.unwrap_or(USUAL);
+        let patience = desk.patience.unwrap_or(USUAL);
+        let deadline = Instant::now() + patience;
         let looks = desk.with_timeout(LOOK.min(desk.patience.unwrap_or(LOOK)));
         let caller = Caller::at(&looks)?.of_many();
         let chosen = self.which.choose(&self.hosts, desk, &caller.inventory)?;
         let plans = Plans::by_host(None, Flags::default(), &caller)?;
+        if self.until == Until::Healthy {
+            plans.refuse_nothing(&chosen.labels)?;
+        }
         let fleet = Fleet { desk, which: &self.which, words: WORDS };
-        fleet.each(&chosen, async |host| self.wait(&caller, &plans, host, deadline).await).await
+        let job = async |host: &str| {
+            let waited = self.wait(&caller, &plans, host, deadline).await;
+            waited.map_err(|trouble| in_vain(trouble, patience))
+        };
+        fleet.each(&chosen, job).await
     }
 
     async fn wait(
@@ -121,12 +129,14 @@ impl Wait {
         loop {
             looks += 1;
             let looked = self.look(caller, plans, host).await;
+            // The last look begins at the deadline, if none takes longer than until then.
+            let left = deadline.saturating_duration_since(Instant::now());
             match looked {
                 Ok(()) => return Ok(Came { looks, took_seconds: began.elapsed().as_secs_f64() }),
                 // What is wrong at this desk does not mend itself.
                 Err(trouble @ (Trouble::Here(..) | Trouble::Stdout(_))) => return Err(trouble),
-                Err(trouble) if Instant::now() + self.interval >= deadline => return Err(trouble),
-                Err(_) => sleep(self.interval).await,
+                Err(trouble) if left.is_zero() => return Err(trouble),
+                Err(_) => sleep(self.interval.min(left)).await,
             }
         }
     }
@@ -156,6 +166,17 @@ impl Wait {
                 Err(Failure::not_yet(host, &format!("it has been up for {up}")).into())
             }
         }
+    }
+}
+
+/// The last failure, and how long was waited. The span is that of all hosts, so that one reason stays one.
+fn in_vain(trouble: Trouble, patience: Duration) -> Trouble {
+    match trouble {
+        Trouble::Host(mut failure) => {
+            failure.message += &format!("; waited {patience:?}");
+            Trouble::Host(failure)
+        }
+        trouble => trouble,
     }
 }
 

@@ -87,6 +87,25 @@ fn seconds<S: Serializer>(took: &Duration, serializer: S) -> Result<S::Ok, S::Er
     serializer.serialize_f64(took.as_secs_f64())
 }
 
+impl Report {
+    /// For eyes: the worst first, and what is not known of a host that is not reached in one line, as its reason is one.
+    pub(super) fn in_brief(&self) -> Vec<Finding> {
+        let sorted = by_badness(&self.checks).into_iter().cloned();
+        let (mut brief, silent): (Vec<Finding>, Vec<Finding>) =
+            sorted.partition(|finding| self.reached || finding.verdict.state != State::Unknown);
+        let (check, subject) = match silent.as_slice() {
+            [] => return brief,
+            // Nothing else says why.
+            _ if brief.is_empty() => return silent,
+            [one] => (one.check.clone(), one.subject.clone()),
+            all => (format!("{} others", all.len()), String::new()),
+        };
+        let verdict = Verdict::new(State::Unknown, "not known, the host is not reached");
+        brief.push(Finding { check, subject, verdict });
+        brief
+    }
+}
+
 impl Finding {
     /// As it is shown: `disk`, or `process nginx`.
     pub fn name(&self) -> String {

@@ -15,6 +15,11 @@ pub struct Flags {
 }
 
 impl Flags {
+    /// Whether nobody said anything.
+    pub fn is_empty(&self) -> bool {
+        self.wanted.is_empty() && self.only.is_empty() && self.skip.is_empty()
+    }
+
     /// What is wanted, where a profile or nobody has said this.
     pub fn over(&self, mut plan: Plan) -> Plan {
         self.wanted.iter().for_each(|wanted| plan.want(wanted.clone()));
@@ -41,7 +46,12 @@ fn flag(check: &'static Check) -> Option<Arg> {
         Arg::new(check.name).long(check.name).value_name(takes).help(format!("{}{usual}", check.sentence));
     let arg = arg.help_heading("Checks");
     let arg = arg.value_parser(move |text: &str| Wanted::read(check, text));
-    Some(if check.subject().is_some() { arg.action(ArgAction::Append) } else { arg })
+    // A range may begin below nothing, and so with a hyphen; a name does not.
+    Some(if check.subject().is_some() {
+        arg.action(ArgAction::Append)
+    } else {
+        arg.allow_hyphen_values(true)
+    })
 }
 
 impl Args for Flags {
@@ -99,6 +109,10 @@ mod tests {
     #[test]
     fn flags_change_the_standard_and_add_to_it() {
         assert_eq!(plan("check web-1"), Plan::standard());
+        let mut below = Plan::standard();
+        below.want(wanted("load", "-1:1"));
+        below.want(wanted("disk", "-5:5"));
+        assert_eq!(plan("check web-1 --load -1:1 --disk -5:5"), below);
         let mut expected = Plan::standard();
         for (name, text) in
             [("disk", "85%,95%"), ("clock", "~:1s"), ("users", "5"), ("process", "a"), ("process", "b:2")]

@@ -143,6 +143,8 @@ mod tests {
         assert!(text.contains(" tests=\"12\" failures=\"1\" errors=\"0\" skipped=\"11\""), "{text}");
         plan.keep(|check| check.name == "disk");
         let text = of_fleet(&[plan.judge("web-1", &facts)]);
+        assert!(text.contains(" tests=\"2\" failures=\"1\" errors=\"0\" skipped=\"1\""), "{text}");
+        let text = of_fleet(&[Plan::declared("mail").judge("web-1", &facts)]);
         assert!(text.contains(" tests=\"1\" failures=\"0\" errors=\"1\" skipped=\"0\""), "{text}");
     }
 

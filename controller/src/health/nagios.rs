@@ -22,8 +22,8 @@ pub fn of_host(report: &Report) -> String {
         text += &format!(" | {performance}");
     }
     text.push('\n');
-    for finding in by_badness(&report.checks) {
-        text += &format!("{}\n", line(finding));
+    for finding in report.in_brief() {
+        text += &format!("{}\n", line(&finding));
         finding.verdict.lines.iter().for_each(|more| text += &format!("  {}\n", harmless(more)));
     }
     if left_out > 0 {

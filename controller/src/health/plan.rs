@@ -123,7 +123,10 @@ impl Plan {
 
     /// Judges what is known of a host.
     pub fn judge(&self, host: &str, facts: &Facts) -> Report {
-        let checks: Vec<Finding> = self.wanted.iter().map(|wanted| wanted.judge(facts)).collect();
+        let unreached = facts.reached.is_err() && self.is_of_the_host();
+        let wanted = unreached.then(|| self.with_reachable());
+        let wanted = wanted.as_ref().unwrap_or(self).wanted.iter();
+        let checks: Vec<Finding> = wanted.map(|wanted| wanted.judge(facts)).collect();
         Report {
             host: host.to_owned(),
             at: facts.now,
@@ -133,6 +136,21 @@ impl Plan {
             state: worst(checks.iter().map(|finding| finding.verdict.state)),
             checks,
         }
+    }
+}
+
+impl Plan {
+    /// Whether it is about the host. What its owner declared has a voice of its own: when a plugin did not run, its state is
+    /// UNKNOWN by the convention of plugins.
+    fn is_of_the_host(&self) -> bool {
+        self.wanted.iter().any(|wanted| wanted.check.need != Need::Declared)
+    }
+
+    /// That a host is not reached is told whatever was asked for.
+    fn with_reachable(&self) -> Plan {
+        let mut plan = self.clone();
+        Check::named("reachable").into_iter().for_each(|check| plan.want_also(Wanted::new(check, "")));
+        plan
     }
 }
 

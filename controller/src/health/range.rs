@@ -79,6 +79,11 @@ impl Range {
         }
     }
 
+    /// Whether all that is well by the other is well by this one too.
+    pub(super) fn holds(&self, other: &Range) -> bool {
+        self.start <= other.start && other.end <= self.end
+    }
+
     /// Reads a range whose numbers may carry this unit.
     pub(super) fn read(text: &str, unit: Unit, bare: Bare) -> Result<Range, Fault> {
         let (alerts, body) = match text.strip_prefix('@') {
@@ -90,6 +95,9 @@ impl Range {
             |piece: &str, at: usize| unit.read(piece).map_err(|message| Fault::new(at, piece, message));
         let Some((start, end)) = body.split_once(':') else {
             let value = number(body, begins)?;
+            if unit == Unit::Percent && alerts == Alerts::Outside && value > 100.0 {
+                return Err(Fault::new(begins, body, "no share is larger than 100%"));
+            }
             return match (alerts, bare) {
                 (Alerts::Outside, Bare::AtLeast) => Ok(Range { start: value, end: f64::INFINITY, alerts }),
                 _ => Range::ordered(0.0, value, alerts, Fault::new(begins, body, "")),

@@ -1,8 +1,9 @@
 //! A report for eyes, and as JSON.
 
 use protocol::requests::check::State;
+use serde::Serialize;
 
-use super::finding::{Report, by_badness};
+use super::finding::Report;
 use super::nagios::summary;
 use crate::output::Show;
 use crate::output::human::plain;
@@ -29,12 +30,29 @@ impl Show for Report {
 
     fn table(&self, host: &str) -> String {
         let mut rows = Vec::new();
-        for finding in by_badness(&self.checks) {
+        for finding in self.in_brief() {
             let verdict = &finding.verdict;
             rows.push(vec![verdict.state.word().to_owned(), finding.name(), verdict.text.clone()]);
             rows.extend(verdict.lines.iter().map(|line| vec![String::new(), String::new(), line.clone()]));
         }
         format!("{}  {}\n{}", plain(host), self.state.word(), columns(None, &rows, &[]))
+    }
+}
+
+/// A report on one line that does not say whose it is, for forms that say that themselves.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Line(pub(crate) Report);
+
+impl Show for Line {
+    const SCHEMA: &'static str = Report::SCHEMA;
+
+    fn table(&self, _: &str) -> String {
+        format!("{} - {}\n", self.0.state.word(), summary(&self.0))
+    }
+
+    fn odd(&self) -> Option<String> {
+        self.0.odd()
     }
 }
 

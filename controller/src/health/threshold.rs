@@ -41,7 +41,18 @@ impl Scale {
             let at = warning.len() + 1 + third;
             return Err(Fault::new(at, &text[at..], "there are two thresholds, WARN,CRIT, and no third"));
         }
-        Ok(Threshold { warning: warning_range, critical: range(critical, warning.len() + 1)? })
+        let at = warning.len() + 1;
+        let critical_range = range(critical, at)?;
+        let is_bare = |text: &str| !text.contains([':', '@', '~']);
+        if let (Some(warned), Some(called)) = (warning_range, critical_range)
+            && is_bare(warning)
+            && is_bare(critical)
+            && !called.holds(&warned)
+        {
+            let message = "this would be critical before it is a warning; WARN stands first, CRIT second";
+            return Err(Fault::new(at, critical, message));
+        }
+        Ok(Threshold { warning: warning_range, critical: critical_range })
     }
 
     /// Where nobody says otherwise. A test reads those of all checks.
@@ -82,6 +93,7 @@ mod tests {
             ("80%,", [State::Ok, State::Warning, State::Warning]),
             (",90%", [State::Ok, State::Ok, State::Critical]),
             ("~:80,~:90", [State::Ok, State::Warning, State::Critical]),
+            ("85:200,0:90", [State::Warning, State::Ok, State::Critical]),
             ("@85:100", [State::Ok, State::Warning, State::Warning]),
         ] {
             let threshold = SHARE.read(text).unwrap();
@@ -105,6 +117,17 @@ mod tests {
             (SHARE, ",", "at character 1, ',': WARN, ,CRIT or WARN,CRIT is missing"),
             (SHARE, "80%,9O%", "at character 5, '9O%': this is no share, such as 80% or 80"),
             (SHARE, "80%,90:8%", "at character 8, '8%': a range ends where it starts or after that"),
+            (
+                SHARE,
+                "90%,80%",
+                "at character 5, '80%': this would be critical before it is a warning; WARN stands first, CRIT second",
+            ),
+            (
+                LEFT,
+                "10m,1d",
+                "at character 5, '1d': this would be critical before it is a warning; WARN stands first, CRIT second",
+            ),
+            (SHARE, "80%,101", "at character 5, '101': no share is larger than 100%"),
             (SHARE, "1,2,3", "at character 4, ',3': there are two thresholds, WARN,CRIT, and no third"),
             (
                 LEFT,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::declared::Workshop;
 use crate::fleet::fleet;
 use crate::site::{MASKS, Site, controller, text};
 
@@ -27,6 +28,7 @@ fn the_worst_of_all_hosts_decides_and_everybody_has_a_line() {
         &["web-[1-5]", "--output", "nagios"],
         &["web-1", "--output", "nagios"],
         &["web-4"],
+        &["web-4", "--output", "nagios"],
         &["web-1", "--service", "nginx", "--only", "service"],
     ] {
         let (code, out, said) = checked(&site, words);
@@ -123,6 +125,106 @@ fn what_is_no_threshold_is_unknown_and_asks_nobody() {
         assert_eq!(output.status.code(), Some(3), "{words:?}: {}", text(&output.stderr));
         assert!(text(&output.stdout).starts_with("UNKNOWN - "), "{words:?}");
     }
+    let home = site.home();
+    let (code, out) = ended(&site, &["--home", home.to_str().unwrap(), "check", "web-1", "--disk", "9O%"]);
+    assert!(
+        code == 3 && out.starts_with("UNKNOWN - invalid value '9O%' for '--disk <WARN,CRIT>': "),
+        "{out}"
+    );
+}
+
+/// A host at which nothing listens.
+fn gone() -> Site {
+    let site = Site::new();
+    let address = site.listener("127.0.0.1:0").local_addr().unwrap().to_string();
+    site.issue("web-1", &address);
+    site
+}
+
+fn ended(site: &Site, words: &[&str]) -> (i32, String) {
+    let output = site.run(words);
+    (output.status.code().unwrap(), text(&output.stdout))
+}
+
+#[test]
+fn a_host_that_is_gone_is_critical_whatever_is_asked() {
+    let site = gone();
+    let (code, out) = ended(&site, &["check", "web-1", "--only", "load"]);
+    assert!(code == 2 && out.contains("CRITICAL  reachable"), "{code}: {out}");
+    let (code, out) = ended(&site, &["check", "web-1", "mail-queue"]);
+    assert!(code == 3 && out.starts_with("UNKNOWN - "), "{code}: {out}");
+}
+
+#[test]
+fn what_would_be_ignored_or_comes_to_nothing_asks_nobody() {
+    let site = Site::new();
+    let file = site.path("out");
+    let file = file.to_str().unwrap();
+    for (words, said) in [
+        (&["mail", "--disk", "1%"][..], "NAME is a check that its owner declared"),
+        (&["mail", "--only", "load"], "NAME is a check that its owner declared"),
+        (&["mail", "--skip", "load"], "NAME is a check that its owner declared"),
+        (&["--to", file], "--to is for --output nagios, prometheus and junit only"),
+        (&["--to", file, "--output", "json"], ""),
+        (&["--only", "process"], "nothing is left to check on 192.0.2.1"),
+        (&["--only", "disk", "--skip", "disk"], "nothing is left to check on 192.0.2.1"),
+        (&["--disk", "90%,80%"], "WARN stands first"),
+        (&["--uptime", "10m,1d"], "WARN stands first"),
+        (&["--disk", "101"], "no share is larger than 100%"),
+    ] {
+        let (code, out) = ended(&site, &[&["check", "192.0.2.1"], words].concat());
+        assert_eq!(code, 3, "{words:?}: {out}");
+        assert!(said.is_empty() || out.starts_with("UNKNOWN - ") && out.contains(said), "{words:?}: {out}");
+        assert_eq!(out.lines().count(), usize::from(!said.is_empty()), "{words:?}: {out}");
+    }
+    fs::write(site.home().join("checks.toml"), "[profile.none]\nfor = \"192.0.2.1\"\n").unwrap();
+    let (code, out) = ended(&site, &["check", "192.0.2.1"]);
+    assert!(code == 3 && out.contains("nothing is left"), "{out}");
+}
+
+#[test]
+fn monitoring_reads_a_plugin_as_it_wrote_and_many_as_one() {
+    let wrote = "MAIL WARNING - 7 wait | queue=7";
+    let declared = format!("[check.mail]\nexec = [\"/bin/sh\", \"-c\", \"echo '{wrote}'; exit 1\"]\n");
+    let shop = Workshop::declaring_under(&[], &declared);
+    let (code, out) = ended(&shop.site, &["check", "web-1", "mail", "--output", "nagios"]);
+    assert_eq!((code, out), (1, format!("{wrote}\n")));
+    let gone = shop.site.listener("127.0.0.1:0").local_addr().unwrap().to_string();
+    shop.site.issue("web-2", &gone);
+    let (code, out) = ended(&shop.site, &["check", "web-2", "mail", "--output", "nagios"]);
+    assert!(code == 3 && out.starts_with("UNKNOWN - "), "{code}: {out}");
+    let (code, out) = ended(&shop.site, &["check", "web-[1-2]", "mail", "--output", "nagios"]);
+    assert!(
+        code == 1 && out.starts_with("ROLLCALL WARNING - hosts: 1 WARNING, 1 UNKNOWN | "),
+        "{code}: {out}"
+    );
+    assert!(out.contains("WEB-1 WARNING - declared mail MAIL WARNING - 7 wait\n"), "{out}");
+}
+
+#[test]
+fn a_range_below_nothing_is_typed_as_it_is() {
+    let site = gone();
+    let (code, out) = ended(&site, &["check", "web-1", "--load", "-1:1", "--disk", "-5:5"]);
+    assert!(code == 2 && out.contains("refused the connection"), "{code}: {out}");
+}
+
+#[test]
+fn lines_and_fold_say_a_report_in_one_line() {
+    let site = gone();
+    let (_, out) = ended(&site, &["check", "web-1", "--only", "load", "--output", "lines"]);
+    assert!(out.starts_with("web-1: CRITICAL - reachable, load: ") && out.lines().count() == 1, "{out}");
+    let (_, out) = ended(&site, &["check", "web-1", "--only", "load", "--output", "fold"]);
+    assert!(out.lines().nth(3).unwrap().starts_with("CRITICAL - reachable, load: "), "{out}");
+}
+
+#[test]
+fn who_waits_looks_last_at_the_deadline() {
+    let site = gone();
+    let began = std::time::Instant::now();
+    let output = site.run(&["wait", "web-1", "--timeout", "700ms", "--interval", "500ms"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(began.elapsed() >= Duration::from_millis(700), "{:?}", began.elapsed());
+    assert!(text(&output.stderr).contains("; waited 700ms"), "{}", text(&output.stderr));
 }
 
 #[test]

@@ -30,22 +30,30 @@ pub(super) async fn run(caller: &Caller<'_>, chosen: &Chosen, what: &What) -> Re
     let ask = check::Check { name: what.name.clone(), parameters: what.values()? };
     let state = Cell::new(None);
     let job = async |host: &str| {
-        let asked = async {
-            let mut client = caller.meet(host).await?;
-            client.ask_within(ask.clone(), desk.patience.unwrap_or(PATIENCE)).await.map_err(Trouble::from)
-        };
-        let checked = asked.await;
-        let found = checked.as_ref().map_or(State::Unknown, |checked| checked.state);
-        state.set(Some(worst(state.get().into_iter().chain([found]))));
-        let checked = checked?;
-        let output = String::from_utf8_lossy(&checked.output).into_owned();
-        Ok(Found { checked, output })
+        let found = found(caller, host, &ask).await;
+        let one = found.as_ref().map_or(State::Unknown, |found| found.checked.state);
+        state.set(Some(worst(state.get().into_iter().chain([one]))));
+        found
     };
     let fleet = Fleet { desk, which: &what.which, words: WORDS };
     match fleet.each(chosen, job).await? {
         Exit::Interrupted => Ok(Exit::Interrupted),
         _ => Ok(Exit::Program(state.get().unwrap_or(State::Unknown).code())),
     }
+}
+
+/// Has it run on one host: what its plugin wrote, as a monitoring system would have it from the plugin itself.
+pub(super) async fn alone(caller: &Caller<'_>, host: &str, what: &What) -> Result<(String, State), Trouble> {
+    let ask = check::Check { name: what.name.clone(), parameters: what.values()? };
+    let found = found(caller, host, &ask).await?;
+    Ok((found.table(host), found.checked.state))
+}
+
+async fn found(caller: &Caller<'_>, host: &str, ask: &check::Check) -> Result<Found, Trouble> {
+    let mut client = caller.meet(host).await?;
+    let checked = client.ask_within(ask.clone(), caller.desk.patience.unwrap_or(PATIENCE)).await?;
+    let output = String::from_utf8_lossy(&checked.output).into_owned();
+    Ok(Found { checked, output })
 }
 
 impl Show for Found {

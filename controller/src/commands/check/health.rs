@@ -21,6 +21,7 @@ use crate::health::finding::{Report, worst};
 use crate::health::flags::Flags;
 use crate::health::plan::Plan;
 use crate::health::profile::Profiles;
+use crate::health::show::Line;
 use crate::health::{junit, nagios, prometheus};
 
 const WORDS: Words = Words { done: "OK", ..ANSWERED };
@@ -29,6 +30,7 @@ impl Check {
     /// Makes them, and says how bad it is.
     pub(super) async fn health(&self, caller: &Caller<'_>, chosen: &Chosen) -> Result<Exit, Trouble> {
         let plans = Plans::of(self, caller)?;
+        plans.refuse_nothing(&chosen.labels)?;
         let parameters = self.what().map(|what| what.values()).transpose()?.unwrap_or_default();
         let state = Cell::new(None);
         let job = async |host: &str| {
@@ -37,9 +39,12 @@ impl Check {
             Ok(report)
         };
         let fleet = Fleet { desk: caller.desk, which: &self.which, words: WORDS };
-        let exit = match self.form(caller.desk.format) {
-            None => fleet.each(chosen, job).await?,
-            Some(form) => {
+        let exit = match (self.form(caller.desk.format), caller.desk.format) {
+            (None, Format::Lines | Format::Fold) => {
+                fleet.each(chosen, async |host: &str| job(host).await.map(Line)).await?
+            }
+            (None, _) => fleet.each(chosen, job).await?,
+            (Some(form), _) => {
                 let (reports, exit) = fleet.gather(chosen, job).await?;
                 self.write(caller, &form(&reports))?;
                 exit
@@ -64,7 +69,7 @@ impl Check {
         }
     }
 
-    fn write(&self, caller: &Caller<'_>, text: &str) -> Result<(), Trouble> {
+    pub(super) fn write(&self, caller: &Caller<'_>, text: &str) -> Result<(), Trouble> {
         match &self.to {
             Some(file) => replace(file, text).map_err(|error| {
                 let what = format!("{} cannot be written: {error}", file.display());
@@ -116,6 +121,19 @@ impl Plans {
             members.insert(selection.clone(), whose.labels.into_iter().collect());
         }
         Ok(Plans::ByHost { flags, profiles, members })
+    }
+
+    /// Of nothing, nothing could be said.
+    pub(crate) fn refuse_nothing(&self, hosts: &[String]) -> Result<(), Trouble> {
+        match hosts.iter().find(|host| self.of_host(host).wanted().is_empty()) {
+            None => Ok(()),
+            Some(host) => {
+                let what = format!("nothing is left to check on {host}");
+                let hint = "nobody was asked; --only, --skip or a profile leaves nothing, and what is done for a name needs \
+                            one, such as --process NAME";
+                Err(Trouble::Here(what, hint.to_owned()))
+            }
+        }
     }
 
     pub(crate) fn of_host(&self, host: &str) -> Plan {

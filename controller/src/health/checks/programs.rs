@@ -74,6 +74,7 @@ fn service(facts: &Facts, wanted: &Wanted) -> Told<Verdict> {
 }
 
 fn declared(facts: &Facts, wanted: &Wanted) -> Told<Verdict> {
+    told(&facts.reached)?;
     let said = told(facts.declared.get(&wanted.subject).ok_or("the agent was not asked")?)?;
     let mut lines = said.output.lines();
     let (text, numbers) = parted(lines.next().unwrap_or_default());

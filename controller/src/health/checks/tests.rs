@@ -28,7 +28,8 @@ fn judged(name: &str, written: &str, facts: &Facts) -> Verdict {
         if written.is_empty() { Wanted::new(check, "") } else { Wanted::read(check, written).unwrap() };
     let mut plan = Plan::default();
     plan.want(wanted);
-    plan.judge("web-1", facts).checks.remove(0).verdict
+    // That a host is not reached stands before all else.
+    plan.judge("web-1", facts).checks.pop().unwrap().verdict
 }
 
 fn found(name: &str, written: &str, facts: &Facts) -> (State, String) {
@@ -101,6 +102,37 @@ fn what_is_not_known_is_never_well() {
     }
     let empty = plan.judge("web-1", &machine(Machine::default()));
     assert_eq!(empty.checks.iter().filter(|finding| finding.verdict.state == Fine).count(), 1);
+}
+
+#[test]
+fn a_host_that_is_not_reached_is_critical_whatever_was_asked() {
+    let dead = Facts::of_unreachable(now(), "connect: no answer");
+    let state = |names: &[&str]| {
+        let mut plan = Plan::default();
+        names.iter().for_each(|name| plan.want(Wanted::new(Check::named(name).unwrap(), "")));
+        plan.judge("web-1", &dead).state
+    };
+    assert_eq!(state(&["load"]), Critical);
+    assert_eq!(state(&["reachable"]), Critical);
+    assert_eq!(state(&["load", "declared"]), Critical);
+    assert_eq!(state(&["declared"]), Unknown, "a plugin that did not run is UNKNOWN");
+}
+
+#[test]
+fn one_reason_has_one_line_for_eyes() {
+    use crate::output::Show;
+
+    let dead = Facts::of_unreachable(now(), "connect: no answer");
+    let shown = |plan: &Plan| plan.judge("web-1", &dead).table("web-1");
+    assert_eq!(
+        shown(&Plan::standard()),
+        "web-1  CRITICAL\n  CRITICAL  reachable  connect: no answer\n  UNKNOWN   11 others  not known, the host is not reached\n"
+    );
+    let mut two = Plan::standard();
+    two.keep(|check| matches!(check.name, "reachable" | "load"));
+    assert!(shown(&two).contains("load       not known"), "{}", shown(&two));
+    let declared = shown(&Plan::declared("mail"));
+    assert!(declared.contains("declared mail  connect: no answer"), "{declared}");
 }
 
 #[test]
