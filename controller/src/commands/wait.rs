@@ -11,7 +11,7 @@ use serde::Serialize;
 use tokio::time::sleep;
 
 use crate::caller::Caller;
-use crate::cli::parse_duration;
+use crate::cli::{parse_days, parse_duration};
 use crate::commands::check::{Plans, examine};
 use crate::completion;
 use crate::desk::Desk;
@@ -19,6 +19,7 @@ use crate::error::{Failure, Trouble};
 use crate::exit::Exit;
 use crate::fleet::{ANSWERED, Fleet, Which, Words};
 use crate::health::flags::Flags;
+use crate::health::plan::Plan;
 use crate::output::Show;
 use crate::output::human::{age_of_seconds, plain};
 
@@ -67,7 +68,10 @@ impl FromStr for Until {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Until, String> {
-        let span = |text: &str| parse_duration(text.trim());
+        let span = |text: &str| {
+            let span = parse_days(text.trim())?;
+            Duration::try_from(span).map_err(|error| error.to_string())
+        };
         match text {
             "reachable" => Ok(Until::Reachable),
             "healthy" => Ok(Until::Healthy),
@@ -106,10 +110,11 @@ impl Wait {
         let looks = desk.with_timeout(LOOK.min(desk.patience.unwrap_or(LOOK)));
         let caller = Caller::at(&looks)?.of_many();
         let chosen = self.which.choose(&self.hosts, desk, &caller.inventory)?;
-        let plans = Plans::by_host(None, Flags::default(), &caller)?;
-        if self.until == Until::Healthy {
-            plans.refuse_nothing(&chosen.labels)?;
-        }
+        let plans = match self.until {
+            Until::Healthy => Plans::by_host(None, Flags::default(), &caller)?,
+            _ => Plans::Same(Plan::standard()),
+        };
+        plans.refuse_nothing(&chosen.labels)?;
         let fleet = Fleet { desk, which: &self.which, words: WORDS };
         let job = async |host: &str| {
             let waited = self.wait(&caller, &plans, host, deadline).await;
@@ -192,6 +197,7 @@ mod tests {
             ("healthy", Until::Healthy),
             ("uptime<5m", Until::UpLessThan(minutes(5))),
             ("uptime > 1h", Until::UpMoreThan(minutes(60))),
+            ("uptime<2d", Until::UpLessThan(minutes(2 * 24 * 60))),
         ] {
             assert_eq!(text.parse(), Ok(until));
         }

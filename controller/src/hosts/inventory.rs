@@ -40,7 +40,10 @@ impl Inventory {
         let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
         let mut inventory = Inventory::default();
         let mut groups = None;
-        for place in tables::of(&text)? {
+        let places = tables::of(&text)?;
+        inventory.machines.reserve(places.len());
+        inventory.by_name.reserve(places.len());
+        for place in places {
             let header = &text[place.header.clone()];
             if header == "[groups]" && groups.is_none() {
                 groups = Some(place.body);

@@ -1,5 +1,6 @@
 //! The checks that are built in, of many hosts: which, by whose profile, and in which form.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -113,6 +114,9 @@ impl Plans {
     /// Each host's own profiles, where it has some.
     pub(crate) fn by_host(named: Option<&Path>, flags: Flags, caller: &Caller<'_>) -> Result<Plans, Trouble> {
         let (file, profiles) = read(named, caller)?;
+        if profiles.iter().all(|profile| profile.selection.is_none()) {
+            return Ok(Plans::Same(flags.over(Plan::standard())));
+        }
         let mut members = HashMap::new();
         for selection in profiles.iter().filter_map(|profile| profile.selection.as_ref()) {
             let hosts = std::slice::from_ref(selection);
@@ -136,12 +140,12 @@ impl Plans {
         }
     }
 
-    pub(crate) fn of_host(&self, host: &str) -> Plan {
+    pub(crate) fn of_host(&self, host: &str) -> Cow<'_, Plan> {
         match self {
-            Plans::Same(plan) => plan.clone(),
+            Plans::Same(plan) => Cow::Borrowed(plan),
             Plans::ByHost { flags, profiles, members } => {
                 let is_in = |selection: &str| members.get(selection).is_some_and(|all| all.contains(host));
-                flags.over(profiles.plan(is_in))
+                Cow::Owned(flags.over(profiles.plan(is_in)))
             }
         }
     }
