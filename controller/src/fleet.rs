@@ -31,6 +31,7 @@ use crate::desk::Desk;
 use crate::error::{Failure, Kind, Trouble};
 use crate::exit::Exit;
 use crate::output::Show;
+use crate::output::human::plain;
 use crate::selection::fold;
 
 /// Many hosts with which the same is done.
@@ -118,8 +119,11 @@ impl Fleet<'_> {
     }
 
     fn close(&self, tally: &Tally, labels: &[String]) {
-        // Where nothing can be noted, nothing was noted: the answers are there.
-        let _ = Last::of(tally, labels).note(&self.desk.home);
+        if let Err(trouble) = Last::of(tally, labels).note(&self.desk.home) {
+            // Somebody may act on those that failed.
+            let (what, ..) = trouble.told();
+            self.desk.say(&format!("controller: @last is still of a run before this one: {}", plain(&what)));
+        }
         tally.tell(self.desk, labels, self.words.done);
     }
 

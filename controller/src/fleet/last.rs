@@ -26,10 +26,7 @@ impl Last {
 
     /// What was noted last; nothing where nothing was.
     pub(crate) fn noted(home: &Home) -> Result<Option<Last>, Trouble> {
-        let damaged = |fault: String| {
-            let what = format!("{}: {fault}", home.last_file().display());
-            Trouble::Here(what, "remove it; the next run over many hosts writes it anew".to_owned())
-        };
+        let damaged = |fault: String| Last::damaged(home, &fault);
         let text = match fs::read(home.last_file()) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -41,6 +38,12 @@ impl Last {
             true => Ok(Some(last)),
             false => Err(damaged("this holds more than names".to_owned())),
         }
+    }
+
+    /// What is said of a note that cannot be used.
+    pub(crate) fn damaged(home: &Home, fault: &str) -> Trouble {
+        let what = format!("{}: {fault}", home.last_file().display());
+        Trouble::Here(what, "remove it; the next run over many hosts writes it anew".to_owned())
     }
 
     pub(super) fn note(&self, home: &Home) -> Result<(), Trouble> {

@@ -80,11 +80,7 @@ impl Known for Directory<'_> {
             return Some(Vec::new());
         }
         let names = selection::select(&[hosts], self);
-        let damaged = |fault: selection::Fault| {
-            let what = format!("{}: {fault}", self.home.last_file().display());
-            Trouble::Here(what, "remove it; the next run over many hosts writes it anew".to_owned())
-        };
-        self.whole(names.map_err(damaged))
+        self.whole(names.map_err(|fault| Last::damaged(self.home, &fault.to_string())))
     }
 
     fn label(&self, host: &str, key: &str) -> Option<Cow<'_, str>> {

@@ -114,6 +114,13 @@ fn who_answered_last_can_be_asked_again() {
     // One host alone says nothing of the others.
     site.good(&["uptime", "web-1"]);
     assert_eq!(listed("@last:failed"), "web-[4-5]\n");
+    // Where it cannot be noted, that is said: somebody may act on those that failed.
+    fs::rename(site.home().join("last.json"), site.home().join("kept.json")).unwrap();
+    fs::create_dir(site.home().join("last.json")).unwrap();
+    let unnoted = text(&site.run(&["uptime", "web-[1-2]"]).stderr);
+    assert!(unnoted.starts_with("controller: @last is still of a run before this one: "), "{unnoted}");
+    fs::remove_dir(site.home().join("last.json")).unwrap();
+    fs::rename(site.home().join("kept.json"), site.home().join("last.json")).unwrap();
     site.good(&["uptime", "@last:ok"]);
     assert_eq!(site.run(&["hosts", "list", "@last:failed"]).status.code(), Some(2));
 }

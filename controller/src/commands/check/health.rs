@@ -73,7 +73,7 @@ impl Check {
     pub(super) fn write(&self, caller: &Caller<'_>, text: &str) -> Result<(), Trouble> {
         match &self.to {
             Some(file) => replace(file, text).map_err(|error| {
-                let what = format!("{} cannot be written: {error}", file.display());
+                let what = format!("{} cannot be written: {}", file.display(), error.kind());
                 Trouble::Here(what, "the old one, where there was one, is still there".to_owned())
             }),
             None => caller.desk.print(text),
