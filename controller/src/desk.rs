@@ -141,7 +141,7 @@ impl Desk {
             // Whoever closed the pipe has seen enough.
             Trouble::Stdout(error) if error.kind() == io::ErrorKind::BrokenPipe => return Exit::Answered,
             Trouble::Host(failure) => {
-                let entry = Entry::<()>::failure(failure);
+                let entry = Entry::missed(&failure.host, failure);
                 let text = self.form(json::FAILURE_SCHEMA, &entry, String::new);
                 let _ = self.print(&text);
             }

@@ -2,9 +2,11 @@
 //! accounted for.
 
 mod answers;
+mod form;
 mod last;
 mod lists;
 mod progress;
+mod sorted;
 mod tally;
 mod which;
 mod window;
@@ -15,6 +17,8 @@ use std::ops::ControlFlow;
 use std::process;
 use std::time::Instant;
 
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
 use tokio::signal::ctrl_c;
 use tokio::time::sleep;
 
@@ -23,6 +27,7 @@ pub(crate) use self::which::Chosen;
 pub use self::which::{Care, Filter, Which};
 
 use self::answers::Answers;
+use self::form::{Form, Part, Said};
 use self::progress::Progress;
 use self::tally::Tally;
 use crate::caller::Caller;
@@ -51,6 +56,12 @@ pub(crate) struct Words {
     /// What mends that, where nothing better is known.
     pub(crate) hint: &'static str,
 }
+
+/// What is done with the host at this place of the list. One type for all that is asked: there is one window.
+type Job<'a> = dyn Fn(usize) -> LocalBoxFuture<'a, Result<Said, Trouble>> + 'a;
+
+/// Who is told of each as it is done.
+type Hear<'a> = dyn FnMut(usize, Result<Part, Failure>) -> Result<(), Trouble> + 'a;
 
 /// Of a host that was only asked something.
 pub(crate) const ANSWERED: Words =
@@ -89,10 +100,18 @@ impl Fleet<'_> {
             self.desk.show(&labels[0], &answer)?;
             return Ok(Exit::Answered);
         }
-        let mut answers = Answers::new(self.desk, labels, &self.which.look)?;
-        let streams = answers.streams();
-        let hear = |index, outcome| answers.take(index, outcome);
-        let (tally, exit) = self.visit(labels, streams, job, hear).await?;
+        let form = Form::new(self.desk.format, &self.which.look)?;
+        let mut answers = Answers::new(self.desk, labels, &form, &self.which.look)?;
+        let (job, form) = (&job, &form);
+        let job = move |index: usize| {
+            let host = labels[index].as_str();
+            async move { Ok(form.say(host, &job(host).await?)) }.boxed_local()
+        };
+        let hear = &mut |index, outcome: Result<Part, Failure>| match outcome {
+            Ok(part) => answers.take(index, part),
+            Err(failure) => answers.miss(index, &failure),
+        };
+        let (tally, exit) = self.visit(labels, form.streams(), &job, hear).await?;
         answers.end(&tally)?;
         self.close(&tally, labels);
         Ok(exit)
@@ -105,16 +124,24 @@ impl Fleet<'_> {
         job: impl AsyncFn(&str) -> Result<T, Trouble>,
     ) -> Result<(Vec<T>, Exit), Trouble> {
         let labels = &chosen.labels;
-        let mut found = Vec::new();
-        let hear = |index: usize, outcome: Result<T, Failure>| {
-            found.extend(outcome.ok().map(|answer| (index, answer)));
-            Ok(())
+        let found = RefCell::new(Vec::new());
+        let (job, found_now) = (&job, &found);
+        let job = move |index: usize| {
+            let host = labels[index].as_str();
+            async move {
+                let answer = job(host).await?;
+                let odd = answer.odd();
+                found_now.borrow_mut().push((index, answer));
+                Ok(Said { part: Part::None, odd })
+            }
+            .boxed_local()
         };
-        let (tally, exit) = self.visit(labels, false, job, hear).await?;
-        found.sort_by_key(|(index, _)| *index);
+        let (tally, exit) = self.visit(labels, false, &job, &mut |_, _| Ok(())).await?;
         if !chosen.is_one {
             self.close(&tally, labels);
         }
+        let mut found = found.into_inner();
+        found.sort_by_key(|(index, _)| *index);
         Ok((found.into_iter().map(|(_, answer)| answer).collect(), exit))
     }
 
@@ -128,12 +155,12 @@ impl Fleet<'_> {
     }
 
     /// Goes through the list, as carefully as was asked for, and counts.
-    async fn visit<T: Show>(
+    async fn visit(
         &self,
         labels: &[String],
         streams: bool,
-        job: impl AsyncFn(&str) -> Result<T, Trouble>,
-        mut hear: impl FnMut(usize, Result<T, Failure>) -> Result<(), Trouble>,
+        job: &Job<'_>,
+        hear: &mut Hear<'_>,
     ) -> Result<(Tally, Exit), Trouble> {
         let (care, began) = (&self.which.care, Instant::now());
         let count = Count {
@@ -148,7 +175,7 @@ impl Fleet<'_> {
             let count = count.borrow();
             count.trouble.is_none() && !care.stops_after(count.tally.failed())
         };
-        let mut done = |index, outcome| count.borrow_mut().take(index, outcome, &mut hear);
+        let mut done = |index, outcome| count.borrow_mut().take(index, outcome, hear);
         let (order, width) = (self.order(labels.len()), care.width());
         let all = async {
             let batch = care.batch.map_or(order.len(), |batch| batch as usize);
@@ -156,7 +183,6 @@ impl Fleet<'_> {
                 if at > 0 && begins() {
                     sleep(care.pause.unwrap_or_default()).await;
                 }
-                let job = async |index: usize| job(&labels[index]).await;
                 window::walk(batch, width, job, begins, &mut done).await;
             }
         };
@@ -198,21 +224,22 @@ struct Count<'a> {
 }
 
 impl Count<'_> {
-    fn take<T: Show>(
-        &mut self,
-        index: usize,
-        outcome: Result<T, Trouble>,
-        hear: &mut impl FnMut(usize, Result<T, Failure>) -> Result<(), Trouble>,
-    ) -> ControlFlow<()> {
+    fn take(&mut self, index: usize, outcome: Result<Said, Trouble>, hear: &mut Hear<'_>) -> ControlFlow<()> {
         let Words { not_begun, hint, .. } = self.words;
         let outcome = match outcome {
             Err(cannot @ Trouble::Stdout(_)) => return self.give_up(cannot),
             outcome => outcome.map_err(|trouble| trouble.of_host(&self.labels[index], not_begun, hint)),
         };
-        match &outcome {
-            Ok(answer) => self.tally.take(index, answer.odd()),
-            Err(failure) => self.tally.fail(index, failure),
-        }
+        let outcome = match outcome {
+            Ok(Said { part, odd }) => {
+                self.tally.take(index, odd);
+                Ok(part)
+            }
+            Err(failure) => {
+                self.tally.fail(index, &failure);
+                Err(failure)
+            }
+        };
         self.progress.show(self.tally.done(), self.tally.failed());
         match hear(index, outcome) {
             Ok(()) => ControlFlow::Continue(()),

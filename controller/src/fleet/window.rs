@@ -3,9 +3,9 @@
 
 use std::cell::Cell;
 use std::ops::ControlFlow;
-use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::future::LocalBoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -25,17 +25,17 @@ pub(super) struct Width {
 /// Does the job with each, and tells of each as it is done. Ends early, without those that are not done, when it is told to.
 ///
 /// `begins` says whether another one may begin.
-pub(super) async fn walk<T>(
+pub(super) async fn walk<'a, T>(
     list: &[usize],
     width: Width,
-    job: impl AsyncFn(usize) -> T,
+    job: &(dyn Fn(usize) -> LocalBoxFuture<'a, T> + 'a),
     begins: impl Fn() -> bool,
     mut done: impl FnMut(usize, T) -> ControlFlow<()>,
 ) {
     let (slow, freed) = (Cell::new(0), Notify::new());
-    let (slow, freed, job) = (&slow, &freed, &job);
+    let (slow, freed) = (&slow, &freed);
     let one = |index: usize| async move {
-        let mut job = pin!(job(index));
+        let mut job = job(index);
         if let Ok(outcome) = timeout(SLOW, &mut job).await {
             return (index, outcome);
         }
@@ -70,25 +70,30 @@ mod tests {
     use std::cell::RefCell;
     use std::future::pending;
 
+    use futures_util::FutureExt;
+
     use tokio::time::{Instant, sleep};
 
     const WIDTH: Width = Width { busy: 4, all: 64 };
 
     /// The most that were open at the same time, and in which order they were done.
     async fn walked(width: Width, count: usize, job: impl AsyncFn(usize)) -> (usize, Vec<usize>) {
-        let (now, most, order) = (Cell::new(0), Cell::new(0), RefCell::new(Vec::new()));
-        let list: Vec<usize> = (0..count).collect();
-        let job = async |index| {
-            now.set(now.get() + 1);
-            most.set(most.get().max(now.get()));
-            job(index).await;
-            now.set(now.get() - 1);
+        let (now, most, order) = (&Cell::new(0), &Cell::new(0), RefCell::new(Vec::new()));
+        let (list, job): (Vec<usize>, _) = ((0..count).collect(), &job);
+        let job = move |index| {
+            async move {
+                now.set(now.get() + 1);
+                most.set(most.get().max(now.get()));
+                job(index).await;
+                now.set(now.get() - 1);
+            }
+            .boxed_local()
         };
         let done = |index, ()| {
             order.borrow_mut().push(index);
             ControlFlow::Continue(())
         };
-        walk(&list, width, job, || true, done).await;
+        walk(&list, width, &job, || true, done).await;
         (most.get(), order.into_inner())
     }
 
@@ -122,17 +127,21 @@ mod tests {
     #[tokio::test]
     async fn it_ends_when_it_is_told_to() {
         let done = Cell::new(0);
-        let job = async |index| {
-            if index % 2 == 1 {
-                pending().await
+        let job = |index| {
+            let waits_for_ever = index % 2 == 1;
+            async move {
+                if waits_for_ever {
+                    pending().await
+                }
             }
+            .boxed_local()
         };
         let count = |_, ()| {
             done.set(done.get() + 1);
             if done.get() == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        walk(&[0, 1, 2, 3, 4, 5, 6, 8], Width { busy: 6, all: 6 }, job, || true, count).await;
+        walk(&[0, 1, 2, 3, 4, 5, 6, 8], Width { busy: 6, all: 6 }, &job, || true, count).await;
         assert_eq!(done.get(), 3);
-        walk(&[0, 2], WIDTH, async |_| {}, || false, |_, ()| unreachable!()).await;
+        walk(&[0, 2], WIDTH, &|_| async {}.boxed_local(), || false, |_, ()| unreachable!()).await;
     }
 }

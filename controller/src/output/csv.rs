@@ -5,12 +5,12 @@ use serde_json::Value;
 use crate::output::human::is_dangerous;
 
 /// One line.
-pub fn line<'a>(cells: impl IntoIterator<Item = &'a Value>) -> String {
+pub fn line(cells: impl IntoIterator<Item = Value>) -> String {
     let cells: Vec<String> = cells.into_iter().map(cell).collect();
     cells.join(",") + "\r\n"
 }
 
-fn cell(value: &Value) -> String {
+fn cell(value: Value) -> String {
     let text = match value {
         Value::Null => String::new(),
         Value::String(text) => text.chars().map(|c| if is_dangerous(c) { '\u{fffd}' } else { c }).collect(),
@@ -32,6 +32,6 @@ mod tests {
     #[test]
     fn what_a_host_says_stays_in_its_cell() {
         let cells = [json!("web-1"), json!(1.5), json!(null), json!("a,\"b\"\r\nc"), json!("=cmd()")];
-        assert_eq!(line(&cells), "web-1,1.5,,\"a,\"\"b\"\"\u{fffd}\u{fffd}c\",\"'=cmd()\"\r\n");
+        assert_eq!(line(cells), "web-1,1.5,,\"a,\"\"b\"\"\u{fffd}\u{fffd}c\",\"'=cmd()\"\r\n");
     }
 }

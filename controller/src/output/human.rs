@@ -46,6 +46,11 @@ pub fn harmless(text: &str) -> String {
     text.chars().map(|c| if is_dangerous(c) && !is_of_text(c) { '\u{fffd}' } else { c }).collect()
 }
 
+/// Each line behind the name of the host that it comes from.
+pub fn behind(host: &str, text: &str) -> String {
+    text.lines().map(|line| format!("{}: {}\n", plain(host), harmless(line))).collect()
+}
+
 /// A size: `512 B`, `1.5 GiB`.
 pub fn bytes(count: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];

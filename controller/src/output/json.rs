@@ -22,14 +22,6 @@ pub struct Entry<'a, T> {
 }
 
 impl<'a, T> Entry<'a, T> {
-    /// What became of it.
-    pub fn of(host: &'a str, outcome: &'a Result<T, Failure>) -> Entry<'a, T> {
-        match outcome {
-            Ok(answer) => Entry::answer(host, answer),
-            Err(failure) => Entry { host, answer: None, failure: Some(failure) },
-        }
-    }
-
     /// What it said.
     pub fn answer(host: &'a str, answer: &'a T) -> Entry<'a, T> {
         Entry { host, answer: Some(answer), failure: None }
@@ -39,33 +31,39 @@ impl<'a, T> Entry<'a, T> {
     pub fn cut_short(host: &'a str, answer: &'a T, failure: &'a Failure) -> Entry<'a, T> {
         Entry { host, answer: Some(answer), failure: Some(failure) }
     }
+}
 
+impl<'a> Entry<'a, ()> {
     /// Why it said nothing.
-    pub fn failure(failure: &'a Failure) -> Entry<'a, T> {
-        Entry { host: &failure.host, answer: None, failure: Some(failure) }
+    pub fn missed(host: &'a str, failure: &'a Failure) -> Entry<'a, ()> {
+        Entry { host, answer: None, failure: Some(failure) }
     }
+}
+
+/// One host's part of a document about many.
+pub fn entry<T: Serialize>(entry: &Entry<'_, T>) -> String {
+    document_of(entry)
 }
 
 /// One document.
 pub fn document<T: Serialize>(schema: &str, entry: &Entry<'_, T>) -> String {
-    document_of(&Document { schema, hosts: std::slice::from_ref(entry), summary: None::<()> })
+    document_of(&Document { schema, hosts: std::slice::from_ref(entry) })
 }
 
-/// One document about many hosts.
-pub fn document_of_many<T: Serialize>(
-    schema: &str,
-    hosts: &[Entry<'_, T>],
-    summary: &impl Serialize,
-) -> String {
-    document_of(&Document { schema, hosts, summary: Some(summary) })
+/// One document about many hosts, of parts that were written before: text is smaller than what it was made of.
+pub fn document_of_many(schema: &str, hosts: &[&str], summary: &impl Serialize) -> String {
+    let within = |text: &str, deeper: &str| text.trim_end().replace('\n', &format!("\n{deeper}"));
+    let hosts: Vec<String> = hosts.iter().map(|entry| within(entry, "    ")).collect();
+    let (hosts, summary) = (hosts.join(",\n    "), within(&document_of(summary), "  "));
+    format!(
+        "{{\n  \"schema\": \"{schema}\",\n  \"hosts\": [\n    {hosts}\n  ],\n  \"summary\": {summary}\n}}\n"
+    )
 }
 
 #[derive(Serialize)]
-struct Document<'a, T, S> {
+struct Document<'a, T> {
     schema: &'a str,
     hosts: &'a [T],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    summary: Option<S>,
 }
 
 /// One line.
@@ -157,5 +155,20 @@ mod tests {
         assert!(!text.trim_end().chars().any(is_dangerous), "{text:?}");
         let read: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(read["answer"], hostile);
+    }
+
+    #[test]
+    fn many_are_written_like_one() {
+        #[derive(Serialize)]
+        struct Many<'a> {
+            schema: &'a str,
+            hosts: [Entry<'a, [&'a str; 2]>; 2],
+            summary: [u8; 1],
+        }
+        let answer = ["a\n\"b\"", "c"];
+        let entries = || [Entry::answer("web-1", &answer), Entry::answer("web-2", &answer)];
+        let parts = entries().map(|part| entry(&part));
+        let together = document_of_many("s/1", &parts.each_ref().map(String::as_str), &[7]);
+        assert_eq!(together, document_of(&Many { schema: "s/1", hosts: entries(), summary: [7] }));
     }
 }

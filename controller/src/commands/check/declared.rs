@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::fleet::{ANSWERED, Chosen, Fleet, Words};
 use crate::health::finding::worst;
 use crate::output::Show;
-use crate::output::human::{harmless, plain};
+use crate::output::human::{behind, harmless, plain};
 
 /// What the check found, with its words as text.
 #[derive(Debug, Serialize)]
@@ -73,8 +73,7 @@ impl Show for Found {
     }
 
     fn among(&self, host: &str) -> String {
-        let text = self.table(host);
-        text.lines().map(|line| format!("{}: {line}\n", plain(host))).collect()
+        behind(host, &self.table(host))
     }
 
     fn odd(&self) -> Option<String> {

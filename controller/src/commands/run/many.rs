@@ -14,7 +14,7 @@ use crate::desk::Desk;
 use crate::error::{Failure, Trouble};
 use crate::exit::Exit;
 use crate::fleet::{ANSWERED, Chosen, Fleet, Words};
-use crate::output::human::{harmless, milliseconds, plain};
+use crate::output::human::{behind, harmless, milliseconds};
 use crate::output::{Cell as Of, Column, Show};
 
 /// More of one host's output than this is not kept, to be folded or to be one document.
@@ -84,7 +84,7 @@ struct Lines(Vec<u8>);
 
 impl Lines {
     /// Prints whole lines behind the host's name, where there is one; else keeps them.
-    fn take(&mut self, bytes: &[u8], host: Option<&str>, mut out: impl Write) -> Result<(), Trouble> {
+    fn take(&mut self, bytes: &[u8], host: Option<&str>, out: impl Write) -> Result<(), Trouble> {
         let Some(host) = host else {
             let room = MAX_KEPT.saturating_sub(self.0.len());
             self.0.extend_from_slice(&bytes[..bytes.len().min(room)]);
@@ -98,13 +98,12 @@ impl Lines {
             None => 0,
         };
         let rest = self.0.split_off(whole);
-        let text = behind(host, &std::mem::replace(&mut self.0, rest));
-        out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Trouble::Stdout)
+        let whole = std::mem::replace(&mut self.0, rest);
+        print(host, &whole, out)
     }
 
-    fn end(&mut self, host: &str, mut out: impl Write) -> Result<(), Trouble> {
-        let text = behind(host, &std::mem::take(&mut self.0));
-        out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Trouble::Stdout)
+    fn end(&mut self, host: &str, out: impl Write) -> Result<(), Trouble> {
+        print(host, &std::mem::take(&mut self.0), out)
     }
 
     fn kept(self) -> String {
@@ -112,9 +111,9 @@ impl Lines {
     }
 }
 
-fn behind(host: &str, bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    text.lines().map(|line| format!("{}: {}\n", plain(host), harmless(line))).collect()
+fn print(host: &str, lines: &[u8], mut out: impl Write) -> Result<(), Trouble> {
+    let text = behind(host, &String::from_utf8_lossy(lines));
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Trouble::Stdout)
 }
 
 impl Show for Ran {

@@ -1,0 +1,135 @@
+//! What is made of one host's answer as soon as it is there: words, or a row. From here on it does not matter what was asked.
+
+use super::which::Look;
+use crate::cli::Format;
+use crate::error::Trouble;
+use crate::output::human::behind;
+use crate::output::{Cell, Column, Show, json, table};
+
+/// How answers of one kind are said.
+pub(super) struct Form<T> {
+    format: Format,
+    columns: Vec<Column<T>>,
+    /// Whether answers are the same when these columns are.
+    by_column: bool,
+}
+
+/// One host's answer.
+pub(super) struct Said {
+    pub(super) part: Part,
+    /// What is counted of it, where it is no answer that anybody hopes for.
+    pub(super) odd: Option<String>,
+}
+
+/// What is left of an answer, by what becomes of it.
+pub(super) enum Part {
+    /// It is elsewhere already.
+    None,
+    /// It is printed as it comes.
+    AtOnce(String),
+    /// It is one row of a table.
+    Row(Vec<Cell>),
+    /// It stands among the others'.
+    Among(String),
+    /// It stands once for all who say the same.
+    Same(String),
+    /// It is an entry of one document.
+    Entry(String),
+}
+
+impl<T: Show> Form<T> {
+    pub(super) fn new(format: Format, look: &Look) -> Result<Form<T>, Trouble> {
+        match format {
+            Format::Csv if T::columns().is_empty() => {
+                let what = "this answer has no columns, so there is no CSV of it".to_owned();
+                return Err(Trouble::Here(what, "use --output jsonl".to_owned()));
+            }
+            Format::Nagios | Format::Prometheus | Format::Junit => {
+                let what = "only `check` has an answer in this form".to_owned();
+                return Err(Trouble::Here(what, "use --output json".to_owned()));
+            }
+            _ => {}
+        }
+        let mut columns = chosen(T::columns(), &look.columns)?;
+        if look.columns.is_empty() && (format != Format::Csv || columns.iter().any(|column| column.is_usual))
+        {
+            columns.retain(|column| column.is_usual);
+        }
+        Ok(Form { format, columns, by_column: !look.columns.is_empty() })
+    }
+
+    /// Above each column: for eyes, and for programs.
+    pub(super) fn heads(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.columns.iter().map(|column| (column.name, column.field))
+    }
+
+    /// Whether each answer is printed before the end.
+    pub(super) fn streams(&self) -> bool {
+        match self.format {
+            Format::Csv | Format::Jsonl | Format::Lines => true,
+            Format::Table => T::IS_PRINTED,
+            _ => false,
+        }
+    }
+
+    pub(super) fn say(&self, host: &str, answer: &T) -> Said {
+        Said { part: self.part(host, answer), odd: answer.odd() }
+    }
+
+    fn part(&self, host: &str, answer: &T) -> Part {
+        match self.format {
+            Format::Table | Format::Lines if T::IS_PRINTED => Part::None,
+            Format::Json => Part::Entry(json::entry(&json::Entry::answer(host, answer))),
+            Format::Jsonl => Part::AtOnce(json::line(T::SCHEMA, &json::Entry::answer(host, answer))),
+            Format::Csv => Part::Row(self.cells(answer)),
+            Format::Table if !self.columns.is_empty() => Part::Row(self.cells(answer)),
+            Format::Table if T::SAYS_WHOSE => Part::Among(answer.among(host)),
+            Format::Lines => Part::AtOnce(behind(host, &answer.table(host))),
+            _ if self.by_column => Part::Same(self.in_words(&self.cells(answer))),
+            // Whose it is must not make it another answer.
+            _ if T::SAYS_WHOSE => Part::Same(answer.among(host).replace(host, "it")),
+            _ => Part::Same(answer.table("")),
+        }
+    }
+
+    fn cells(&self, answer: &T) -> Vec<Cell> {
+        self.columns.iter().map(|column| (column.cell)(answer)).collect()
+    }
+
+    /// The same as a row, when there is one for all.
+    fn in_words(&self, cells: &[Cell]) -> String {
+        let heads = self.heads().map(|(name, _)| name.to_owned());
+        let rows: Vec<Vec<String>> =
+            heads.zip(cells).map(|(head, cell)| vec![head, cell.shown.clone()]).collect();
+        table::all_columns(None, &rows, &[])
+    }
+}
+
+/// The columns that were chosen, in that order; all of them where nobody chooses.
+fn chosen<T>(mut all: Vec<Column<T>>, names: &[String]) -> Result<Vec<Column<T>>, Trouble> {
+    if names.is_empty() {
+        return Ok(all);
+    }
+    let known: Vec<&str> = all.iter().map(|column| column.name).collect();
+    let known = known.join(", ");
+    let mut columns = Vec::new();
+    // Whose row it is always stands in front.
+    for name in names.iter().filter(|name| *name != HOST) {
+        let is_it = |column: &Column<T>| column.name == name || column.field == name;
+        match all.iter().position(is_it) {
+            Some(at) => columns.push(all.remove(at)),
+            None if columns.iter().any(is_it) => {}
+            None => {
+                let hint = match known.as_str() {
+                    "" => "this answer has no columns; --output fold shows it".to_owned(),
+                    known => format!("there are {known}"),
+                };
+                return Err(Trouble::Here(format!("there is no column `{}`", name.escape_debug()), hint));
+            }
+        }
+    }
+    Ok(columns)
+}
+
+/// The column that says whose row it is.
+pub(super) const HOST: &str = "host";
