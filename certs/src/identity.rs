@@ -47,6 +47,25 @@ impl Name {
         Name("operator".to_owned())
     }
 
+    /// Whether a text can be a name.
+    ///
+    /// # Errors
+    /// It cannot: why.
+    pub fn judge(text: &str) -> Result<(), Error> {
+        let fault = if text.is_empty() || text.len() > 63 {
+            "a name has 1 to 63 characters"
+        } else if text.contains('.') {
+            "a name has no dots; give the DNS name as an address of it instead"
+        } else if !text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-')) {
+            "a name has only a-z, 0-9 and -"
+        } else if text.starts_with('-') || text.ends_with('-') {
+            "a name neither begins nor ends with -"
+        } else {
+            return Ok(());
+        };
+        Err(Error::Name { name: text.escape_debug().take(80).collect(), fault })
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -63,18 +82,7 @@ impl FromStr for Name {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Name, Error> {
-        let fault = if text.is_empty() || text.len() > 63 {
-            "a name has 1 to 63 characters"
-        } else if text.contains('.') {
-            "a name has no dots; give the DNS name as an address of it instead"
-        } else if !text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-')) {
-            "a name has only a-z, 0-9 and -"
-        } else if text.starts_with('-') || text.ends_with('-') {
-            "a name neither begins nor ends with -"
-        } else {
-            return Ok(Name(text.to_owned()));
-        };
-        Err(Error::Name { name: text.escape_debug().take(80).collect(), fault })
+        Name::judge(text).map(|()| Name(text.to_owned()))
     }
 }
 

@@ -58,7 +58,7 @@ impl Left {
             let of_it = |issued: &Issued| issued.peer.identity == Identity::agent(name.clone());
             registry.certificates().iter().any(of_it)
         };
-        let unsigned = inventory.names().cloned();
+        let unsigned = inventory.names().filter_map(|name| name.parse().ok());
         left.machines.extend(unsigned.filter(|name| !is_signed(name) && !notes.has_taken(name, step)));
         for (Identity { role, name }, certificates) in live {
             let by_new = |issued: &&Issued| registry.has_signed(issued);

@@ -21,7 +21,7 @@ pub(crate) fn hosts() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
         let inventory = home().inventory().unwrap_or_default();
         let groups = inventory.groups().keys().map(|group| CompletionCandidate::new(format!("@{group}")));
-        inventory.names().map(|name| CompletionCandidate::new(name.as_str())).chain(groups).collect()
+        inventory.names().map(CompletionCandidate::new).chain(groups).collect()
     })
 }
 

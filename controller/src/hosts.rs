@@ -59,7 +59,7 @@ impl Host {
             return Ok(Host { label, expected: None, endpoints });
         };
         let machine = inventory.machine(&name).map_err(Unmeant::Slip)?.unwrap_or_default();
-        let mut endpoints = machine.endpoints(&name).map_err(Unmeant::Slip)?;
+        let mut endpoints = machine.endpoints(name.as_str()).map_err(Unmeant::Slip)?;
         if let Some(port) = port {
             endpoints.iter_mut().for_each(|endpoint| endpoint.port = port);
         }

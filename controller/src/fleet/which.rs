@@ -16,8 +16,9 @@ use crate::hosts::{Directory, Host, Inventory};
 use crate::output::human::plain;
 use crate::selection::{self, Where};
 
-/// The usual width of the window.
-const BUSY: usize = 256;
+/// The usual width of the window. It keeps a processor busy; were it wider, an answer would wait here for others, and that would look
+/// like a slow host.
+const BUSY: usize = 64;
 
 /// With those who wait for a host that is dead or silent.
 const OPEN: usize = 4096;

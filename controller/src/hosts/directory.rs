@@ -53,14 +53,14 @@ impl<'a> Directory<'a> {
 
 impl Known for Directory<'_> {
     fn names(&self) -> impl Iterator<Item = &str> {
-        self.inventory.names().map(certs::Name::as_str)
+        self.inventory.names()
     }
 
     fn group(&self, name: &str) -> Option<Vec<String>> {
         let written = self.inventory.groups().get(name).cloned();
         let found = self.inventory.machines_with(name).filter_map(|found| self.good(found));
         let members = found.filter(|(_, machine)| machine.groups.contains(name));
-        let all: Vec<String> = written.into_iter().chain(members.map(|(name, _)| name.to_string())).collect();
+        let all: Vec<String> = written.into_iter().chain(members.map(|(name, _)| name.to_owned())).collect();
         (!all.is_empty()).then_some(all)
     }
 

@@ -3,10 +3,12 @@
 //! A fleet's list is long and one machine is asked most of the time, so the file is not read as a whole: a table is found by its
 //! header, and read when somebody wants to know. A slip in a table is told when it is read.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 
 use certs::Name;
+use hashbrown::HashTable;
 use toml_edit::DocumentMut;
 
 use super::endpoint::Endpoint;
@@ -22,14 +24,16 @@ pub struct Inventory {
     text: String,
     /// In the order of the file.
     machines: Vec<Section>,
-    by_name: HashMap<Name, usize>,
+    /// Places in there. The names stand in the text, and a long list has no copies of them.
+    by_name: HashTable<usize>,
+    hasher: RandomState,
     groups: BTreeMap<String, String>,
 }
 
 /// The table of one machine.
 #[derive(Debug, Clone)]
 struct Section {
-    name: Name,
+    name: Range<usize>,
     place: Place,
 }
 
@@ -38,30 +42,43 @@ impl Inventory {
     /// gone.
     pub(crate) fn parse(text: String) -> Result<Inventory, String> {
         let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
-        let mut inventory = Inventory::default();
-        let mut groups = None;
-        let places = tables::of(&text)?;
+        let mut inventory = Inventory { text, ..Inventory::default() };
+        let text = &inventory.text;
+        let (mut groups, places) = (None, tables::of(text)?);
         inventory.machines.reserve(places.len());
-        inventory.by_name.reserve(places.len());
         for place in places {
             let header = &text[place.header.clone()];
             if header == "[groups]" && groups.is_none() {
                 groups = Some(place.body);
                 continue;
             }
-            let name = name_in(header).map_err(|fault| tables::fault(&text, place.header.start, &fault))?;
-            if inventory.by_name.insert(name.clone(), inventory.machines.len()).is_some() {
-                return Err(tables::fault(&text, place.header.start, &format!("{name} stands here twice")));
-            }
+            let name = name_in(header).map_err(|fault| tables::fault(text, place.header.start, &fault))?;
+            let name = place.header.start + name.start..place.header.start + name.end;
             inventory.machines.push(Section { name, place });
         }
         if let Some(groups) = groups {
             let at = groups.start;
-            inventory.groups = tables::read(&text, groups)?;
+            inventory.groups = tables::read(text, groups)?;
             let words = inventory.groups.keys().try_for_each(|word| demand_word(word));
-            words.map_err(|fault| tables::fault(&text, at, &fault))?;
+            words.map_err(|fault| tables::fault(text, at, &fault))?;
         }
-        Ok(Inventory { text, ..inventory })
+        inventory.index()
+    }
+
+    fn index(mut self) -> Result<Inventory, String> {
+        let (text, machines, hasher) = (&self.text, &self.machines, &self.hasher);
+        let name = |at: usize| &text[machines[at].name.clone()];
+        let hash = |at: &usize| hasher.hash_one(name(*at));
+        let mut by_name = HashTable::with_capacity(machines.len());
+        for (at, machine) in machines.iter().enumerate() {
+            if by_name.find(hash(&at), |other| name(*other) == name(at)).is_some() {
+                let what = format!("{} stands here twice", name(at));
+                return Err(tables::fault(text, machine.name.start, &what));
+            }
+            by_name.insert_unique(hash(&at), at, hash);
+        }
+        self.by_name = by_name;
+        Ok(self)
     }
 
     pub(crate) fn text(&self) -> &str {
@@ -69,8 +86,8 @@ impl Inventory {
     }
 
     /// All of them, in the order of the file.
-    pub fn names(&self) -> impl Iterator<Item = &Name> {
-        self.machines.iter().map(|section| &section.name)
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.machines.iter().map(|section| self.name_of(section))
     }
 
     /// The groups that stand in the file on their own, and the selections that they stand for.
@@ -80,7 +97,7 @@ impl Inventory {
 
     /// Whether a machine is known by this name.
     pub fn knows(&self, name: &Name) -> bool {
-        self.by_name.contains_key(name)
+        self.section(name).is_some()
     }
 
     /// What is known of a machine; nothing of one that is not known.
@@ -95,22 +112,27 @@ impl Inventory {
     }
 
     /// All of them, each read when it is its turn.
-    pub fn machines(&self) -> impl Iterator<Item = Result<(&Name, Machine), String>> {
-        self.machines.iter().map(|section| Ok((&section.name, self.read(section)?)))
+    pub fn machines(&self) -> impl Iterator<Item = Result<(&str, Machine), String>> {
+        self.machines.iter().map(|section| Ok((self.name_of(section), self.read(section)?)))
     }
 
     /// Those whose table holds this text somewhere: who is in a group need not be looked for in all others.
-    pub fn machines_with(&self, text: &str) -> impl Iterator<Item = Result<(&Name, Machine), String>> {
+    pub fn machines_with(&self, text: &str) -> impl Iterator<Item = Result<(&str, Machine), String>> {
         let holds = move |section: &&Section| self.text[section.place.body.clone()].contains(text);
-        self.machines.iter().filter(holds).map(|section| Ok((&section.name, self.read(section)?)))
+        self.machines.iter().filter(holds).map(|section| Ok((self.name_of(section), self.read(section)?)))
     }
 
     fn section(&self, name: &Name) -> Option<&Section> {
-        self.by_name.get(name).map(|at| &self.machines[*at])
+        let is_it = |at: &usize| self.name_of(&self.machines[*at]) == name.as_str();
+        self.by_name.find(self.hasher.hash_one(name.as_str()), is_it).map(|at| &self.machines[*at])
+    }
+
+    fn name_of(&self, section: &Section) -> &str {
+        &self.text[section.name.clone()]
     }
 
     fn read(&self, section: &Section) -> Result<Machine, String> {
-        let Section { name, place } = section;
+        let (name, place) = (self.name_of(section), &section.place);
         let machine: Machine = tables::read(&self.text, place.body.clone())?;
         let checked = machine.check(name);
         checked
@@ -125,7 +147,7 @@ impl Inventory {
     pub fn with(&self, name: &Name, addresses: &[Endpoint]) -> Result<Inventory, String> {
         let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
         if let Some(known) = self.machine(name)? {
-            let at: Vec<String> = known.endpoints(name)?.iter().map(ToString::to_string).collect();
+            let at: Vec<String> = known.endpoints(name.as_str())?.iter().map(ToString::to_string).collect();
             if addresses.is_empty() || addresses == at {
                 return Ok(self.clone());
             }
@@ -144,7 +166,7 @@ impl Inventory {
             text.push('\n');
         }
         for (name, machine) in machines {
-            machine.check(name)?;
+            machine.check(name.as_str())?;
             let mut table = DocumentMut::new();
             machine.write_over(&Machine::default(), &mut table);
             text += &format!("\n[hosts.{name}]\n{table}");
@@ -191,7 +213,7 @@ impl Inventory {
 
     /// Another table in the place of this one; what did not change is written as it was.
     fn edited(&self, section: &Section, machine: &Machine) -> Result<(Range<usize>, String), String> {
-        machine.check(&section.name)?;
+        machine.check(self.name_of(section))?;
         let body = section.place.body.clone();
         let table = self.text[body.clone()].parse::<DocumentMut>();
         let mut table = table.map_err(|error| tables::fault(&self.text, body.start, &error.message()))?;
@@ -212,11 +234,20 @@ impl Inventory {
     }
 }
 
-fn name_in(header: &str) -> Result<Name, String> {
+/// Where in a header the name of its machine stands.
+fn name_in(header: &str) -> Result<Range<usize>, String> {
     let inner = header.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or_default();
+    if let Some(name) = inner.strip_prefix("hosts.").filter(|name| Name::judge(name).is_ok()) {
+        return Ok(header.len() - 1 - name.len()..header.len() - 1);
+    }
     let keys: Vec<&str> = inner.split('.').map(|key| key.trim().trim_matches('"')).collect();
     match keys[..] {
-        ["hosts", name] => name.parse::<Name>().map_err(|error| error.to_string()),
+        ["hosts", name] => {
+            Name::judge(name).map_err(|error| error.to_string())?;
+            // Nothing on its right is a letter.
+            let start = header.rfind(name).unwrap_or_default();
+            Ok(start..start + name.len())
+        }
         ["hosts", name, key] => Err(format!(
             "write `{key} = {{ ... }}` in the table [hosts.{name}], in place of a table of its own"
         )),
@@ -312,7 +343,7 @@ mod tests {
                 1
             )
         );
-        let names: Vec<_> = rest.names().map(Name::as_str).collect();
+        let names: Vec<_> = rest.names().collect();
         assert_eq!(names, ["web-1"]);
     }
 
@@ -321,7 +352,7 @@ mod tests {
         let renamed = mine().renamed(&name("web-1"), &name("front-1")).unwrap();
         let machine = renamed.machine(&name("front-1")).unwrap().unwrap();
         assert_eq!(machine.identity.as_deref(), Some("web-1"));
-        assert_eq!(machine.endpoints(&name("front-1")).unwrap(), [endpoint("web-1:7000")]);
+        assert_eq!(machine.endpoints("front-1").unwrap(), [endpoint("web-1:7000")]);
         assert!(renamed.text().contains("labels = { role = \"web\" }\n"));
         let back = renamed.renamed(&name("front-1"), &name("web-1")).unwrap();
         assert_eq!(back.machine(&name("web-1")).unwrap().unwrap().identity, None);
@@ -346,7 +377,7 @@ mod tests {
     fn only_tables_that_hold_a_word_are_read_for_it() {
         let text = "[hosts.a]\ngroups = [\"web\"]\n[hosts.b]\nbroken\n";
         let inventory = Inventory::parse(text.to_owned()).unwrap();
-        let found: Vec<_> = inventory.machines_with("web").map(|found| found.unwrap().0.as_str()).collect();
+        let found: Vec<_> = inventory.machines_with("web").map(|found| found.unwrap().0).collect();
         assert_eq!(found, ["a"]);
         assert!(inventory.machines().any(|machine| machine.is_err()));
     }

@@ -30,14 +30,14 @@ impl Machine {
     ///
     /// # Errors
     /// What stands there is no address.
-    pub(crate) fn endpoints(&self, name: &Name) -> Result<Vec<Endpoint>, String> {
+    pub(crate) fn endpoints(&self, name: &str) -> Result<Vec<Endpoint>, String> {
         let port = self.port.unwrap_or(DEFAULT_PORT);
         let endpoint = |text: &str| {
             Endpoint::with_default_port(text, port)
                 .map_err(|fault| format!("`{}`: {fault}", text.escape_debug()))
         };
         match self.addresses.is_empty() {
-            true => Ok(vec![endpoint(name.as_str())?]),
+            true => Ok(vec![endpoint(name)?]),
             false => self.addresses.iter().map(|address| endpoint(address)).collect(),
         }
     }
@@ -69,7 +69,7 @@ impl Machine {
     }
 
     /// Whether what stands there means something.
-    pub(super) fn check(&self, name: &Name) -> Result<(), String> {
+    pub(super) fn check(&self, name: &str) -> Result<(), String> {
         self.endpoints(name)?;
         for word in self.groups.iter().chain(self.labels.keys()) {
             demand_word(word)?;

@@ -22,24 +22,31 @@ pub(super) fn of(text: &str) -> Result<Vec<Place>, String> {
     let mut comments = None;
     let mut at = 0;
     for line in text.split_inclusive('\n') {
-        let (start, trimmed) = (at, line.trim());
+        let start = at;
         at += line.len();
-        if trimmed.starts_with('#') {
-            comments.get_or_insert(start);
-            continue;
-        }
-        let above = comments.take().unwrap_or(start);
-        if line.starts_with('[') {
-            if let Some(before) = places.last_mut() {
-                (before.whole.end, before.body.end) = (above, above);
+        // There are many lines, and most are told by their first character.
+        match line.as_bytes()[0] {
+            b'#' | b' ' | b'\t' if line.trim_start().starts_with('#') => {
+                comments.get_or_insert(start);
+                continue;
             }
-            let header = trimmed.split('#').next().unwrap_or_default().trim_end();
-            let header = start..start + header.len();
-            places.push(Place { whole: above..text.len(), header, body: at..text.len() });
-        } else if places.is_empty() && !trimmed.is_empty() {
-            let what = "a machine has a table of its own, [hosts.NAME]; nothing may stand before the first";
-            return Err(fault(text, start, &what));
+            b'[' => {
+                let above = comments.unwrap_or(start);
+                if let Some(before) = places.last_mut() {
+                    (before.whole.end, before.body.end) = (above, above);
+                }
+                let header = line.split('#').next().unwrap_or_default().trim_end();
+                let header = start..start + header.len();
+                places.push(Place { whole: above..text.len(), header, body: at..text.len() });
+            }
+            _ if places.is_empty() && !line.trim().is_empty() => {
+                let what =
+                    "a machine has a table of its own, [hosts.NAME]; nothing may stand before the first";
+                return Err(fault(text, start, &what));
+            }
+            _ => {}
         }
+        comments = None;
     }
     Ok(places)
 }

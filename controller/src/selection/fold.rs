@@ -5,6 +5,7 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use super::ranges::MOST_DIGITS;
 
@@ -43,79 +44,115 @@ impl Number<'_> {
 /// What names have in common: the text before, between and after their numbers.
 type Frame<'a> = Vec<&'a str>;
 
-/// The numbers that stand at each place of a frame, sorted: all their combinations are meant.
-type Grid<'a> = Vec<Vec<Number<'a>>>;
+/// The lists of numbers that stand at the places of a frame, by their numbers in [`Lists`]: all combinations are meant.
+type Grid = Box<[u32]>;
+
+/// Sorted lists of numbers, each kept once: there are many names, and few numbers in them.
+#[derive(Default)]
+struct Lists<'a> {
+    all: Vec<Rc<[Number<'a>]>>,
+    known: HashMap<Rc<[Number<'a>]>, u32>,
+}
+
+impl<'a> Lists<'a> {
+    fn add(&mut self, list: &[Number<'a>]) -> u32 {
+        if let Some(at) = self.known.get(list) {
+            return *at;
+        }
+        let at = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
+        let list: Rc<[Number<'a>]> = list.into();
+        self.all.push(Rc::clone(&list));
+        self.known.insert(list, at);
+        at
+    }
+
+    fn get(&self, at: u32) -> &[Number<'a>] {
+        &self.all[at as usize]
+    }
+
+    /// All numbers of several lists as one.
+    fn unite(&mut self, lists: impl Iterator<Item = u32>) -> u32 {
+        let mut numbers: Vec<Number<'a>> = lists.flat_map(|at| self.get(at)).copied().collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        self.add(&numbers)
+    }
+}
 
 /// The shortest text that is quickly found for these names, each once, web2 before web10. It holds for names as
 /// [`select`](super::select) gives them.
 pub fn fold<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    let mut grids: HashMap<Frame<'a>, Vec<Grid<'a>>> = HashMap::new();
+    let mut lists = Lists::default();
+    let mut grids: HashMap<Frame<'a>, Vec<Grid>> = HashMap::new();
     for name in names {
-        let (frame, point) = take_apart(name);
+        let (frame, numbers) = take_apart(name);
+        let point = numbers.iter().map(|number| lists.add(&[*number])).collect();
         grids.entry(frame).or_default().push(point);
     }
-    let mut all = Vec::new();
-    for (frame, points) in grids {
-        all.extend(merge(points).into_iter().map(|grid| (frame.clone(), grid)));
+    for grids in grids.values_mut() {
+        merge(grids, &mut lists);
+    }
+    let mut all: Vec<(&Frame<'a>, Vec<&[Number<'a>]>)> = Vec::new();
+    for (frame, grids) in &grids {
+        all.extend(grids.iter().map(|grid| (frame, grid.iter().map(|at| lists.get(*at)).collect())));
     }
     all.sort_unstable_by(|one, other| natural(one).cmp(natural(other)));
     all.iter().map(|(frame, grid)| spell(frame, grid)).collect::<Vec<_>>().join(",")
 }
 
 /// A name as frame and numbers. IPv6 addresses have no decimal numbers, and stay whole.
-fn take_apart(name: &str) -> (Frame<'_>, Grid<'_>) {
+fn take_apart(name: &str) -> (Frame<'_>, Vec<Number<'_>>) {
     let whole = || (vec![name], Vec::new());
     if name.starts_with('[') || name.matches(':').count() > 1 {
         return whole();
     }
-    let (mut frame, mut point) = (Vec::new(), Vec::new());
+    let (mut frame, mut numbers) = (Vec::new(), Vec::new());
     let (mut from, mut at) = (0, 0);
     for run in name.split_inclusive(|c: char| !c.is_ascii_digit()) {
         let digits = run.trim_end_matches(|c: char| !c.is_ascii_digit()).len();
         if (1..=MOST_DIGITS).contains(&digits) {
             frame.push(&name[from..at]);
-            point.push(vec![Number(&name[at..at + digits])]);
+            numbers.push(Number(&name[at..at + digits]));
             from = at + digits;
         }
         at += run.len();
     }
     frame.push(&name[from..]);
-    if point.len() > MOST_NUMBERS { whole() } else { (frame, point) }
+    if numbers.len() > MOST_NUMBERS { whole() } else { (frame, numbers) }
 }
 
 /// Points of one frame as few grids that hold the same.
-fn merge<'a>(mut grids: Vec<Grid<'a>>) -> Vec<Grid<'a>> {
-    // A name alone has nothing to merge with, and irregular names are mostly alone.
-    let places = grids.first().filter(|_| grids.len() > 1).map_or(0, Vec::len);
+fn merge(grids: &mut Vec<Grid>, lists: &mut Lists<'_>) {
+    let places = grids.first().map_or(0, |grid| grid.len());
     for place in (0..places).rev() {
-        let mut alike: HashMap<Grid<'a>, Vec<Number<'a>>> = HashMap::new();
-        for mut grid in grids {
-            let numbers = std::mem::take(&mut grid[place]);
-            alike.entry(grid).or_default().extend(numbers);
-        }
-        let filled = alike.into_iter().map(|(mut grid, mut numbers)| {
-            numbers.sort_unstable();
-            numbers.dedup();
-            grid[place] = numbers;
+        grids.sort_unstable_by(|one, other| others(one, place).cmp(&others(other, place)));
+        let alike = grids.chunk_by(|one, other| others(one, place) == others(other, place));
+        let merged = alike.map(|alike| {
+            let mut grid = alike[0].clone();
+            grid[place] = lists.unite(alike.iter().map(|grid| grid[place]));
             grid
         });
-        grids = filled.collect();
+        *grids = merged.collect();
     }
     // Names without a number are all the same one.
     grids.dedup();
-    grids
+}
+
+/// All places but one.
+fn others(grid: &Grid, place: usize) -> [&[u32]; 2] {
+    [&grid[..place], &grid[place + 1..]]
 }
 
 /// What to sort by: texts and first numbers in turn.
 fn natural<'a>(
-    (frame, grid): &'a (Frame<'_>, Grid<'_>),
+    (frame, grid): &'a (&Frame<'_>, Vec<&[Number<'_>]>),
 ) -> impl Iterator<Item = (&'a str, Option<Number<'a>>)> {
     let firsts = grid.iter().map(|numbers| numbers.first().copied()).chain([None]);
     frame.iter().copied().zip(firsts)
 }
 
-fn spell(frame: &[&str], grid: &[Vec<Number<'_>>]) -> String {
-    let numbers = grid.iter().map(|numbers| match numbers.as_slice() {
+fn spell(frame: &[&str], grid: &[&[Number<'_>]]) -> String {
+    let numbers = grid.iter().map(|numbers| match numbers {
         [one] => one.0.to_owned(),
         many => format!("[{}]", ranges(many)),
     });

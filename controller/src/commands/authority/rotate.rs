@@ -173,7 +173,7 @@ impl Rotate {
 async fn hear_all(desk: &Desk) -> Result<(), Trouble> {
     const AT_ONCE: usize = 32;
     let caller = &Caller::at(desk)?;
-    let names: Vec<String> = caller.inventory.names().map(Name::to_string).collect();
+    let names: Vec<String> = caller.inventory.names().map(str::to_owned).collect();
     let hear = |name: String| async move {
         let Ok(host) = caller.resolve(&name) else { return };
         if let Ok(mut client) = caller.approach(&host).walk().await {

@@ -122,7 +122,7 @@ impl Known {
         };
         let known = found.is_some();
         let machine = found.unwrap_or_default();
-        let endpoints = name.as_ref().and_then(|name| machine.endpoints(name).ok()).unwrap_or_default();
+        let endpoints = machine.endpoints(label).unwrap_or_default();
         let Machine { identity, labels, groups, .. } = machine;
         let addresses = endpoints.iter().map(ToString::to_string).collect();
         Ok(Known { host: label.to_owned(), known, addresses, identity, labels, groups })

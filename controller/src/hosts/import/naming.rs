@@ -62,7 +62,7 @@ impl Import {
     /// One that is known stays as it is, and where it may be another one, that is said.
     fn keep(&mut self, line: usize, name: &Name, known: &Machine, found: &Machine) -> Result<(), String> {
         self.known += 1;
-        let (known, found) = (known.endpoints(name)?, found.endpoints(name)?);
+        let (known, found) = (known.endpoints(name.as_str())?, found.endpoints(name.as_str())?);
         if !found.iter().any(|one| known.iter().any(|other| one.address == other.address)) {
             let at = |endpoints: &[Endpoint]| {
                 let all: Vec<String> =
@@ -105,7 +105,7 @@ fn understand(
     }
     let machine =
         Machine { addresses, port: found.port, identity: None, labels: found.labels, groups: found.groups };
-    machine.check(&name).map_err(|fault| format!("`{shown}`: {fault}"))?;
+    machine.check(name.as_str()).map_err(|fault| format!("`{shown}`: {fault}"))?;
     Ok((name, machine))
 }
 
