@@ -51,13 +51,12 @@ pub(crate) fn fits(authority: &CertificateDer<'_>, message: &[u8], signature: &[
 }
 
 /// Whether a certificate is for exactly what this role does: no usage at all would mean any.
-pub(crate) fn is_for(certificate: &CertificateDer<'_>, role: Role) -> Result<bool, Error> {
-    let parsed = parse(certificate)?;
+pub(crate) fn is_for(parsed: &X509Certificate<'_>, role: Role) -> bool {
     let usage = parsed.extended_key_usage().ok().flatten().map(|extension| extension.value);
-    Ok(usage.is_some_and(|usage| match role {
+    usage.is_some_and(|usage| match role {
         Role::Agent => usage.server_auth && !usage.client_auth && !usage.any,
         Role::Controller => usage.client_auth && !usage.server_auth && !usage.any,
-    }))
+    })
 }
 
 /// Until when a certificate holds.

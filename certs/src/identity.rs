@@ -6,6 +6,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::X509Certificate;
 
 use crate::Error;
 use crate::certificate::{parse, timestamp};
@@ -198,7 +199,11 @@ impl Peer {
     /// # Errors
     /// It is not a certificate, or does not name exactly one identity.
     pub fn read(certificate: &CertificateDer<'_>) -> Result<Peer, Error> {
-        let parsed = parse(certificate)?;
+        Peer::of(&parse(certificate)?)
+    }
+
+    /// The same of one that is read already.
+    pub(crate) fn of(parsed: &X509Certificate<'_>) -> Result<Peer, Error> {
         let names = parsed
             .subject_alternative_name()
             .ok()

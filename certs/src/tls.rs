@@ -20,10 +20,12 @@ use rustls::{
     ServerConfig, SignatureScheme,
 };
 
+use x509_parser::prelude::X509Certificate;
+
 use verdict::misnamed;
 pub use verdict::{Judge, Reason, explain};
 
-use crate::certificate::{holds, is_authority, is_for};
+use crate::certificate::{holds, is_for, parse};
 use crate::{Credentials, Error, Name, Peer, Revocations, Role};
 
 /// The cryptography of both sides, named and not left to a process-wide default.
@@ -118,7 +120,7 @@ impl ClientSide {
 /// What the other side of a handshake would say of these credentials.
 pub(crate) fn judge(credentials: &Credentials, role: Role) -> Result<(), rustls::Error> {
     let certificate = &credentials.signed.certificate;
-    check_role(certificate, role)?;
+    check_role(&read(certificate)?, role)?;
     let roots = Arc::new(roots(credentials).map_err(|_| CertificateError::BadEncoding)?);
     match role {
         Role::Agent => verify_server_cert_signed_by_trust_anchor(
@@ -190,7 +192,7 @@ impl ClientCertVerifier for ControllersOnly {
         now: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
         let verified = self.chains.verify_client_cert(certificate, intermediates, now)?;
-        let presented = check_role(certificate, Role::Controller)?;
+        let presented = check_role(&read(certificate)?, Role::Controller)?;
         check_revoked(&presented, &self.revocations)?;
         Ok(verified)
     }
@@ -235,14 +237,15 @@ impl ServerCertVerifier for AgentsOnly {
         _ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
+        let read = read(certificate);
         // What signs itself is no identity of ours, and the library has a stranger word for it.
-        if is_authority(certificate).unwrap_or(false) {
+        if read.as_ref().is_ok_and(|read| read.is_ca()) {
             return Err(CertificateError::UnknownIssuer.into());
         }
         let parsed = ParsedCertificate::try_from(certificate)?;
         let algorithms = self.algorithms.all;
         verify_server_cert_signed_by_trust_anchor(&parsed, &self.roots, intermediates, now, algorithms)?;
-        let presented = check_role(certificate, Role::Agent)?;
+        let presented = check_role(&read?, Role::Agent)?;
         check_revoked(&presented, &self.revocations)?;
         let presented = presented.identity;
         match &self.expected {
@@ -281,9 +284,13 @@ fn check_revoked(peer: &Peer, revocations: &Revocations) -> Result<(), rustls::E
     if revocations.contains(&peer.serial) { Err(CertificateError::Revoked.into()) } else { Ok(()) }
 }
 
-fn check_role(certificate: &CertificateDer<'_>, role: Role) -> Result<Peer, rustls::Error> {
-    let peer = Peer::read(certificate).map_err(|_| CertificateError::BadEncoding)?;
-    if peer.identity.role != role || !is_for(certificate, role).unwrap_or(false) {
+fn read<'a>(certificate: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, rustls::Error> {
+    parse(certificate).map_err(|_| CertificateError::BadEncoding.into())
+}
+
+fn check_role(certificate: &X509Certificate<'_>, role: Role) -> Result<Peer, rustls::Error> {
+    let peer = Peer::of(certificate).map_err(|_| CertificateError::BadEncoding)?;
+    if peer.identity.role != role || !is_for(certificate, role) {
         return Err(CertificateError::InvalidPurpose.into());
     }
     Ok(peer)

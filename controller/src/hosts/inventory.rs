@@ -71,11 +71,12 @@ impl Inventory {
         let hash = |at: &usize| hasher.hash_one(name(*at));
         let mut by_name = HashTable::with_capacity(machines.len());
         for (at, machine) in machines.iter().enumerate() {
-            if by_name.find(hash(&at), |other| name(*other) == name(at)).is_some() {
+            let hashed = hash(&at);
+            if by_name.find(hashed, |other| name(*other) == name(at)).is_some() {
                 let what = format!("{} stands here twice", name(at));
                 return Err(tables::fault(text, machine.name.start, &what));
             }
-            by_name.insert_unique(hash(&at), at, hash);
+            by_name.insert_unique(hashed, at, hash);
         }
         self.by_name = by_name;
         Ok(self)
