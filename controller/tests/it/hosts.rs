@@ -77,3 +77,29 @@ fn what_is_no_list_changes_nothing() {
     assert_eq!(site.good(&["hosts", "list", "--count", "a"]), "1\n");
     assert_eq!(text(&site.run(&["hosts", "list"]).stderr).lines().count(), 1);
 }
+
+#[test]
+fn what_was_done_to_the_list_is_said_in_a_line() {
+    let site = Site::new();
+    let file = site.home().join("hosts.toml");
+    let groups = "[groups]\nfront = \"web-[1-3]\"\nlab = \"lab-*\"\nall = \"@front,db-1\"\n";
+    fs::write(&file, groups).unwrap();
+    let mut pages = String::new();
+    for words in [
+        &["add", "web-1", "--address", "192.0.2.7", "--address", "[2001:db8::7]:7000"][..],
+        &["add", "web-2"],
+        &["add", "db-1", "--quiet"],
+        &["label", "@*", "role=web"],
+        &["label", "@*", "role=web"],
+        &["label", "@*,web-1", "--where", "role=web", "zone=a"],
+        &["rename", "web-1", "store-1"],
+        &["rename", "store-1", "web-1"],
+        &["remove", "web-[1-2]"],
+        &["remove", "db-1", "--quiet"],
+    ] {
+        let output = site.run(&[&["hosts"], words].concat());
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), String::new()), "{words:?}");
+        pages += &format!("$ controller hosts {}\n{}\n", words.join(" "), text(&output.stderr));
+    }
+    insta::assert_snapshot!(pages.replace(site.home().to_str().unwrap(), "[home]"));
+}
