@@ -103,3 +103,26 @@ fn what_was_done_to_the_list_is_said_in_a_line() {
     }
     insta::assert_snapshot!(pages.replace(site.home().to_str().unwrap(), "[home]"));
 }
+
+#[test]
+fn a_file_has_one_way_to_end_its_lines() {
+    let site = Site::new();
+    let file = site.home().join("hosts.toml");
+    let written = "# mine\r\n[hosts.web-1]\r\nport = 7000 # odd\r\n\r\n[hosts.web-2]\r\n[hosts.db-1]\r\n";
+    fs::write(&file, written).unwrap();
+    assert_eq!(site.good(&["hosts", "list", "--fold"]), "db-1,web-[1-2]\n");
+    assert_eq!(fs::read_to_string(&file).unwrap(), written);
+    for words in [
+        &["add", "web-3"][..],
+        &["label", "web-1", "role=web", "--group", "front"],
+        &["rename", "web-2", "web-9"],
+        &["remove", "db-1"],
+    ] {
+        site.good(&[&["hosts"], words].concat());
+    }
+    let text = fs::read_to_string(&file).unwrap();
+    let first =
+        "# mine\n[hosts.web-1]\nport = 7000 # odd\nlabels = { role = \"web\" }\ngroups = [\"front\"]\n";
+    assert!(text.starts_with(first) && !text.contains('\r'), "{text:?}");
+    assert_eq!(site.good(&["hosts", "list", "--fold"]), "web-[1,3,9]\n");
+}
