@@ -37,6 +37,7 @@ impl Fleet {
                 (("web-2", "role"), "web"),
                 (("web-2", "zone"), "b"),
                 (("db-1", "role"), "db"),
+                (("db-1", "for"), "us, mail"),
             ]),
         }
     }
@@ -230,6 +231,8 @@ fn labels_keep_some() {
         ("role=web,zone!=b", vec!["web-1"]),
         ("role!=web", vec!["web-10", "db-1", "db-2", "mail"]),
         ("role=nothing", vec![]),
+        ("role=\"db\",for=\"us, mail\"", vec!["db-1"]),
+        ("for!=\"us, mail\",role=db", vec![]),
     ] {
         let condition = Where::parse(text, &fleet).unwrap();
         let kept: Vec<_> = fleet.names().filter(|name| condition.keep(name, &fleet)).collect();

@@ -126,3 +126,14 @@ fn a_file_has_one_way_to_end_its_lines() {
     assert!(text.starts_with(first) && !text.contains('\r'), "{text:?}");
     assert_eq!(site.good(&["hosts", "list", "--fold"]), "web-[1,3,9]\n");
 }
+
+#[test]
+fn a_label_with_a_comma_can_be_asked_for() {
+    let site = Site::new();
+    for (name, label) in [("a", "use=web, mail"), ("b", "use=web")] {
+        site.good(&["hosts", "add", name, "--label", label]);
+    }
+    let listed = |text: &str| site.good(&["hosts", "list", "--expand", "--where", text]);
+    assert_eq!(listed("use=\"web, mail\""), "a\n");
+    assert_eq!(listed("use!=\"web, mail\",use=web"), "b\n");
+}
