@@ -62,6 +62,17 @@ pub enum Last {
 /// # Errors
 /// A text is not understood, names what is not known, or means nobody.
 pub fn select<T: AsRef<str>>(texts: &[T], known: &impl Known) -> Result<Vec<String>, Fault> {
+    select_and_remark(texts, known).map(|(names, _)| names)
+}
+
+/// The same, and each word behind a `!` that took nobody out: it may be misspelt.
+///
+/// # Errors
+/// The same.
+pub fn select_and_remark<T: AsRef<str>>(
+    texts: &[T],
+    known: &impl Known,
+) -> Result<(Vec<String>, Vec<String>), Fault> {
     let mut lookup = Lookup::new(known);
     let mut all = Names::default();
     for text in texts {
@@ -73,7 +84,7 @@ pub fn select<T: AsRef<str>>(texts: &[T], known: &impl Known) -> Result<Vec<Stri
         all.unite(names);
     }
     let all = all.in_order();
-    if all.is_empty() { Err(Fault::new("", 0, "no host is named")) } else { Ok(all) }
+    if all.is_empty() { Err(Fault::new("", 0, "no host is named")) } else { Ok((all, lookup.in_vain)) }
 }
 
 /// The selections in a file: one a line, `#` begins a comment.

@@ -150,7 +150,10 @@ impl Filter {
         directory: &Directory<'_>,
         desk: &Desk,
     ) -> Result<Vec<String>, selection::Fault> {
-        let mut labels = selection::select(texts, directory)?;
+        let (mut labels, in_vain) = selection::select_and_remark(texts, directory)?;
+        for word in in_vain {
+            desk.say(&format!("controller: !{} leaves nobody out", plain(&word)));
+        }
         for text in &self.exclude {
             let not: HashSet<String> = selection::select(&[text], directory)?.into_iter().collect();
             let before = labels.len();

@@ -217,6 +217,19 @@ fn several_texts_are_united_and_each_stands_alone() {
 }
 
 #[test]
+fn who_takes_nobody_out_is_remarked_upon() {
+    for (text, remarks) in [
+        ("web[1-9]!web99", &["web99"][..]),
+        ("a,b ! b!b, c!d[1,2]", &["b", "d[1,2]"]),
+        ("db-1,web-9!@web!@last:failed!db-2", &["@web", "db-2"]),
+        ("@all-but-mail!mail", &["mail"]),
+    ] {
+        let found = select_and_remark(&[text], &Fleet::new()).unwrap();
+        assert_eq!(found.1, remarks, "{text}");
+    }
+}
+
+#[test]
 fn a_file_has_a_selection_a_line() {
     let text = "# the web\nweb[1-2] web7\r\n\n  db1!db1,db2 # new\n#web9";
     assert_eq!(lines(text).collect::<Vec<_>>(), ["web[1-2] web7", "db1!db1,db2"]);

@@ -57,6 +57,7 @@ fn everybody_is_accounted_for_in_every_format() {
         &["uptime", "web-[3-4]", "--columns", "users", "--output", "csv"],
         &["uptime", "nosuch-[1-2].invalid"],
         &["uptime", "web-1", "--exclude", "web-O1", "--columns", "users"],
+        &["uptime", "web-[1-2]!web-O1,web-3!web-2", "--columns", "users"],
     ] {
         let output = site.run(&[words, &["--timeout", "500ms"]].concat());
         let mut out = text(&output.stdout);
