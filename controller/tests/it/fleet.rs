@@ -141,6 +141,15 @@ fn the_careful_stop_when_enough_has_failed() {
 }
 
 #[test]
+fn an_address_is_asked_once_however_it_is_spelt() {
+    let site = Site::new();
+    site.good(&["hosts", "add", "web-1", "--address", "127.0.0.1:7000"]);
+    let spelt = "[2001:db8::1]:5669,127.0.0.1,2001:0db8::1,127.0.0.1:5669,127.0.0.1:7000,2001:db8::1,web-1,web-1:5669";
+    let once = "[2001:db8::1]:5669\n127.0.0.1\n127.0.0.1:7000\nweb-1\nweb-1:5669\n";
+    assert_eq!(site.good(&["hosts", "list", "--expand", spelt]), once);
+}
+
+#[test]
 fn ctrl_c_says_who_is_still_waited_for() {
     let site = fleet();
     let words = ["uptime", "web-[1-3,5]", "--timeout", "60s", "--output", "jsonl"];
