@@ -89,14 +89,19 @@ fn profiles_say_what_is_checked_where() {
     for (written, fault) in [
         ("[profile.front]\ndisc = true\n", "checks.toml: 2:1: profile.front.disc: "),
         ("[profile.front]\ndisk = \"9O%\"\n", "checks.toml: 2:"),
-        ("[profile.front]\nfor = \"@nobody\"\ndisk = true\n", "checks.toml: `@nobody`, at character 1: "),
+        ("[profile.front]\nfor = \"web-1,web[\"\n", "checks.toml: 2:17: profile.front.for: this bracket"),
     ] {
         fs::write(&file, written).unwrap();
         let output = site.run(&["check", "web-1"]);
         let said = text(&output.stderr);
         assert!(output.status.code() == Some(3) && said.contains(fault), "{said}");
     }
-    fs::write(&file, profile).unwrap();
+    fs::write(&file, profile.to_owned() + "[profile.lab]\nfor = \"@lab\"\nload = true\n").unwrap();
+    let output = site.run(&["check", "web-1"]);
+    let (said, nobodys) =
+        (text(&output.stderr), "checks.toml: profile.lab is nobody's: `@lab`, at character 1: ");
+    assert!(output.status.code() == Some(1) && said.contains(nobodys), "{said}");
+    assert_eq!(state(&["web-1", "--profile", "lab", "--only", "cert"]), (0, 1));
     let output = site.run(&["check", "web-1", "--profile", "fron"]);
     assert!(
         output.status.code() == Some(3) && text(&output.stderr).contains("front"),
