@@ -60,7 +60,7 @@ impl Run {
     /// Asks, passes on what comes, and ends as the command did.
     pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
         let begun = match self.what.explain {
-            true => explain(desk, Sort::Command, &self.what).await,
+            true => explain(desk, Sort::Command, &self.what, code_of).await,
             false => self.begin(desk).await,
         };
         match begun {

@@ -207,6 +207,20 @@ fn monitoring_reads_a_plugin_as_it_wrote_and_many_as_one() {
 }
 
 #[test]
+fn who_explains_to_many_ends_with_a_code_of_the_verb() {
+    let declared = "[check.mail]\nexec = [\"/bin/true\"]\n[command.mail]\nexec = [\"/bin/true\"]\n[allow]\n\"*\" = [\"run:mail\", \"run:post\"]\n";
+    let shop = Workshop::declaring_under(&[], declared);
+    shop.site.issue("web-2", "127.0.0.1:1");
+    let code = |verb: &str, hosts: &str, name: &str| ended(&shop.site, &[verb, hosts, name, "--explain"]).0;
+    let twice = format!("web-1,{}", shop.agent.address);
+    for (verb, not_declared, gone) in [("run", 127, 125), ("check", 3, 3)] {
+        assert_eq!(code(verb, &twice, "mail"), 0);
+        assert_eq!(code(verb, &twice, "post"), not_declared);
+        assert_eq!(code(verb, "web-[1-2]", "mail"), gone);
+    }
+}
+
+#[test]
 fn a_range_below_nothing_is_typed_as_it_is() {
     let site = gone();
     let (code, out) = ended(&site, &["check", "web-1", "--load", "-1:1", "--disk", "-5:5"]);
