@@ -64,6 +64,8 @@ fn what_is_no_list_changes_nothing() {
         (&["hosts", "import", "-", "--format", "ansible-yaml"], b"all: ["),
         (&["hosts", "import", "-"], b"web[0:999999]\nx\n"),
         (&["hosts", "import", "-", "--labels", "a b"], b""),
+        (&["adopt", "--file", "-"], b"\xff"),
+        (&["adopt", "--file", "-"], b"web-1\n"),
     ] {
         let output = site.run_with_input(words, input);
         assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), String::new()), "{words:?}");
