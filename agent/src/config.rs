@@ -82,7 +82,7 @@ pub struct Limits {
     pub rest_of_frame: Duration,
     /// For a connection on which nothing happens.
     pub idle: Duration,
-    /// For a peer to take what was written to it.
+    /// For a peer to take what was written to it; one that reads a stream has as long as one that is idle, if that is longer.
     pub write: Duration,
     /// For requests in flight to end when the agent stops.
     pub drain: Duration,

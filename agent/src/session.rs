@@ -85,6 +85,8 @@ pub(crate) struct Session<S, A> {
     /// Those in flight, as they will be recorded.
     asked: HashMap<u64, Asked>,
     tally: Tally,
+    /// A stream was asked for: people read those, as slowly as people do.
+    is_read_slowly: bool,
     /// No more requests are taken.
     stopping: bool,
 }
@@ -112,6 +114,7 @@ where
             heed: Heed::default(),
             asked: HashMap::new(),
             tally: Tally::default(),
+            is_read_slowly: false,
             stopping: false,
         }
     }
@@ -269,6 +272,7 @@ where
             Response::Stream(steps) => {
                 self.in_flight.insert(id, steps);
                 self.streams.insert(id);
+                self.is_read_slowly = true;
                 self.asked.insert(id, asked);
                 return Ok(());
             }
@@ -315,7 +319,8 @@ where
     }
 
     async fn flush(&mut self) -> Result<(), Ended> {
-        let limit = self.limits.write;
+        let Limits { write, idle, .. } = self.limits;
+        let limit = if self.is_read_slowly { write.max(idle) } else { write };
         let mut flushed = pin!(timeout(limit, self.stream.flush()));
         loop {
             tokio::select! {

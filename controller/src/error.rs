@@ -19,6 +19,9 @@ use crate::exit::Exit;
 use crate::hosts::Host;
 use crate::output::human;
 
+/// Whoever takes what is printed for less than this at a time is only slow.
+const STALL: Duration = Duration::from_secs(1);
+
 const LOG_MAY_SAY_MORE: &str = "the agent's log on that machine may say more";
 
 /// Why a verb could not do its work.
@@ -310,6 +313,19 @@ impl Failure {
             .hint("the agent or the network between may have failed; ask again")
     }
 
+    /// Where what is printed here was not taken for so long, that is why the agent hung up, and nothing failed there.
+    pub(crate) fn after_a_stall(self, stalled: Duration) -> Failure {
+        match self.kind {
+            Kind::Cut | Kind::Broken | Kind::Ended if stalled >= STALL => self
+                .because(format!(
+                    "what is printed here was not read for {} s, and an agent waits only so long for a reader",
+                    stalled.as_secs()
+                ))
+                .hint("write it to a file and read that; or raise `idle` under [limits] on that machine"),
+            _ => self,
+        }
+    }
+
     pub(crate) fn nonsense(host: &Host, what: &str) -> Failure {
         // The library quotes what it found, and that can be megabytes.
         let what: String = what.chars().take(200).collect();
@@ -368,5 +384,21 @@ impl Failure {
             why: "the agent is faulty, or is not to be trusted".to_owned(),
             hint: "compare `controller --version` with `agent --version` there".to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hosts::Inventory;
+
+    #[test]
+    fn who_did_not_read_is_not_told_that_the_agent_failed() {
+        let host = Host::resolve("web-1", &Inventory::default()).unwrap();
+        let cut = || Failure::torn(&host, true);
+        assert_eq!(cut().after_a_stall(Duration::from_millis(9)), cut());
+        let stalled = cut().after_a_stall(Duration::from_secs(312));
+        assert!(stalled.why.starts_with("what is printed here was not read for 312 s"), "{}", stalled.why);
+        assert!(!stalled.hint.contains("failed"), "{}", stalled.hint);
     }
 }

@@ -255,7 +255,8 @@ impl Home {
             _ => {}
         }
         match fs::read_to_string(&file) {
-            Ok(text) => Inventory::parse(text).map_err(damaged),
+            // What is added ends its lines so, and a file has one way to end them.
+            Ok(text) => Inventory::parse(text.replace("\r\n", "\n")).map_err(damaged),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Inventory::default()),
             Err(error) => Err(damaged(format!("cannot be read: {error}"))),
         }
@@ -296,7 +297,17 @@ impl Home {
     /// # Errors
     /// The file cannot be written; then the old one is still there.
     pub fn save_inventory(&self, inventory: &Inventory) -> Result<(), Trouble> {
-        Ok(store::write_secret(&self.hosts_file(), inventory.text().as_bytes(), Existing::Replace)?)
+        let file = self.hosts_file();
+        let saved = store::write_secret(&file, inventory.text().as_bytes(), Existing::Replace);
+        saved.map_err(|error| match error {
+            // Which step it was, and the name of a file that is there for an instant, help nobody.
+            certs::Error::Io { source, .. } => {
+                let what = format!("{} cannot be written: {}", file.display(), source.kind());
+                let hint = "it is as it was; look at the rights on its folder and the room on its disk";
+                Trouble::Here(what, hint.to_owned())
+            }
+            error => error.into(),
+        })
     }
 
     /// Demands that there is no identity in this home that a new one would take the place of.
@@ -356,5 +367,20 @@ impl Home {
             }
             error => error.into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_that_cannot_be_written_is_named_and_not_a_file_of_an_instant() {
+        // Not even root can make a file there.
+        let trouble =
+            Home::locate(Some(Path::new("/sys"))).save_inventory(&Inventory::default()).unwrap_err();
+        let said = trouble.text();
+        assert!(said.starts_with("controller: /sys/hosts.toml cannot be written: "), "{said}");
+        assert!(said.contains("it is as it was") && !said.contains("os error"), "{said}");
     }
 }

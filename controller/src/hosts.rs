@@ -36,14 +36,15 @@ pub enum Unmeant {
 }
 
 impl Host {
-    /// Whether a text can mean a host; the list of machines is not read for that.
+    /// Whether a text can mean a host, and the address, where it is one: many texts mean the same. The list of machines is not
+    /// read for that.
     ///
     /// # Errors
     /// It is neither a known name, with a port or without, nor an address.
-    pub(crate) fn judge(text: &str, inventory: &Inventory) -> Result<(), String> {
+    pub(crate) fn judge(text: &str, inventory: &Inventory) -> Result<Option<Endpoint>, String> {
         match known(text, inventory)? {
-            Some(_) => Ok(()),
-            None => endpoint(text).map(drop),
+            Some(_) => Ok(None),
+            None => endpoint(text).map(Some),
         }
     }
 

@@ -22,6 +22,8 @@ pub use fault::Fault;
 pub use fold::fold;
 use lookup::Lookup;
 use names::Names;
+use pattern::Pattern;
+use reader::Reader;
 
 /// Names in one selection, before what is named twice is dropped. A slip in a range must not eat the memory of a desk.
 pub const MOST_NAMES: u128 = 1_000_000;
@@ -62,6 +64,17 @@ pub enum Last {
 /// # Errors
 /// A text is not understood, names what is not known, or means nobody.
 pub fn select<T: AsRef<str>>(texts: &[T], known: &impl Known) -> Result<Vec<String>, Fault> {
+    select_and_remark(texts, known).map(|(names, _)| names)
+}
+
+/// The same, and each word behind a `!` that took nobody out: it may be misspelt.
+///
+/// # Errors
+/// The same.
+pub fn select_and_remark<T: AsRef<str>>(
+    texts: &[T],
+    known: &impl Known,
+) -> Result<(Vec<String>, Vec<String>), Fault> {
     let mut lookup = Lookup::new(known);
     let mut all = Names::default();
     for text in texts {
@@ -73,7 +86,22 @@ pub fn select<T: AsRef<str>>(texts: &[T], known: &impl Known) -> Result<Vec<Stri
         all.unite(names);
     }
     let all = all.in_order();
-    if all.is_empty() { Err(Fault::new("", 0, "no host is named")) } else { Ok(all) }
+    if all.is_empty() { Err(Fault::new("", 0, "no host is named")) } else { Ok((all, lookup.in_vain)) }
+}
+
+/// Whether a text is written as a selection must be; what it names is not looked up.
+///
+/// # Errors
+/// It is not.
+pub fn judge(text: &str) -> Result<(), Fault> {
+    let mut reader = Reader::new(text)?;
+    loop {
+        reader.word_begins()?;
+        Pattern::read(&mut reader)?;
+        if reader.operator().is_none() {
+            return Ok(());
+        }
+    }
 }
 
 /// The selections in a file: one a line, `#` begins a comment.

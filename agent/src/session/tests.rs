@@ -1,4 +1,5 @@
 use certs::{Algorithm, Authority, Grant, Identity, Validity};
+use futures_util::stream::repeat_with;
 use jiff::{SignedDuration, Timestamp};
 use protocol::message::{Reply, put_ask};
 use protocol::requests::echo::{Echo, Echoed};
@@ -146,4 +147,31 @@ async fn a_steady_stream_of_frames_is_no_half_frame() {
         assert!(matches!(reply.outcome, Outcome::Answer(_)), "{reply:?}");
         tokio::time::sleep(Limits::default().rest_of_frame / 3).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_reads_a_stream_may_stop_for_as_long_as_who_asks_nothing() {
+    let (census, tasks) = (Arc::new(Census::default()), TaskTracker::new());
+    let answer = |ask, _: &mut Asked| {
+        let Ask::Echo(ask) = ask else { panic!("only echoes are asked here") };
+        Response::stream(ask, |Echo { payload }| repeat_with(move || Ok(Echoed { payload: payload.clone() })))
+    };
+    let answering = (answer, CancellationToken::new());
+    let mut wire = start_answering(peer(SignedDuration::from_hours(1)), &census, &tasks, answering);
+    put_ask(wire.outbox(), 1, &Echo { payload: vec![7; 1000].into() }).unwrap();
+    wire.flush().await.unwrap();
+    // More than lies in the pipe: the agent writes again.
+    let mut read_on = async || {
+        for _ in 0..200 {
+            if !matches!(wire.receive().await, Ok(Some(_))) {
+                return false;
+            }
+        }
+        true
+    };
+    let Limits { write, idle, .. } = Limits::default();
+    tokio::time::sleep(write * 3).await;
+    assert!(read_on().await);
+    tokio::time::sleep(idle * 2).await;
+    assert!(!read_on().await);
 }

@@ -1,10 +1,10 @@
 //! `controller adopt`: makes machines that belong to nobody yours, with the one-time code that `agent code` printed there.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use std::{fmt, fs};
 
 use certs::adoption::Code;
 use certs::{Grant, Identity, Name, Peer, Signed, Validity};
@@ -20,12 +20,13 @@ use crate::error::{Kind, Trouble};
 use crate::exit::Exit;
 use crate::fleet::{Care, Chosen, Fleet, Which, Words};
 use crate::hosts::{Endpoint, Host};
+use crate::input;
 use crate::office::Office;
 use crate::output::Show;
 use crate::registry::How;
 
-/// A list of machines is a page or a hundred, and not more.
-const MAX_LIST: u64 = 16 * 1024 * 1024;
+/// A line with a code in it is not longer.
+const MAX_LINE: u64 = 1024;
 
 /// Make a machine yours that waits to be adopted, with the one-time code that `agent code` printed there.
 #[derive(Debug, Args)]
@@ -204,13 +205,13 @@ impl Adopt {
             return Ok(code.clone());
         }
         let text = match &self.code_file {
-            Some(file) => read_text(file)?,
+            Some(file) => input::text(file).map_err(here)?,
             None => {
                 if io::stdin().is_terminal() {
                     let _ = write!(io::stderr(), "The code that `agent code` printed on {host}: ");
                 }
                 let mut line = String::new();
-                let read = io::stdin().lock().take(MAX_LIST).read_line(&mut line);
+                let read = io::stdin().lock().take(MAX_LINE).read_line(&mut line);
                 read.map_err(|error| here(format!("cannot read the code: {error}")))?;
                 line
             }
@@ -233,23 +234,12 @@ fn here(what: String) -> Trouble {
     Trouble::Here(what, String::new())
 }
 
-fn read_text(file: &Path) -> Result<String, Trouble> {
-    let mut text = String::new();
-    let read = if file == Path::new("-") {
-        io::stdin().lock().take(MAX_LIST).read_to_string(&mut text)
-    } else {
-        fs::File::open(file).and_then(|opened| opened.take(MAX_LIST).read_to_string(&mut text))
-    };
-    read.map_err(|error| here(format!("{}: cannot be read: {error}", file.display())))?;
-    Ok(text)
-}
-
 fn read_list(file: &Path) -> Result<Vec<Wanted>, Trouble> {
-    let text = read_text(file)?;
+    let text = input::text(file).map_err(here)?;
     let mut all: Vec<Wanted> = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let wrong = |fault: &dyn fmt::Display| {
-            let what = format!("{}: line {}: {fault}", file.display(), index + 1);
+            let what = format!("{}: line {}: {fault}", input::called(file), index + 1);
             Trouble::Here(what, "nobody was adopted; a line is `HOST CODE` or `HOST CODE NAME`".to_owned())
         };
         let line = line.split('#').next().unwrap_or_default();
@@ -269,7 +259,7 @@ fn read_list(file: &Path) -> Result<Vec<Wanted>, Trouble> {
         });
     }
     if all.is_empty() {
-        let what = format!("{} names no machine", file.display());
+        let what = format!("{} names no machine", input::called(file));
         return Err(Trouble::Here(what, "a line is `HOST CODE` or `HOST CODE NAME`".to_owned()));
     }
     Ok(all)

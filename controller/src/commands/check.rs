@@ -96,7 +96,7 @@ impl Check {
         self.refuse_misuse(desk.format)?;
         let what = self.what();
         if let Some(what) = what.as_ref().filter(|_| self.explain) {
-            return explain(desk, Sort::Check, what).await;
+            return explain(desk, Sort::Check, what, |_| State::Unknown.code()).await;
         }
         let caller = Caller::at(desk)?;
         let named: Vec<String> = self.hosts.iter().cloned().collect();

@@ -3,6 +3,7 @@
 mod chart;
 mod sign;
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 
 use certs::{Address, Credentials};
@@ -21,7 +22,7 @@ use crate::desk::Desk;
 use crate::error::{Failure, Kind, SET_A_CLOCK, Stage, Trouble};
 use crate::exit::Exit;
 use crate::expiry::Ending;
-use crate::fleet::{ANSWERED, Fleet, Which};
+use crate::fleet::{ANSWERED, Chosen, Fleet, Which};
 use crate::hosts::{Endpoint, Host};
 use crate::output::human::{age, age_of_seconds, milliseconds};
 
@@ -43,12 +44,7 @@ impl Doctor {
         let inventory = desk.home.inventory().unwrap_or_default();
         let chosen = self.which.choose(&self.hosts, desk, &inventory)?;
         if !chosen.is_one {
-            let fleet = Fleet { desk, which: &self.which, words: ANSWERED };
-            let examine = async |host: &str| {
-                let mut chart = Chart::silent(desk);
-                walk(desk, host, &mut chart).await.map(|()| chart.close())
-            };
-            return fleet.each(&chosen, examine).await;
+            return self.examine_many(desk, &chosen).await;
         }
         let host = &chosen.labels[0];
         let mut chart = Chart::new(desk);
@@ -59,6 +55,23 @@ impl Doctor {
         };
         desk.show(host, &chart.close())?;
         Ok(exit)
+    }
+
+    /// Each has what was found, also where the walk ended early: that is what was asked for.
+    async fn examine_many(&self, desk: &Desk, chosen: &Chosen) -> Result<Exit, Trouble> {
+        let reached = Cell::new(false);
+        let examine = async |host: &str| {
+            let mut chart = Chart::silent(desk);
+            let walked = walk(desk, host, &mut chart).await;
+            let is_away = walked.is_err_and(|trouble| trouble.exit() == Exit::NotReached);
+            reached.set(reached.get() || !is_away);
+            Ok(chart.close())
+        };
+        let fleet = Fleet { desk, which: &self.which, words: ANSWERED };
+        match fleet.each(chosen, examine).await? {
+            Exit::Refused if !reached.get() => Ok(Exit::NotReached),
+            exit => Ok(exit),
+        }
     }
 }
 

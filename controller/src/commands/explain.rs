@@ -1,8 +1,10 @@
 //! `--explain` of `run` and `check`: what exactly would be started, without starting it.
 
+use std::cell::Cell;
+
 use protocol::requests::explain::{Explain, Plan, Sort};
 
-use crate::client::Client;
+use crate::caller::Caller;
 use crate::commands::declared::What;
 use crate::desk::Desk;
 use crate::error::Trouble;
@@ -11,13 +13,30 @@ use crate::fleet::{ANSWERED, Fleet};
 use crate::output::Show;
 use crate::output::human::{bytes, plain};
 
-/// Asks and shows.
-pub(crate) async fn explain(desk: &Desk, sort: Sort, what: &What) -> Result<Exit, Trouble> {
+/// Asks and shows. The exit code is the largest of those that the verb has for what was in the way: its others are a program's.
+pub(crate) async fn explain(
+    desk: &Desk,
+    sort: Sort,
+    what: &What,
+    code_of: fn(&Trouble) -> i32,
+) -> Result<Exit, Trouble> {
     let What { hosts, name, which, .. } = what;
     let ask = Explain { sort, name: name.clone(), parameters: what.values()? };
+    let caller = Caller::at(desk)?;
+    let chosen = which.choose(std::slice::from_ref(hosts), desk, &caller.inventory)?;
+    let caller = if chosen.is_one { caller } else { caller.of_many() };
+    let worst = Cell::new(0);
+    let job = async |host: &str| {
+        let plan = async { Ok(caller.meet(host).await?.ask(ask.clone()).await?) };
+        let plan: Result<Plan, Trouble> = plan.await;
+        worst.set(worst.get().max(plan.as_ref().map_or_else(code_of, |_| 0)));
+        plan
+    };
     let fleet = Fleet { desk, which, words: ANSWERED };
-    let asks = async |client: &mut Client| Ok(client.ask(ask.clone()).await?);
-    fleet.ask(std::slice::from_ref(hosts), asks).await
+    match fleet.each(&chosen, job).await? {
+        Exit::Interrupted => Ok(Exit::Interrupted),
+        _ => Ok(Exit::Program(worst.get())),
+    }
 }
 
 impl Show for Plan {

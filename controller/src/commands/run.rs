@@ -4,6 +4,7 @@
 mod many;
 
 use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use protocol::refusal;
@@ -60,7 +61,7 @@ impl Run {
     /// Asks, passes on what comes, and ends as the command did.
     pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
         let begun = match self.what.explain {
-            true => explain(desk, Sort::Command, &self.what).await,
+            true => explain(desk, Sort::Command, &self.what, code_of).await,
             false => self.begin(desk).await,
         };
         match begun {
@@ -104,13 +105,18 @@ impl Run {
     async fn follow(&self, desk: &Desk, client: &mut Client, id: u64) -> Result<Ended, Trouble> {
         let patience = desk.patience.unwrap_or(PATIENCE);
         let mut terminals = Terminals::default();
-        while let Some(piece) = client.next::<run::Run>(id, patience).await? {
+        let mut stalled = Duration::ZERO;
+        loop {
+            let piece = client.next::<run::Run>(id, patience).await;
+            let Some(piece) = piece.map_err(|failure| failure.after_a_stall(stalled))? else { break };
+            let began = Instant::now();
             if desk.is_table() {
                 terminals.pass_on(&piece).map_err(Trouble::Stdout)?;
             } else {
                 let text = piece.to.map(|_| String::from_utf8_lossy(&piece.bytes).into_owned());
                 desk.show(&self.what.hosts, &Told { piece: &piece, text })?;
             }
+            stalled = stalled.max(began.elapsed());
             if let Some(ended) = piece.ended {
                 return Ok(ended);
             }

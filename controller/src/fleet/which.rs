@@ -137,11 +137,14 @@ impl Filter {
             let what = "this selects nobody".to_owned();
             return Err(Trouble::Here(what, "controller hosts list shows what a selection means".to_owned()));
         }
-        let judge = |label: &String| Host::judge(label, inventory);
-        labels
-            .iter()
-            .try_for_each(judge)
-            .map_err(|fault| Trouble::Here(fault, "nobody was asked".to_owned()))?;
+        let (all, mut labels, mut addresses) = (labels, Vec::new(), HashSet::new());
+        for label in all {
+            let address = Host::judge(&label, inventory);
+            let address = address.map_err(|fault| Trouble::Here(fault, "nobody was asked".to_owned()))?;
+            if address.is_none_or(|address| addresses.insert(address.to_string())) {
+                labels.push(label);
+            }
+        }
         Ok(Chosen { is_one: labels.len() == 1 && labels == named, labels })
     }
 
@@ -151,7 +154,10 @@ impl Filter {
         directory: &Directory<'_>,
         desk: &Desk,
     ) -> Result<Vec<String>, selection::Fault> {
-        let mut labels = selection::select(texts, directory)?;
+        let (mut labels, in_vain) = selection::select_and_remark(texts, directory)?;
+        for word in in_vain {
+            desk.say(&format!("controller: !{} leaves nobody out", plain(&word)));
+        }
         for text in &self.exclude {
             let not: HashSet<String> = selection::select(&[text], directory)?.into_iter().collect();
             let before = labels.len();

@@ -12,6 +12,7 @@ use toml::de::{DeTable, DeValue};
 use super::checks::{CHECKS, Check};
 use super::meant;
 use super::plan::{Plan, Wanted};
+use crate::selection;
 
 /// The profiles of a file, in its order.
 #[derive(Debug, Default)]
@@ -142,7 +143,12 @@ impl Reader<'_> {
         for (key, value) in entries {
             let path = format!("{path}.{}", key.get_ref());
             match (key.get_ref().as_ref(), value.get_ref()) {
-                ("for", DeValue::String(selection)) => profile.selection = Some(selection.to_string()),
+                ("for", DeValue::String(selection)) => {
+                    if let Err(fault) = selection::judge(selection) {
+                        self.fault(self.inside(&value.span(), fault.at), &path, &fault.what);
+                    }
+                    profile.selection = Some(selection.to_string());
+                }
                 ("for", _) => {
                     self.fault(value.span().start, &path, "this must be hosts in quotes, such as \"@web\"")
                 }

@@ -1,4 +1,4 @@
-//! Which hosts to keep by their labels: `role=web,zone!=b`.
+//! Which hosts to keep by their labels: `role=web,zone!=b,about="for us, and others"`.
 
 use super::Known;
 use super::fault::{Fault, instead};
@@ -27,7 +27,12 @@ impl Where {
         let keys = known.label_keys();
         let mut at = 0;
         let mut all = Vec::new();
-        for condition in text.split(',') {
+        let mut quoted = false;
+        let parts = text.split(|letter| {
+            quoted ^= letter == '"';
+            letter == ',' && !quoted
+        });
+        for condition in parts {
             let what = Condition::parse(condition, &keys);
             all.push(what.map_err(|(further, what)| Fault::new(text, at + further, what))?);
             at += condition.len() + 1;
@@ -55,7 +60,11 @@ impl Condition {
         if !keys.iter().any(|known| known == key) {
             return Err((0, format!("no host has such a label, {}", instead(key, "", keys))));
         }
-        let (key, value) = (key.to_owned(), value.to_owned());
+        let unquoted = match value.strip_prefix('"') {
+            Some(rest) => rest.strip_suffix('"').ok_or((0, "a `\"` is missing at the end".to_owned()))?,
+            None => value,
+        };
+        let (key, value) = (key.to_owned(), unquoted.to_owned());
         Ok(if before.ends_with('!') { Condition::IsNot { key, value } } else { Condition::Is { key, value } })
     }
 }

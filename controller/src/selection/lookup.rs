@@ -20,11 +20,13 @@ pub(super) struct Lookup<'k, K> {
     globs: usize,
     /// Groups that are being looked up, each from within the one before.
     groups: Vec<String>,
+    /// Words that were to take somebody out and took nobody; not those within groups, whose members come and go.
+    pub(super) in_vain: Vec<String>,
 }
 
 impl<'k, K: Known> Lookup<'k, K> {
     pub(super) fn new(known: &'k K) -> Lookup<'k, K> {
-        Lookup { known, names: 0, globs: 0, groups: Vec::new() }
+        Lookup { known, names: 0, globs: 0, groups: Vec::new(), in_vain: Vec::new() }
     }
 
     pub(super) fn evaluate(&mut self, text: &str) -> Result<Names, Fault> {
@@ -33,10 +35,15 @@ impl<'k, K: Known> Lookup<'k, K> {
         let mut operator = Some(Operator::And);
         while let Some(before) = operator {
             reader.word_begins()?;
+            let from = reader.rest();
             let word = self.word(&mut reader)?;
             match before {
                 Operator::And => names.unite(word),
-                Operator::Without => names.remove(&word),
+                Operator::Without => {
+                    if !names.remove(&word) && self.groups.is_empty() {
+                        self.in_vain.push(from[..from.len() - reader.rest().len()].to_owned());
+                    }
+                }
                 Operator::Both => names.intersect(&word),
                 Operator::Either => names.differ(word),
             }

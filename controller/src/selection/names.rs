@@ -17,10 +17,13 @@ impl Names {
         }
     }
 
-    pub(super) fn remove(&mut self, others: &[String]) {
+    /// Whether anybody was there to be removed.
+    pub(super) fn remove(&mut self, others: &[String]) -> bool {
+        let before = self.places.len();
         for name in others {
             self.places.remove(name);
         }
+        self.places.len() < before
     }
 
     /// Built anew: to walk over a map costs what it once held.

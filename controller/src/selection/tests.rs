@@ -37,6 +37,7 @@ impl Fleet {
                 (("web-2", "role"), "web"),
                 (("web-2", "zone"), "b"),
                 (("db-1", "role"), "db"),
+                (("db-1", "for"), "us, mail"),
             ]),
         }
     }
@@ -216,6 +217,19 @@ fn several_texts_are_united_and_each_stands_alone() {
 }
 
 #[test]
+fn who_takes_nobody_out_is_remarked_upon() {
+    for (text, remarks) in [
+        ("web[1-9]!web99", &["web99"][..]),
+        ("a,b ! b!b, c!d[1,2]", &["b", "d[1,2]"]),
+        ("db-1,web-9!@web!@last:failed!db-2", &["@web", "db-2"]),
+        ("@all-but-mail!mail", &["mail"]),
+    ] {
+        let found = select_and_remark(&[text], &Fleet::new()).unwrap();
+        assert_eq!(found.1, remarks, "{text}");
+    }
+}
+
+#[test]
 fn a_file_has_a_selection_a_line() {
     let text = "# the web\nweb[1-2] web7\r\n\n  db1!db1,db2 # new\n#web9";
     assert_eq!(lines(text).collect::<Vec<_>>(), ["web[1-2] web7", "db1!db1,db2"]);
@@ -230,6 +244,8 @@ fn labels_keep_some() {
         ("role=web,zone!=b", vec!["web-1"]),
         ("role!=web", vec!["web-10", "db-1", "db-2", "mail"]),
         ("role=nothing", vec![]),
+        ("role=\"db\",for=\"us, mail\"", vec!["db-1"]),
+        ("for!=\"us, mail\",role=db", vec![]),
     ] {
         let condition = Where::parse(text, &fleet).unwrap();
         let kept: Vec<_> = fleet.names().filter(|name| condition.keep(name, &fleet)).collect();

@@ -90,6 +90,33 @@ fn every_step_is_told_until_one_makes_going_on_impossible() {
 }
 
 #[test]
+fn of_many_each_says_what_is_wrong() {
+    let (site, address) = Site::with_agent();
+    let (address, dead) = (address.to_string(), gone(&site));
+    write_hosts(
+        &site,
+        &[("web-1", &[&dead, &address]), ("web-2", &[&dead]), ("web-3", &["nowhere.invalid"])],
+    );
+    let mut pages = String::new();
+    for (words, code) in [
+        (&["web-[1-3]"][..], 1),
+        (&["web-[2-3]"], 3),
+        (&["web-[2-3]", "--output", "lines", "--jobs", "1"], 3),
+        (&["web-1,web-1:1", "--output", "fold", "--jobs", "1"], 1),
+    ] {
+        let words = [&["doctor"], words].concat();
+        let output = controller(&site.home(), &words).env("LC_ALL", "C").output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{words:?}");
+        pages +=
+            &format!("$ controller {}\n{}{}\n", words.join(" "), text(&output.stdout), text(&output.stderr));
+    }
+    insta::with_settings!({ filters => MASKS }, { insta::assert_snapshot!(pages) });
+    let whole = site.run(&["doctor", "web-[1-2]", "--output", "json"]);
+    let whole: Value = serde_json::from_slice(&whole.stdout).unwrap();
+    assert_eq!(whole["hosts"][1]["answer"]["steps"][4]["kind"], "refused");
+}
+
+#[test]
 fn programs_read_the_same_as_people() {
     let (site, address) = Site::with_agent();
     let (address, dead) = (address.to_string(), gone(&site));

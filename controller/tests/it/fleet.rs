@@ -57,6 +57,7 @@ fn everybody_is_accounted_for_in_every_format() {
         &["uptime", "web-[3-4]", "--columns", "users", "--output", "csv"],
         &["uptime", "nosuch-[1-2].invalid"],
         &["uptime", "web-1", "--exclude", "web-O1", "--columns", "users"],
+        &["uptime", "web-[1-2]!web-O1,web-3!web-2", "--columns", "users"],
     ] {
         let output = site.run(&[words, &["--timeout", "500ms"]].concat());
         let mut out = text(&output.stdout);
@@ -137,6 +138,15 @@ fn the_careful_stop_when_enough_has_failed() {
     let batches =
         ["uptime", "web-[1-3]", "--batch", "2", "--pause", "1ms", "--random-order", "--output", "jsonl"];
     assert_eq!(lines(&site.good(&batches)).len(), 4);
+}
+
+#[test]
+fn an_address_is_asked_once_however_it_is_spelt() {
+    let site = Site::new();
+    site.good(&["hosts", "add", "web-1", "--address", "127.0.0.1:7000"]);
+    let spelt = "[2001:db8::1]:5669,127.0.0.1,2001:0db8::1,127.0.0.1:5669,127.0.0.1:7000,2001:db8::1,web-1,web-1:5669";
+    let once = "[2001:db8::1]:5669\n127.0.0.1\n127.0.0.1:7000\nweb-1\nweb-1:5669\n";
+    assert_eq!(site.good(&["hosts", "list", "--expand", spelt]), once);
 }
 
 #[test]

@@ -89,14 +89,19 @@ fn profiles_say_what_is_checked_where() {
     for (written, fault) in [
         ("[profile.front]\ndisc = true\n", "checks.toml: 2:1: profile.front.disc: "),
         ("[profile.front]\ndisk = \"9O%\"\n", "checks.toml: 2:"),
-        ("[profile.front]\nfor = \"@nobody\"\ndisk = true\n", "checks.toml: `@nobody`, at character 1: "),
+        ("[profile.front]\nfor = \"web-1,web[\"\n", "checks.toml: 2:17: profile.front.for: this bracket"),
     ] {
         fs::write(&file, written).unwrap();
         let output = site.run(&["check", "web-1"]);
         let said = text(&output.stderr);
         assert!(output.status.code() == Some(3) && said.contains(fault), "{said}");
     }
-    fs::write(&file, profile).unwrap();
+    fs::write(&file, profile.to_owned() + "[profile.lab]\nfor = \"@lab\"\nload = true\n").unwrap();
+    let output = site.run(&["check", "web-1"]);
+    let (said, nobodys) =
+        (text(&output.stderr), "checks.toml: profile.lab is nobody's: `@lab`, at character 1: ");
+    assert!(output.status.code() == Some(1) && said.contains(nobodys), "{said}");
+    assert_eq!(state(&["web-1", "--profile", "lab", "--only", "cert"]), (0, 1));
     let output = site.run(&["check", "web-1", "--profile", "fron"]);
     assert!(
         output.status.code() == Some(3) && text(&output.stderr).contains("front"),
@@ -199,6 +204,20 @@ fn monitoring_reads_a_plugin_as_it_wrote_and_many_as_one() {
         "{code}: {out}"
     );
     assert!(out.contains("WEB-1 WARNING - declared mail MAIL WARNING - 7 wait\n"), "{out}");
+}
+
+#[test]
+fn who_explains_to_many_ends_with_a_code_of_the_verb() {
+    let declared = "[check.mail]\nexec = [\"/bin/true\"]\n[command.mail]\nexec = [\"/bin/true\"]\n[allow]\n\"*\" = [\"run:mail\", \"run:post\"]\n";
+    let shop = Workshop::declaring_under(&[], declared);
+    shop.site.issue("web-2", "127.0.0.1:1");
+    let code = |verb: &str, hosts: &str, name: &str| ended(&shop.site, &[verb, hosts, name, "--explain"]).0;
+    let twice = format!("web-1,{}", shop.agent.address);
+    for (verb, not_declared, gone) in [("run", 127, 125), ("check", 3, 3)] {
+        assert_eq!(code(verb, &twice, "mail"), 0);
+        assert_eq!(code(verb, &twice, "post"), not_declared);
+        assert_eq!(code(verb, "web-[1-2]", "mail"), gone);
+    }
 }
 
 #[test]

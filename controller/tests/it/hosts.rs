@@ -64,6 +64,8 @@ fn what_is_no_list_changes_nothing() {
         (&["hosts", "import", "-", "--format", "ansible-yaml"], b"all: ["),
         (&["hosts", "import", "-"], b"web[0:999999]\nx\n"),
         (&["hosts", "import", "-", "--labels", "a b"], b""),
+        (&["adopt", "--file", "-"], b"\xff"),
+        (&["adopt", "--file", "-"], b"web-1\n"),
     ] {
         let output = site.run_with_input(words, input);
         assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), String::new()), "{words:?}");
@@ -76,4 +78,64 @@ fn what_is_no_list_changes_nothing() {
     insta::assert_snapshot!(pages);
     assert_eq!(site.good(&["hosts", "list", "--count", "a"]), "1\n");
     assert_eq!(text(&site.run(&["hosts", "list"]).stderr).lines().count(), 1);
+}
+
+#[test]
+fn what_was_done_to_the_list_is_said_in_a_line() {
+    let site = Site::new();
+    let file = site.home().join("hosts.toml");
+    let groups = "[groups]\nfront = \"web-[1-3]\"\nlab = \"lab-*\"\nall = \"@front,db-1\"\n";
+    fs::write(&file, groups).unwrap();
+    let mut pages = String::new();
+    for words in [
+        &["add", "web-1", "--address", "192.0.2.7", "--address", "[2001:db8::7]:7000"][..],
+        &["add", "web-2"],
+        &["add", "db-1", "--quiet"],
+        &["label", "@*", "role=web"],
+        &["label", "@*", "role=web"],
+        &["label", "@*,web-1", "--where", "role=web", "zone=a"],
+        &["rename", "web-1", "store-1"],
+        &["rename", "store-1", "web-1"],
+        &["remove", "web-[1-2]"],
+        &["remove", "db-1", "--quiet"],
+    ] {
+        let output = site.run(&[&["hosts"], words].concat());
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), String::new()), "{words:?}");
+        pages += &format!("$ controller hosts {}\n{}\n", words.join(" "), text(&output.stderr));
+    }
+    insta::assert_snapshot!(pages.replace(site.home().to_str().unwrap(), "[home]"));
+}
+
+#[test]
+fn a_file_has_one_way_to_end_its_lines() {
+    let site = Site::new();
+    let file = site.home().join("hosts.toml");
+    let written = "# mine\r\n[hosts.web-1]\r\nport = 7000 # odd\r\n\r\n[hosts.web-2]\r\n[hosts.db-1]\r\n";
+    fs::write(&file, written).unwrap();
+    assert_eq!(site.good(&["hosts", "list", "--fold"]), "db-1,web-[1-2]\n");
+    assert_eq!(fs::read_to_string(&file).unwrap(), written);
+    for words in [
+        &["add", "web-3"][..],
+        &["label", "web-1", "role=web", "--group", "front"],
+        &["rename", "web-2", "web-9"],
+        &["remove", "db-1"],
+    ] {
+        site.good(&[&["hosts"], words].concat());
+    }
+    let text = fs::read_to_string(&file).unwrap();
+    let first =
+        "# mine\n[hosts.web-1]\nport = 7000 # odd\nlabels = { role = \"web\" }\ngroups = [\"front\"]\n";
+    assert!(text.starts_with(first) && !text.contains('\r'), "{text:?}");
+    assert_eq!(site.good(&["hosts", "list", "--fold"]), "web-[1,3,9]\n");
+}
+
+#[test]
+fn a_label_with_a_comma_can_be_asked_for() {
+    let site = Site::new();
+    for (name, label) in [("a", "use=web, mail"), ("b", "use=web")] {
+        site.good(&["hosts", "add", name, "--label", label]);
+    }
+    let listed = |text: &str| site.good(&["hosts", "list", "--expand", "--where", text]);
+    assert_eq!(listed("use=\"web, mail\""), "a\n");
+    assert_eq!(listed("use!=\"web, mail\",use=web"), "b\n");
 }

@@ -17,13 +17,16 @@ use crate::caller::Caller;
 use crate::cli::Format;
 use crate::error::Trouble;
 use crate::exit::Exit;
-use crate::fleet::{ANSWERED, Chosen, Filter, Fleet, Words};
+use crate::fleet::{ANSWERED, Chosen, Fleet, Words};
 use crate::health::finding::{Report, worst};
 use crate::health::flags::Flags;
 use crate::health::plan::Plan;
 use crate::health::profile::Profiles;
 use crate::health::show::Line;
 use crate::health::{junit, nagios, prometheus};
+use crate::hosts::Directory;
+use crate::output::human::plain;
+use crate::selection;
 
 const WORDS: Words = Words { done: "OK", ..ANSWERED };
 
@@ -118,11 +121,20 @@ impl Plans {
             return Ok(Plans::Same(flags.over(Plan::standard())));
         }
         let mut members = HashMap::new();
-        for selection in profiles.iter().filter_map(|profile| profile.selection.as_ref()) {
-            let hosts = std::slice::from_ref(selection);
-            let whose = Filter::default().choose(hosts, caller.desk, &caller.inventory);
-            let whose = whose.map_err(|trouble| in_file(&file, &trouble.told().0))?;
-            members.insert(selection.clone(), whose.labels.into_iter().collect());
+        let directory = Directory::new(&caller.inventory, &caller.desk.home);
+        for profile in profiles.iter() {
+            let Some(selection) = &profile.selection else { continue };
+            let whose = selection::select(&[selection], &directory);
+            if let Some(damaged) = directory.fault() {
+                return Err(damaged);
+            }
+            // The others still count: one group that is gone must not blind all monitoring.
+            let whose = whose.unwrap_or_else(|fault| {
+                let what = format!("{}: profile.{} is nobody's: {fault}", file.display(), profile.name);
+                caller.desk.say(&format!("controller: {}", plain(&what)));
+                Vec::new()
+            });
+            members.insert(selection.clone(), whose.into_iter().collect());
         }
         Ok(Plans::ByHost { flags, profiles, members })
     }

@@ -135,7 +135,7 @@ impl<'a> Chart<'a> {
         Chart { says: desk.is_table(), ..Chart::silent(desk) }
     }
 
-    /// One among many, of which only the end is told.
+    /// One among many, of which what is wrong is told at the end.
     pub(super) fn silent(desk: &'a Desk) -> Chart<'a> {
         let (signs, last) = (Signs::of_this_terminal(), Instant::now());
         Chart { desk, signs, says: false, last, findings: Vec::new() }
@@ -158,7 +158,8 @@ impl<'a> Chart<'a> {
         let finding = Finding { took_seconds: Some(took.as_secs_f64()), ..finding };
         // A step can take as long as the time limit: whoever waits sees how far it is.
         if self.says {
-            self.desk.print(&self.line(&finding))?;
+            let milliseconds = took.as_secs_f64() * 1e3;
+            self.desk.print(&self.line(&finding, &format!(" {milliseconds:>9.1} ms")))?;
         }
         self.findings.push(finding);
         Ok(())
@@ -179,11 +180,10 @@ impl<'a> Chart<'a> {
         }
     }
 
-    fn line(&self, finding: &Finding) -> String {
-        let Finding { name, outcome, found, took_seconds, why, hint, .. } = finding;
-        let milliseconds = took_seconds.unwrap_or_default() * 1e3;
+    fn line(&self, finding: &Finding, took: &str) -> String {
+        let Finding { name, outcome, found, why, hint, .. } = finding;
         let (sign, name) = (self.signs.of(*outcome), name.word());
-        let mut text = format!("{sign} {name:<13} {milliseconds:>9.1} ms  {}\n", plain(found));
+        let mut text = format!("{sign} {name:<13}{took}  {}\n", plain(found));
         for (label, line) in [("why", why), ("try", hint)] {
             if !line.is_empty() {
                 text += &format!("    {label}: {}\n", plain(line));
@@ -194,11 +194,14 @@ impl<'a> Chart<'a> {
 
     /// The findings, and with them the steps that were not taken.
     pub(super) fn close(self) -> Findings {
+        let wrong = self.findings.iter().filter(|finding| !self.says && finding.outcome != Outcome::Ok);
+        // Without times, so that what is the same on many can be folded.
+        let untold = wrong.map(|finding| self.line(finding, "")).collect();
         let mut steps = self.findings;
         let taken: Vec<Step> = steps.iter().map(|finding| finding.name).collect();
         let missed = Step::ALL.into_iter().filter(|step| !taken.contains(step));
         steps.extend(missed.map(|name| Finding { outcome: Outcome::NotTried, ..Finding::good(name, "") }));
-        Findings { steps }
+        Findings { steps, untold }
     }
 }
 
@@ -206,14 +209,33 @@ impl<'a> Chart<'a> {
 #[derive(Debug, Serialize)]
 pub(super) struct Findings {
     steps: Vec<Finding>,
+    /// For eyes, what is wrong and was not told when it was found.
+    #[serde(skip)]
+    untold: String,
 }
 
 impl Show for Findings {
     const SCHEMA: &'static str = "rollcall.doctor/1";
     const SAYS_WHOSE: bool = true;
 
-    /// The last line: the others have been told as they were found.
+    /// What was not told as it was found, and a last line.
     fn table(&self, host: &str) -> String {
+        self.untold.clone() + &self.verdict(host)
+    }
+
+    fn among(&self, host: &str) -> String {
+        let whose = if self.untold.is_empty() { String::new() } else { format!("{}:\n", plain(host)) };
+        whose + &self.table(host)
+    }
+
+    fn odd(&self) -> Option<String> {
+        let failed = self.steps.iter().find(|finding| finding.outcome == Outcome::Failed)?;
+        Some(failed.kind.unwrap_or(Kind::NotAsked).in_short().to_owned())
+    }
+}
+
+impl Findings {
+    fn verdict(&self, host: &str) -> String {
         let of = |outcome| self.steps.iter().filter(move |finding| finding.outcome == outcome);
         let missed: Vec<&str> = of(Outcome::NotTried).map(|finding| finding.name.word()).collect();
         let (host, failed) = (plain(host), of(Outcome::Failed).count());

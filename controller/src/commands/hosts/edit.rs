@@ -1,5 +1,7 @@
 //! `controller hosts add`, `remove`, `rename` and `label`: what they change, and nothing else in the file.
 
+use std::collections::HashSet;
+
 use certs::Name;
 use clap::Args;
 
@@ -8,8 +10,9 @@ use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::exit::Exit;
 use crate::fleet::Filter;
-use crate::hosts::{Inventory, Machine};
-use crate::selection::fold;
+use crate::hosts::{Directory, Inventory, Machine};
+use crate::output::human::grouped;
+use crate::selection::{self, fold};
 
 /// Add a machine that has an identity already, from elsewhere.
 #[derive(Debug, Args)]
@@ -87,6 +90,14 @@ impl Add {
     /// Adds it.
     pub(crate) fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
         let Add { name, addresses, port, labels, groups } = self;
+        let machine = Machine {
+            addresses: addresses.clone(),
+            port: *port,
+            identity: None,
+            labels: labels.iter().cloned().collect(),
+            groups: groups.iter().cloned().collect(),
+        };
+        let at = machine.endpoints(name).map_err(unchanged)?;
         change(desk, |inventory| {
             if inventory.knows(name) {
                 let hint = "choose another name; or change it with `controller hosts label` and `rename`, or in the file";
@@ -95,25 +106,25 @@ impl Add {
                     hint.to_owned(),
                 ));
             }
-            let machine = Machine {
-                addresses: addresses.clone(),
-                port: *port,
-                identity: None,
-                labels: labels.iter().cloned().collect(),
-                groups: groups.iter().cloned().collect(),
-            };
             inventory.with_machines(&[(name.clone(), machine)]).map_err(unchanged)
-        })
+        })?;
+        let at: Vec<String> = at.iter().map(ToString::to_string).collect();
+        desk.remark(&format!("{name} is known now, at {}", at.join(", ")));
+        Ok(Exit::Answered)
     }
 }
 
 impl Remove {
     /// Takes them off.
     pub(crate) fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
-        change(desk, |inventory| {
-            let names = known(&self.filter, &self.hosts, desk, inventory)?;
-            inventory.without(&names).map_err(unchanged)
-        })
+        let mut gone = Vec::new();
+        let inventory = change(desk, |inventory| {
+            gone = known(&self.filter, &self.hosts, desk, inventory)?;
+            inventory.without(&gone).map_err(unchanged)
+        })?;
+        desk.remark(&format!("removed: {}", counted(&gone)));
+        remark_on_groups(desk, &inventory, &gone);
+        Ok(Exit::Answered)
     }
 }
 
@@ -121,25 +132,43 @@ impl Rename {
     /// Calls it so.
     pub(crate) fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
         let Rename { old, new } = self;
-        change(desk, |inventory| {
+        let inventory = change(desk, |inventory| {
             known(&Filter::default(), &[old.to_string()], desk, inventory)?;
             inventory.renamed(old, new).map_err(unchanged)
-        })
+        })?;
+        let machine = inventory.machine(new).map_err(|fault| desk.home.damaged_hosts(&fault))?;
+        let identity = machine.and_then(|machine| machine.identity).unwrap_or_else(|| new.to_string());
+        desk.remark(&format!("{old} is called {new} now, and must prove to be {identity}"));
+        if old != new {
+            remark_on_groups(desk, &inventory, std::slice::from_ref(old));
+        }
+        Ok(Exit::Answered)
     }
 }
 
 impl Label {
     /// Puts them on.
     pub(crate) fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
+        let mut changed = Vec::new();
         change(desk, |inventory| {
             let names = known(&self.filter, std::slice::from_ref(&self.hosts), desk, inventory)?;
             let mut machines = Vec::new();
             for name in names {
                 let machine = inventory.machine(&name).map_err(|fault| desk.home.damaged_hosts(&fault))?;
-                machines.push((name, self.labelled(machine.unwrap_or_default())));
+                let machine = machine.unwrap_or_default();
+                let labelled = self.labelled(machine.clone());
+                if labelled != machine {
+                    changed.push(name.clone());
+                    machines.push((name, labelled));
+                }
             }
             inventory.changed(&machines).map_err(unchanged)
-        })
+        })?;
+        desk.remark(&match &changed[..] {
+            [] => "nothing was changed: all of them were so already".to_owned(),
+            changed => format!("changed: {}", counted(changed)),
+        });
+        Ok(Exit::Answered)
     }
 
     fn labelled(&self, mut machine: Machine) -> Machine {
@@ -155,11 +184,11 @@ impl Label {
     }
 }
 
-/// Reads the list, changes it and writes it, while no other controller does.
+/// Reads the list, changes it and writes it, while no other controller does; comes back with what it says now.
 pub(super) fn change(
     desk: &Desk,
     change: impl FnOnce(&Inventory) -> Result<Inventory, Trouble>,
-) -> Result<Exit, Trouble> {
+) -> Result<Inventory, Trouble> {
     desk.home.create()?;
     let _lock = desk.home.lock()?;
     let inventory = desk.home.inventory()?;
@@ -167,7 +196,32 @@ pub(super) fn change(
     if changed.text() != inventory.text() {
         desk.home.save_inventory(&changed)?;
     }
-    Ok(Exit::Answered)
+    Ok(changed)
+}
+
+/// All of them, and how many where it is more than one.
+fn counted(names: &[Name]) -> String {
+    let all = fold(names.iter().map(Name::as_str));
+    if names.len() > 1 { format!("{all} ({})", grouped(names.len())) } else { all }
+}
+
+/// What is written under `[groups]` does not follow: a name in there that is known no more means an address.
+fn remark_on_groups(desk: &Desk, inventory: &Inventory, gone: &[Name]) {
+    let directory = Directory::new(inventory, &desk.home);
+    for (group, selection) in inventory.groups() {
+        // A group that means nobody any more says so when it is asked for.
+        let Ok(meant) = selection::select(&[selection], &directory) else { continue };
+        let meant: HashSet<String> = meant.into_iter().collect();
+        let still: Vec<Name> = gone.iter().filter(|name| meant.contains(name.as_str())).cloned().collect();
+        if !still.is_empty() {
+            let file = desk.home.hosts_file();
+            let still = counted(&still);
+            desk.remark(&format!(
+                "@{group} still means {still}: mend it under [groups] in {}",
+                file.display()
+            ));
+        }
+    }
 }
 
 /// Those who are meant, all of whom stand in the list.

@@ -148,11 +148,15 @@ fn of_labels() {
     let form = "a condition is KEY=VALUE or KEY!=VALUE";
     for (text, fault) in [
         ("rloe=web", "`rloe=web`, at character 1: no host has such a label, did you mean `role`?"),
-        ("role=web,x=y", "`role=web,x=y`, at character 10: no host has such a label, known are role, zone"),
+        (
+            "role=web,x=y",
+            "`role=web,x=y`, at character 10: no host has such a label, known are for, role, zone",
+        ),
         ("role=\u{e9},role", &format!("`role=\\u{{e9}},role`, at character 8: {form}")),
         ("role", &format!("`role`, at character 1: {form}")),
         ("role==web", &format!("`role==web`, at character 1: {form}")),
         ("role=", &format!("`role=`, at character 1: {form}")),
+        ("role=\"web,zone=a", "`role=\\\"web,zone=a`, at character 1: a `\"` is missing at the end"),
         ("=web", &format!("`=web`, at character 1: {form}")),
         ("", form),
     ] {
