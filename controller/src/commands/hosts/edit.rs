@@ -97,7 +97,7 @@ impl Add {
             labels: labels.iter().cloned().collect(),
             groups: groups.iter().cloned().collect(),
         };
-        let at = machine.endpoints(name).map_err(unchanged)?;
+        let at = machine.endpoints(name.as_str()).map_err(unchanged)?;
         change(desk, |inventory| {
             if inventory.knows(name) {
                 let hint = "choose another name; or change it with `controller hosts label` and `rename`, or in the file";
