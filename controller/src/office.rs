@@ -12,8 +12,8 @@ use crate::caller::Caller;
 use crate::desk::Desk;
 use crate::error::{Failure, Trouble};
 use crate::hosts::Host;
-use crate::output::Show;
 use crate::output::human::plain;
+use crate::output::{Cell, Column, Show};
 use crate::registry::{How, Registry};
 
 /// A desk with the authority on it. No other controller signs anything meanwhile.
@@ -50,6 +50,13 @@ impl Show for Renewed {
             );
         }
         text
+    }
+
+    fn columns() -> Vec<Column<Renewed>> {
+        vec![
+            Column::other("address", "address", |it| Cell::text(&it.address)),
+            Column::other("until", "certificate_ends", |it| Cell::text(&it.certificate_ends.to_string())),
+        ]
     }
 }
 

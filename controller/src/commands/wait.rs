@@ -20,8 +20,8 @@ use crate::exit::Exit;
 use crate::fleet::{ANSWERED, Fleet, Which, Words};
 use crate::health::flags::Flags;
 use crate::health::plan::Plan;
-use crate::output::Show;
 use crate::output::human::{age_of_seconds, plain};
+use crate::output::{Cell, Column, Show};
 
 /// How long nobody waits longer than, where nobody says.
 const USUAL: Duration = Duration::from_secs(600);
@@ -99,6 +99,15 @@ impl Show for Came {
 
     fn table(&self, host: &str) -> String {
         format!("{} after {}\n", plain(host), age_of_seconds(self.took_seconds))
+    }
+
+    fn columns() -> Vec<Column<Came>> {
+        vec![
+            Column::other("after", "took_seconds", |it| {
+                Cell::number(it.took_seconds, age_of_seconds(it.took_seconds))
+            }),
+            Column::other("looks", "looks", |it| Cell::number(it.looks, it.looks.to_string())),
+        ]
     }
 }
 

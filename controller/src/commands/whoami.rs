@@ -8,8 +8,8 @@ use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::exit::Exit;
 use crate::fleet::{ANSWERED, Fleet, Which};
-use crate::output::Show;
 use crate::output::human::plain;
+use crate::output::{Cell, Column, Show};
 
 /// Who an agent believes you to be, and what you may ask it.
 #[derive(Debug, Args)]
@@ -45,5 +45,14 @@ impl Show for You {
             ("you may", self.may.join(", ")),
         ];
         lines.map(|(label, value)| format!("{label:<12} {}\n", plain(&value))).concat()
+    }
+
+    fn columns() -> Vec<Column<You>> {
+        vec![
+            Column::other("you are", "identity", |it| Cell::text(&it.identity)),
+            Column::other("teams", "teams", |it| Cell::text(&it.teams.join(" "))),
+            Column::other("until", "certificate_ends", |it| Cell::text(&it.certificate_ends.to_string())),
+            Column::other("you may", "may", |it| Cell::text(&it.may.join(" "))),
+        ]
     }
 }

@@ -59,7 +59,7 @@ pub struct Filter {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Many hosts")]
 pub struct Care {
-    /// Ask so many at once, and no more [default: 256, and others while some of those do not answer].
+    /// Ask so many at once, and no more [default: 64, and others while some of those do not answer].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub jobs: Option<u32>,
     /// Ask so many, and the next when all of those are done.

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 /// Whoever is not done by then is waiting for somebody: another one may begin.
-const SLOW: Duration = Duration::from_millis(500);
+const SLOW: Duration = Duration::from_millis(250);
 
 /// How wide the window is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,9 +5,9 @@ use serde::Serialize;
 
 use super::finding::Report;
 use super::nagios::summary;
-use crate::output::Show;
 use crate::output::human::plain;
 use crate::output::table::columns;
+use crate::output::{Cell, Column, Show};
 
 impl Report {
     /// What is not well, and how much is, on one line.
@@ -36,6 +36,13 @@ impl Show for Report {
             rows.extend(verdict.lines.iter().map(|line| vec![String::new(), String::new(), line.clone()]));
         }
         format!("{}  {}\n{}", plain(host), self.state.word(), columns(None, &rows, &[]))
+    }
+
+    fn columns() -> Vec<Column<Report>> {
+        vec![
+            Column::other("state", "state", |it| Cell::text(it.state.word())),
+            Column::other("summary", "summary", |it| Cell::text(&summary(it))),
+        ]
     }
 }
 

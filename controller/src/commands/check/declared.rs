@@ -11,8 +11,8 @@ use crate::error::Trouble;
 use crate::exit::Exit;
 use crate::fleet::{ANSWERED, Chosen, Fleet, Words};
 use crate::health::finding::worst;
-use crate::output::Show;
-use crate::output::human::{behind, harmless, plain};
+use crate::output::human::{behind, harmless, milliseconds, plain};
+use crate::output::{Cell as Of, Column, Show};
 
 /// What the check found, with its words as text.
 #[derive(Debug, Serialize)]
@@ -79,5 +79,15 @@ impl Show for Found {
     fn odd(&self) -> Option<String> {
         let state = self.checked.state;
         (state != State::Ok).then(|| state.word().to_owned())
+    }
+
+    fn columns() -> Vec<Column<Found>> {
+        vec![
+            Column::other("state", "state", |it| Of::text(it.checked.state.word())),
+            Column::other("took", "took_seconds", |it| {
+                Of::number(it.checked.ended.took_seconds, milliseconds(it.checked.ended.took_seconds))
+            }),
+            Column::other("says", "output", |it| Of::text(it.table("").lines().next().unwrap_or_default())),
+        ]
     }
 }
