@@ -179,13 +179,13 @@ impl Care {
     pub(super) fn width(&self) -> Width {
         let limit = getrlimit(Resource::Nofile);
         let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
-        let open = limit.maximum.map_or(OPEN, |most| usize::try_from(most).unwrap_or(OPEN));
-        let open = open.saturating_sub(SPARE_DESCRIPTORS).clamp(1, OPEN);
+        let open = limit.maximum.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
+        let open = open.saturating_sub(SPARE_DESCRIPTORS).max(1);
         // As many as are open may fail: when some of them have, that must not be more than were allowed to.
         let most = self.jobs.into_iter().chain(self.max_fail).min();
         match most {
             Some(most) => Width { busy: most as usize, all: (most as usize).min(open) },
-            None => Width { busy: BUSY.min(open), all: open },
+            None => Width { busy: BUSY.min(open), all: OPEN.min(open) },
         }
     }
 
