@@ -1,11 +1,16 @@
-//! Calls of the C library that no crate wraps. The only file of the project that needs `unsafe`.
+//! Calls of the C library that no crate wraps, and one of tokio. The only file of the project that needs `unsafe`.
 #![allow(unsafe_code)]
 
 use std::ffi::{CString, OsString};
 use std::io;
+use std::ops::Deref;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::ptr;
+
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 /// The kernel's clock as it is: the call's own verdict, and what it told.
 pub(crate) fn read_kernel_clock() -> (libc::c_int, libc::timex) {
@@ -71,6 +76,26 @@ pub(crate) fn begin_as(command: &mut Command, (user, group): (u32, u32), groups:
     };
     // SAFETY: it runs in the child of a fork, and takes neither memory nor a lock there.
     unsafe { command.pre_exec(begin) };
+}
+
+/// A descriptor at which the runtime looks, for this or that and nothing else: at sockets of its own it always looks for both.
+#[derive(Debug)]
+pub(crate) struct Watched(AsyncFd<OwnedFd>);
+
+impl Watched {
+    pub(crate) fn new(descriptor: OwnedFd, interest: Interest) -> io::Result<Watched> {
+        // SAFETY: it stays open as long as it is owned, and nobody gets it out or puts another in its place: what is given away
+        // below lets it only be read.
+        Ok(Watched(unsafe { AsyncFd::register_with_interest(descriptor, interest) }?))
+    }
+}
+
+impl Deref for Watched {
+    type Target = AsyncFd<OwnedFd>;
+
+    fn deref(&self) -> &AsyncFd<OwnedFd> {
+        &self.0
+    }
 }
 
 fn told(answer: libc::c_int) -> io::Result<()> {

@@ -11,7 +11,8 @@ use rustix::net::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::Interest;
-use tokio::net::UnixDatagram;
+
+use crate::c_library::Watched;
 
 /// The longest message: what a peer may give to a program, written as JSON once more.
 const MAX_BYTES: usize = 160 * 1024;
@@ -21,7 +22,7 @@ const MAX_DESCRIPTORS: usize = 2;
 
 /// One end. Its messages are whole as datagrams are, and it tells its end as streams do.
 #[derive(Debug)]
-pub(super) struct Channel(UnixDatagram);
+pub(super) struct Channel(Watched);
 
 /// Two ends that know of each other. Whoever is given one learns when the other is closed.
 pub(super) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
@@ -32,7 +33,8 @@ pub(super) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
 impl Channel {
     pub(super) fn new(end: OwnedFd) -> io::Result<Channel> {
         rustix::io::ioctl_fionbio(&end, true)?;
-        UnixDatagram::from_std(end.into()).map(Channel)
+        // Whoever waited for room as well would be woken whenever the other end takes a message.
+        Watched::new(end, Interest::READABLE).map(Channel)
     }
 
     pub(super) async fn send(&self, message: &impl Serialize, with: &[BorrowedFd<'_>]) -> io::Result<()> {
@@ -40,7 +42,13 @@ impl Channel {
         if bytes.len() > MAX_BYTES {
             return Err(io::Error::other("these are more values than it takes at once"));
         }
-        self.0.async_io(Interest::WRITABLE, || send(self.0.as_fd(), &bytes, with)).await
+        match send(self.0.as_fd(), &bytes, with) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let room = Watched::new(self.0.get_ref().try_clone()?, Interest::WRITABLE)?;
+                room.async_io(Interest::WRITABLE, |socket| send(socket.as_fd(), &bytes, with)).await
+            }
+            sent => sent,
+        }
     }
 
     /// The same without waiting: where there is no room nobody listens.
@@ -50,7 +58,7 @@ impl Channel {
 
     /// The next message, with what came along; nothing when the other end is closed.
     pub(super) async fn receive<T: DeserializeOwned>(&self) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
-        let (bytes, with) = self.0.async_io(Interest::READABLE, || receive(self.0.as_fd())).await?;
+        let (bytes, with) = self.0.async_io(Interest::READABLE, |socket| receive(socket.as_fd())).await?;
         if bytes.is_empty() {
             return Ok(None);
         }
@@ -59,7 +67,7 @@ impl Channel {
 
     /// Comes back when the other end is closed. There nobody says anything more.
     pub(super) async fn closed(&self) {
-        let _ = self.0.async_io(Interest::READABLE, || receive(self.0.as_fd())).await;
+        let _ = self.0.async_io(Interest::READABLE, |socket| receive(socket.as_fd())).await;
     }
 }
 
