@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::process::{
     Pid, Resource, Rlimit, Signal, WaitOptions, WaitStatus, getpid, getrlimit, kill_process,
     set_child_subreaper, setrlimit, wait,
@@ -95,8 +96,7 @@ impl Family {
     pub(super) async fn end(&self, mark: Mark) {
         let began = Instant::now();
         let mut asked = BTreeSet::new();
-        loop {
-            self.reap();
+        while self.reap() {
             let waited = began.elapsed();
             // Without a descriptor to look with, nobody knows; there will be one.
             if let Ok(Left { own, strangers }) = self.left_of(mark) {
@@ -123,12 +123,9 @@ impl Family {
     /// Ends everything at once.
     pub(super) fn end_all(&self) {
         let deadline = Instant::now() + PATIENCE;
-        while Instant::now() < deadline {
-            self.reap();
-            match own_children().and_then(with_descendants) {
-                Ok(left) if left.is_empty() => return,
-                Ok(left) => end_now(left),
-                Err(_) => {}
+        while self.reap() && Instant::now() < deadline {
+            if let Ok(left) = own_children().and_then(with_descendants) {
+                end_now(left);
             }
             std::thread::sleep(LOOK_AGAIN);
         }
@@ -151,10 +148,19 @@ impl Family {
         Ok(Left { own: with_descendants(own)?, strangers: with_descendants(strangers)? })
     }
 
-    fn reap(&self) {
-        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
-            if let Some(tell) = self.members().get_mut(&pid).and_then(|member| member.ended.take()) {
-                let _ = tell.send(status);
+    /// Hears of all that have ended, and whether there are others. Where there are none, nothing is left of any job: whoever
+    /// loses his parent becomes a child of this process in the same moment.
+    fn reap(&self) -> bool {
+        loop {
+            match wait(WaitOptions::NOHANG) {
+                Ok(Some((pid, status))) => {
+                    let mut members = self.members();
+                    if let Some(tell) = members.get_mut(&pid).and_then(|member| member.ended.take()) {
+                        let _ = tell.send(status);
+                    }
+                }
+                Ok(None) => return true,
+                Err(error) => return error != Errno::CHILD,
             }
         }
     }
