@@ -21,7 +21,7 @@ use protocol::requests::explain::{Plan, Sort};
 pub use parameter::{Kind, Parameter};
 pub use template::Template;
 pub(crate) use template::is_parameter_name;
-pub(crate) use trust::{network_cannot_change, nobody_else_can_change};
+pub(crate) use trust::{Way, network_cannot_change, nobody_else_can_change, place_of};
 
 /// All that is declared, by name.
 #[derive(Debug, Clone, Default, PartialEq)]

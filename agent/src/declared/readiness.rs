@@ -1,18 +1,18 @@
 //! Whether what is declared could be started now: looked at when the agent starts, by `check-config` and `--explain`, and before
 //! each start. All of them say the same.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use protocol::chain::Hash;
 use protocol::requests::explain::Sort;
 use rustix::fs::{Access, access};
 
 use super::beneath::open_folder;
-use super::{Declaration, Declarations, Kind, nobody_else_can_change};
+use super::{Declaration, Declarations, Kind, Way};
 
 /// The kernel reads no more of a script's first line.
 const FIRST_LINE: u64 = 256;
@@ -35,7 +35,7 @@ impl Declaration {
     /// # Errors
     /// Why it could not be started.
     pub(crate) fn readiness(&self) -> Result<(), String> {
-        self.is_startable()?;
+        self.is_startable(&[])?;
         self.has_its_interpreter()?;
         if !self.folder.is_dir() {
             return Err(format!(
@@ -51,12 +51,14 @@ impl Declaration {
         self.pinned().map(drop)
     }
 
-    /// What is looked at before each start.
+    /// What is looked at before each start: also that it does not lie in these places, where the process
+    /// that talks to the network may write.
     ///
     /// # Errors
     /// Why it cannot be started.
-    pub(crate) fn is_startable(&self) -> Result<(), String> {
-        let metadata = fs::metadata(&self.program).map_err(|error| match error.kind() {
+    pub(crate) fn is_startable(&self, writable: &[PathBuf]) -> Result<(), String> {
+        let way = Way::to(&self.program)?;
+        let metadata = way.found().map_err(|error| match error.kind() {
             ErrorKind::NotFound => "there is no such file".to_owned(),
             ErrorKind::PermissionDenied => {
                 "a folder on the way to it is closed to the agent's user".to_owned()
@@ -71,7 +73,8 @@ impl Declaration {
         }
         access(&self.program, Access::EXEC_OK)
             .map_err(|_| "the agent's user may not execute it".to_owned())?;
-        nobody_else_can_change(&self.program)
+        way.nobody_else_can_change()?;
+        way.leads_past(writable)
     }
 
     /// The program's file, where its owner pinned what it must hold.
@@ -108,9 +111,9 @@ fn interpreter(script: &[u8]) -> Option<&Path> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
-    use super::*;
     use crate::config::Config;
 
     /// What is said of a check that is declared so; `DIR` is a folder with a good script and others.

@@ -1,6 +1,6 @@
 //! Whether anybody but root and the agent's own user could have written a file, or could put another in its place.
 
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
@@ -14,12 +14,25 @@ const STICKY: u32 = 0o1000;
 /// As many links as the kernel follows.
 const MAX_LINKS: usize = 40;
 
+/// The way to a file, walked once: every name that is looked up on it, from the root on and behind each link. What is not there
+/// yet has the names that it would have.
+pub(crate) struct Way {
+    before: Vec<Name>,
+    /// Where the file is.
+    end: Name,
+}
+
+struct Name {
+    path: PathBuf,
+    found: io::Result<Metadata>,
+}
+
 /// Makes sure of the file, of every folder on the way to it, and of the same behind links.
 ///
 /// # Errors
 /// Who could change it.
 pub(crate) fn nobody_else_can_change(path: &Path) -> Result<(), String> {
-    way_to(path)?.iter().try_for_each(|name| look_at(name))
+    Way::to(path)?.nobody_else_can_change()
 }
 
 /// Makes sure that nothing on the way to a file lies in a folder where the process that talks to the network may write. Its
@@ -28,67 +41,109 @@ pub(crate) fn nobody_else_can_change(path: &Path) -> Result<(), String> {
 /// # Errors
 /// What lies there.
 pub(crate) fn network_cannot_change(path: &Path, writable: &[PathBuf]) -> Result<(), String> {
-    let way = way_to(path)?;
-    for folder in writable {
-        let real = way_to(folder)?.pop().unwrap_or_default();
-        let is_in = |name: &&PathBuf| name.parent().is_some_and(|parent| parent.starts_with(&real));
-        if let Some(name) = way.iter().find(is_in) {
+    let places = writable.iter().map(|folder| place_of(folder)).collect::<Result<Vec<_>, _>>()?;
+    Way::to(path)?.leads_past(&places)
+}
+
+/// Where a folder is, behind all links.
+///
+/// # Errors
+/// They go round in circles.
+pub(crate) fn place_of(folder: &Path) -> Result<PathBuf, String> {
+    Ok(Way::to(folder)?.end.path)
+}
+
+impl Way {
+    /// # Errors
+    /// It goes round in circles.
+    pub(crate) fn to(path: &Path) -> Result<Way, String> {
+        let lost = |error: io::Error| format!("{} cannot be looked at: {error}", path.display());
+        let mut ahead = std::path::absolute(path).map_err(lost)?;
+        let (mut at, mut links) = (PathBuf::from("/"), 0);
+        let mut names = vec![Name::at(at.clone())];
+        while let Some(part) = ahead.components().next() {
+            let mut rest = ahead.components().skip(1).collect::<PathBuf>();
+            match part {
+                Component::RootDir => at = PathBuf::from("/"),
+                Component::ParentDir => drop(at.pop()),
+                Component::Normal(name) => {
+                    let name = Name::at(at.join(name));
+                    match name.is_link() {
+                        true if links == MAX_LINKS => return Err(lost(rustix::io::Errno::LOOP.into())),
+                        true => {
+                            (links, rest) = (links + 1, fs::read_link(&name.path).map_err(lost)?.join(rest));
+                        }
+                        false => at.clone_from(&name.path),
+                    }
+                    names.push(name);
+                }
+                Component::CurDir | Component::Prefix(_) => {}
+            }
+            ahead = rest;
+        }
+        // After `..` the last name is not where it is.
+        let end = names.pop_if(|last| last.path == at).unwrap_or_else(|| Name::at(at));
+        Ok(Way { before: names, end })
+    }
+
+    /// What there is at its end.
+    pub(crate) fn found(&self) -> Result<&Metadata, &io::Error> {
+        self.end.found.as_ref()
+    }
+
+    fn names(&self) -> impl Iterator<Item = &Name> {
+        self.before.iter().chain([&self.end])
+    }
+
+    pub(crate) fn nobody_else_can_change(&self) -> Result<(), String> {
+        let own = rustix::process::geteuid().as_raw();
+        self.names().try_for_each(|name| name.belongs_to(own))
+    }
+
+    /// Nothing on it lies in one of these places.
+    pub(crate) fn leads_past(&self, writable: &[PathBuf]) -> Result<(), String> {
+        for real in writable {
+            let is_in = |name: &&Name| name.path.parent().is_some_and(|parent| parent.starts_with(real));
+            if let Some(name) = self.names().find(is_in) {
+                return Err(format!(
+                    "{} lies in {}, where the process that talks to the network may write: whoever takes that over \
+                     could exchange it; move it to another folder",
+                    name.path.display(),
+                    real.display()
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Name {
+    fn at(path: PathBuf) -> Name {
+        Name { found: fs::symlink_metadata(&path), path }
+    }
+
+    fn is_link(&self) -> bool {
+        self.found.as_ref().is_ok_and(Metadata::is_symlink)
+    }
+
+    /// To nobody but root and this user, and nobody else can write it.
+    fn belongs_to(&self, own: u32) -> Result<(), String> {
+        let shown = self.path.display();
+        let metadata =
+            self.found.as_ref().map_err(|error| format!("{shown} cannot be looked at: {error}"))?;
+        if ![0, own].contains(&metadata.uid()) {
             return Err(format!(
-                "{} lies in {}, where the process that talks to the network may write: whoever takes that over could \
-                 exchange it; move it to another folder",
-                name.display(),
-                real.display()
+                "{shown} belongs to user {}, who could change it; it must belong to root or to the agent's own user",
+                metadata.uid()
             ));
         }
-    }
-    Ok(())
-}
-
-/// Every name that is looked up on the way to a file, from the root on and behind each link; the last is where it is. What is
-/// not there yet has the names that it would have.
-fn way_to(path: &Path) -> Result<Vec<PathBuf>, String> {
-    let lost = |error: io::Error| format!("{} cannot be looked at: {error}", path.display());
-    let (mut at, mut ahead) = (PathBuf::from("/"), std::path::absolute(path).map_err(lost)?);
-    let (mut names, mut links) = (vec![at.clone()], 0);
-    while let Some(part) = ahead.components().next() {
-        let mut rest = ahead.components().skip(1).collect::<PathBuf>();
-        match part {
-            Component::RootDir => at = PathBuf::from("/"),
-            Component::ParentDir => drop(at.pop()),
-            Component::Normal(name) => {
-                let name = at.join(name);
-                match fs::read_link(&name) {
-                    Ok(_) if links == MAX_LINKS => return Err(lost(rustix::io::Errno::LOOP.into())),
-                    Ok(target) => (links, rest) = (links + 1, target.join(rest)),
-                    Err(_) => at.clone_from(&name),
-                }
-                names.push(name);
-            }
-            Component::CurDir | Component::Prefix(_) => {}
+        let mode = metadata.mode();
+        let is_guarded = metadata.is_dir() && mode & STICKY != 0;
+        if !metadata.is_symlink() && mode & WRITABLE_BY_OTHERS != 0 && !is_guarded {
+            return Err(format!("others can write {shown}; take that away: chmod go-w {shown}"));
         }
-        ahead = rest;
+        Ok(())
     }
-    names.push(at);
-    Ok(names)
-}
-
-fn look_at(path: &Path) -> Result<(), String> {
-    let shown = path.display();
-    let metadata =
-        fs::symlink_metadata(path).map_err(|error| format!("{shown} cannot be looked at: {error}"))?;
-    let own = rustix::process::geteuid().as_raw();
-    if ![0, own].contains(&metadata.uid()) {
-        return Err(format!(
-            "{shown} belongs to user {}, who could change it; it must belong to root or to the agent's own user",
-            metadata.uid()
-        ));
-    }
-    let mode = metadata.mode();
-    let is_guarded = metadata.is_dir() && mode & STICKY != 0;
-    if !metadata.is_symlink() && mode & WRITABLE_BY_OTHERS != 0 && !is_guarded {
-        return Err(format!("others can write {shown}; take that away: chmod go-w {shown}"));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

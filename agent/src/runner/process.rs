@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,7 @@ use super::{Order, Word};
 use crate::c_library;
 use crate::cli::RunnerFlags;
 use crate::config::Config;
-use crate::declared::{Declaration, Given};
+use crate::declared::{Declaration, Given, place_of};
 
 /// All that is declared, by sort and name.
 #[derive(Debug, Default)]
@@ -40,6 +41,8 @@ struct Declared {
 
 struct Process {
     flags: RunnerFlags,
+    /// Where those folders are. The sandbox holds what they were when the agent entered it: later links change nothing in that.
+    writable: Vec<PathBuf>,
     workshop: ArcSwap<Workshop>,
     family: Arc<Family>,
     descriptors: Descriptors,
@@ -57,12 +60,14 @@ pub fn run(flags: RunnerFlags) -> Result<(), Vec<String>> {
     c_library::keep_descriptors();
     c_library::ignore_no_signal();
     let (workshop, unready) = Workshop::read(&flags, &Workshop::default())?;
+    let writable = flags.writable.iter().map(|folder| place_of(folder));
+    let writable = writable.collect::<Result<Vec<_>, _>>().map_err(|why| vec![why])?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system)?;
     runtime.block_on(async {
         ignore_signals().map_err(system)?;
         let family = Family::begin().map_err(system)?;
         let (workshop, descriptors) = (ArcSwap::from_pointee(workshop), Descriptors::raise());
-        let process = Arc::new(Process { flags, workshop, family, descriptors });
+        let process = Arc::new(Process { flags, writable, workshop, family, descriptors });
         let control = io::stdin().as_fd().try_clone_to_owned().and_then(Channel::new).map_err(system)?;
         control.send(&Word::Ready(unready), &[]).await.map_err(system)?;
         let orders = process.take_orders(&control).await;
@@ -129,7 +134,7 @@ impl Process {
         let pinned = program::pinned(declaration).await.map_err(cannot)?;
         let began = Instant::now();
         let mark = self.family.mark().map_err(|error| cannot(error.into()))?;
-        let start = || program::start(declaration, &plan, pinned.as_ref(), &self.flags.writable);
+        let start = || program::start(declaration, &plan, pinned.as_ref(), &self.writable);
         let started = self.descriptors.usual_for(start);
         let (pid, written) = started.map_err(cannot)?;
         let mut ended = self.look_after(mark, pid, written, declaration.timeout, reply).await;

@@ -16,7 +16,7 @@ use rustix::process::{Pid, Resource, Rlimit, geteuid, getrlimit, setrlimit};
 use tokio::task::spawn_blocking;
 
 use crate::c_library;
-use crate::declared::{Declaration, User, network_cannot_change};
+use crate::declared::{Declaration, User};
 
 /// What the program writes.
 pub(super) struct Written {
@@ -93,9 +93,8 @@ pub(super) fn start(
     writable: &[PathBuf],
 ) -> Result<(Pid, Written), NotStarted> {
     let path = &declaration.program;
-    declaration.is_startable().map_err(NotStarted)?;
     // A link may lead elsewhere since it was declared.
-    network_cannot_change(path, writable).map_err(NotStarted)?;
+    declaration.is_startable(writable).map_err(NotStarted)?;
     let mut command = match pinned {
         // What was looked at is what is started, whatever stands under that name by now. The program inherits it, since a
         // script is read once more when it runs.
