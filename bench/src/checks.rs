@@ -20,45 +20,78 @@ use crate::server::Server;
 use crate::{Effort, proc};
 
 const PROGRAM: &str = "/bin/true";
-const PLUGIN: &str = "check_load";
-/// Far from any load, so that the plugin says OK.
-const ARGUMENTS: [&str; 4] = ["-w", "1000,1000,1000", "-c", "1000,1000,1000"];
+/// Of different weight, with limits far from anything that is, so that each says OK.
+const PLUGINS: [(&str, &[&str]); 4] = [
+    ("check_load", &["-w", "1000,1000,1000", "-c", "1000,1000,1000"]),
+    ("check_swap", &["-n", "ok", "-w", "1", "-c", "1"]),
+    ("check_users", &["-w", "1000", "-c", "1000"]),
+    ("check_disk", &["-w", "0%", "-c", "0%", "-p", "/"]),
+];
+
+/// What a plugin is declared as, and the words that start it.
+type Declared = (&'static str, Vec<String>);
 
 pub(crate) fn measure(fleet: &Fleet, effort: &Effort, report: &mut Report) -> Result<(), Error> {
-    let plugin = find(PLUGIN).ok();
+    let plugins = installed(report);
     let mut declared = format!("[check.true]\nexec = [\"{PROGRAM}\"]\n");
-    if let Some(plugin) = &plugin {
-        declared += &format!(
-            "[check.load]\nexec = {:?}\n",
-            [&[plugin.to_str().unwrap_or_default()][..], &ARGUMENTS].concat()
-        );
+    for (name, words) in &plugins {
+        declared += &format!("[check.{name}]\nexec = {words:?}\n");
     }
     let agent = fleet.agent_declaring(&declared)?;
     on_a_connection(fleet, effort, report, &agent)?;
     at_rest(effort, report, &agent)?;
-    let Some(plugin) = plugin else {
-        report.not_measured("a plugin through check_nrpe", &format!("`{PLUGIN}` is not installed."));
-        return Ok(());
-    };
+    beside_nrpe(fleet, effort, report, &plugins)
+}
+
+fn installed(report: &mut Report) -> Vec<Declared> {
+    let declared = PLUGINS.into_iter().filter_map(|(plugin, arguments)| {
+        let Ok(program) = find(plugin) else {
+            report.not_measured(
+                &format!("`{plugin}` through check_nrpe"),
+                &format!("`{plugin}` is not installed."),
+            );
+            return None;
+        };
+        let arguments = arguments.iter().map(ToString::to_string);
+        Some((plugin, std::iter::once(program.display().to_string()).chain(arguments).collect()))
+    });
+    declared.collect()
+}
+
+/// Whole processes: each plugin by both ways, and started by this process alone, which neither can undercut.
+fn beside_nrpe(
+    fleet: &Fleet,
+    effort: &Effort,
+    report: &mut Report,
+    plugins: &[Declared],
+) -> Result<(), Error> {
     let folder = fleet.path("checks");
     fs::create_dir(&folder)?;
-    let line = format!("{} {}", plugin.display(), ARGUMENTS.join(" "));
-    let theirs = nrpe::start_checking(&folder, "load", &line)?;
-    let shots = in_turns(&mut [theirs.ask, fleet.ask_check("load")], effort.shots / 2)?;
-    let (theirs, ours) = (&shots[0], &shots[1]);
-    let times = ratios(theirs, ours, |shot| shot.wall)?;
-    report.compare(
-        "`check_nrpe -c load` over `controller check`, the same plugin",
-        Aim::AtLeast(10.0),
-        &times,
-        "x",
+    let commands = plugins.iter().map(|(name, words)| format!("command[{name}]={}\n", words.join(" ")));
+    let nrpe = nrpe::start_checking(&folder, &commands.collect::<String>())?;
+    let rounds = effort.shots / 2;
+    let mut table = format!(
+        "### Plugins\n\n{rounds} rounds in turns, whole processes, wall ms.\n\n\
+         | plugin | by itself | `controller check` | `check_nrpe` |\n|---|---|---|---|"
     );
-    report.detail(format!(
-        "### A plugin\n\n{} rounds in turns.\n\n| whole process | wall ms |\n|---|---|\n| `check_nrpe` | {} |\n| `controller check` | {} |",
-        effort.shots / 2,
-        numbers(theirs, |shot| shot.wall)?,
-        numbers(ours, |shot| shot.wall)?,
-    ));
+    for (name, words) in plugins {
+        let mut alone = Command::new(&words[0]);
+        alone.args(&words[1..]);
+        let mut theirs = Command::new(nrpe.ask.get_program());
+        theirs.args(nrpe.ask.get_args()).args(["-c", name]);
+        let shots = in_turns(&mut [alone, fleet.ask_check(name), theirs], rounds)?;
+        let (ours, theirs) = (&shots[1], &shots[2]);
+        report.compare(
+            &format!("`check_nrpe` over `controller check`, both running `{name}`"),
+            Aim::AtLeast(10.0),
+            &ratios(theirs, ours, |shot| shot.wall)?,
+            "x",
+        );
+        let walls: Vec<Samples> =
+            shots.iter().map(|shots| numbers(shots, |shot| shot.wall)).collect::<Result<_, _>>()?;
+        table += &format!("\n| `{name}` | {} | {} | {} |", walls[0], walls[1], walls[2]);
+    }
+    report.detail(table);
     Ok(())
 }
 

@@ -12,17 +12,11 @@ use super::{Peer, find};
 use crate::server::{Server, free_address};
 
 pub(super) fn start(folder: &Path) -> Result<Peer, Error> {
-    start_declaring(folder, "")
+    start_checking(folder, "")
 }
 
-/// The same with a check, which it is asked for in place of its version.
-pub(crate) fn start_checking(folder: &Path, name: &str, line: &str) -> Result<Peer, Error> {
-    let mut peer = start_declaring(folder, &format!("command[{name}]={line}\n"))?;
-    peer.ask.args(["-c", name]);
-    Ok(peer)
-}
-
-fn start_declaring(folder: &Path, commands: &str) -> Result<Peer, Error> {
+/// The same with checks: with `-c NAME` it is asked for one of them in place of its version.
+pub(crate) fn start_checking(folder: &Path, commands: &str) -> Result<Peer, Error> {
     let (ask, serve) = (find("check_nrpe")?, find("nrpe")?);
     let pki = Pki::make(folder, Kind::P256)?;
     let address = free_address()?;
