@@ -53,7 +53,10 @@ fn installed(report: &mut Report) -> Vec<Declared> {
             return None;
         };
         let arguments = arguments.iter().map(ToString::to_string);
-        Some((plugin, std::iter::once(program.display().to_string()).chain(arguments).collect()))
+        Some((
+            plugin.trim_start_matches("check_"),
+            std::iter::once(program.display().to_string()).chain(arguments).collect(),
+        ))
     });
     declared.collect()
 }
@@ -82,14 +85,14 @@ fn beside_nrpe(
         let shots = in_turns(&mut [alone, fleet.ask_check(name), theirs], rounds)?;
         let (ours, theirs) = (&shots[1], &shots[2]);
         report.compare(
-            &format!("`check_nrpe` over `controller check`, both running `{name}`"),
+            &format!("`check_nrpe` over `controller check`, both running `check_{name}`"),
             Aim::AtLeast(10.0),
             &ratios(theirs, ours, |shot| shot.wall)?,
             "x",
         );
         let walls: Vec<Samples> =
             shots.iter().map(|shots| numbers(shots, |shot| shot.wall)).collect::<Result<_, _>>()?;
-        table += &format!("\n| `{name}` | {} | {} | {} |", walls[0], walls[1], walls[2]);
+        table += &format!("\n| `check_{name}` | {} | {} | {} |", walls[0], walls[1], walls[2]);
     }
     report.detail(table);
     Ok(())
