@@ -13,8 +13,12 @@ const FIXED: [&str; 4] = [
     "--config",
     r#"profile.release.package."*".opt-level=3"#,
     "--config",
-    "profile.release.package.aws-lc-sys.opt-level=3",
+    // Above `.cargo/config.toml`: with all tables.
+    "env.AWS_LC_SYS_SMALL='0'",
 ];
+
+/// The least that each piece of work can cost, and what simulates a fleet.
+const FLOORS: [&str; 4] = ["floor-oneshot", "floor-server", "floor-fanout", "fleet-sim"];
 
 /// Where each program is.
 #[derive(Debug)]
@@ -31,13 +35,18 @@ impl Programs {
     /// Builds them where this program itself was built to.
     pub(crate) fn build() -> Result<Programs, Error> {
         cargo(&["build", "--release", "--bin", "agent", "--bin", "controller"])?;
-        let mut floors = vec!["build", "--release", "-p", "bench"];
-        for floor in ["floor-oneshot", "floor-server", "floor-fanout", "fleet-sim"] {
-            floors.extend(["--bin", floor]);
-        }
-        cargo(&[&floors[..], &FIXED].concat())?;
         let own = env::current_exe()?;
-        Programs::found_in(own.parent().ok_or("this program has no folder")?)
+        let folder = own.parent().ok_or("this program has no folder")?;
+        // In a folder of their own, where nothing is built anew because somebody else has other settings.
+        let apart = folder.join("floors");
+        let target = apart.to_str().ok_or("this folder's name is no text")?;
+        let bins = FLOORS.iter().flat_map(|floor| ["--bin", floor]);
+        let build = ["build", "--release", "-p", "bench", "--target-dir", target].into_iter();
+        cargo(&build.chain(bins).chain(FIXED).collect::<Vec<_>>())?;
+        for floor in FLOORS {
+            fs::copy(apart.join("release").join(floor), folder.join(floor))?;
+        }
+        Programs::found_in(folder)
     }
 
     /// The same programs in one folder, all written the same way at the same time. How a file lies in the page cache
