@@ -13,7 +13,7 @@ use crate::{Error, Identity, Name};
 const BACKDATED: SignedDuration = SignedDuration::from_hours(1);
 
 /// Where an agent can be reached, as it stands in its certificate.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Address {
     /// By name.
     Dns(DnsName<'static>),

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 
 use crate::commands::{
@@ -77,65 +78,115 @@ pub enum Format {
     Junit,
 }
 
-/// What to do.
-#[derive(Debug, Subcommand)]
-pub enum Verb {
+/// The verbs, each with what it does; a verb is called as its file is.
+///
+/// Its flags are described when it is meant, and not before: describing all of them took a third of a short command's time.
+macro_rules! verbs {
+    ($(#[doc = $about:literal] $module:ident::$verb:ident,)+) => {
+        /// What to do.
+        #[derive(Debug)]
+        pub enum Verb {
+            $(#[doc = $about] $verb($module::$verb),)+
+        }
+
+        impl Subcommand for Verb {
+            fn augment_subcommands(command: Command) -> Command {
+                command.subcommand_required(true).arg_required_else_help(true)
+                    $(.subcommand(described::<$module::$verb>(stringify!($module), $about)))+
+            }
+
+            fn augment_subcommands_for_update(command: Command) -> Command {
+                Verb::augment_subcommands(command)
+            }
+
+            fn has_subcommand(name: &str) -> bool {
+                [$(stringify!($module)),+].contains(&name)
+            }
+        }
+
+        impl FromArgMatches for Verb {
+            fn from_arg_matches(matches: &ArgMatches) -> Result<Verb, clap::Error> {
+                match matches.subcommand() {
+                    $(Some((stringify!($module), flags)) => {
+                        $module::$verb::from_arg_matches(flags).map(Verb::$verb)
+                    })+
+                    _ => Err(clap::Error::new(ErrorKind::MissingSubcommand)),
+                }
+            }
+
+            fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+                *self = Verb::from_arg_matches(matches)?;
+                Ok(())
+            }
+        }
+    };
+}
+
+fn described<T: Args>(name: &'static str, about: &'static str) -> Command {
+    let about = about.trim().trim_end_matches('.');
+    Command::new(name).about(about).defer(|command| {
+        let about = command.get_about().cloned().unwrap_or_default();
+        T::augment_args(command).about(about).long_about(None)
+    })
+}
+
+verbs! {
     /// Show it all on this machine, with an agent of its own; nothing is left behind.
-    Demo(demo::Demo),
+    demo::Demo,
     /// Make an authority and your own identity.
-    Init(init::Init),
+    init::Init,
     /// Make a machine yours that waits to be adopted, with the one-time code that `agent code` printed there.
-    Adopt(adopt::Adopt),
+    adopt::Adopt,
     /// Make the identity of a machine, in one file to carry there.
-    Issue(issue::Issue),
+    issue::Issue,
     /// Give machines new certificates before the old ones end, while they serve.
-    Renew(renew::Renew),
+    renew::Renew,
     /// Put a passphrase on the authority's key, take it away, or put another authority in its place.
-    Authority(authority::Authority),
+    authority::Authority,
     /// Let others ask, under names of their own.
-    Operator(operator::Operator),
+    operator::Operator,
     /// List every certificate that was ever signed.
-    Certs(certs::Certs),
+    certs::Certs,
     /// Make the certificates of a name void.
-    Revoke(revoke::Revoke),
+    revoke::Revoke,
     /// Carry the newest list of what is void to machines, and fetch it from them.
-    Sync(sync::Sync),
+    sync::Sync,
     /// Keep the list of machines that are known by name, and see what a selection means.
-    Hosts(hosts::Hosts),
+    hosts::Hosts,
     /// What a machine is and how it is doing.
-    Info(info::Info),
+    info::Info,
     /// How long a machine has been up, and how busy it is.
-    Uptime(uptime::Uptime),
+    uptime::Uptime,
     /// Whether services run on a machine, since when, and how often they had to be started again.
-    Services(services::Services),
+    services::Services,
     /// How many processes of a name run on a machine, and since when.
-    Processes(processes::Processes),
+    processes::Processes,
     /// Whether files are there, how large they are, and when they were written to last.
-    Files(files::Files),
+    files::Files,
     /// A machine's clock, compared with this one.
-    Time(time::Time),
+    time::Time,
     /// Send bytes and get the same bytes back.
-    Echo(echo::Echo),
+    echo::Echo,
     /// Measure the way to a machine and back.
-    Ping(ping::Ping),
+    ping::Ping,
     /// What a machine is and how it is doing, again and again.
-    Watch(watch::Watch),
+    watch::Watch,
     /// Whether machines are well: exit code 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
-    Check(check::Check),
+    check::Check,
     /// Wait until machines are as they should be.
-    Wait(wait::Wait),
+    wait::Wait,
     /// Run a command that a machine's owner declared: its output as it comes, and its exit code.
-    Run(run::Run),
+    run::Run,
     /// What an agent offers to you: requests, checks and commands, and what they take.
-    Caps(caps::Caps),
+    caps::Caps,
     /// Who an agent believes you to be, and what you may ask it.
-    Whoami(whoami::Whoami),
+    whoami::Whoami,
     /// Whether you may ask an agent something: exit code 0 for yes, 1 for no.
-    Can(can::Can),
+    can::Can,
     /// Find out why a machine does not answer, step by step.
-    Doctor(doctor::Doctor),
+    doctor::Doctor,
     /// What was asked of a machine, checked, and compared with what it said last time.
-    Audit(audit::Audit),
+    audit::Audit,
 }
 
 /// A time with its unit, such as `5s` or `500ms`; a bare number is seconds.

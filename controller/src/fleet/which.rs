@@ -141,7 +141,7 @@ impl Filter {
         for label in all {
             let address = Host::judge(&label, inventory);
             let address = address.map_err(|fault| Trouble::Here(fault, "nobody was asked".to_owned()))?;
-            if address.is_none_or(|address| addresses.insert(address.to_string())) {
+            if address.is_none_or(|address| addresses.insert(address)) {
                 labels.push(label);
             }
         }

@@ -9,7 +9,7 @@ use protocol::DEFAULT_PORT;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 /// Somewhere to connect to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     /// DNS name or IP address.
     pub address: Address,
