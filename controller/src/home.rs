@@ -256,7 +256,8 @@ impl Home {
         }
         match fs::read_to_string(&file) {
             // What is added ends its lines so, and a file has one way to end them.
-            Ok(text) => Inventory::parse(text.replace("\r\n", "\n")).map_err(damaged),
+            Ok(text) if text.contains('\r') => Inventory::parse(text.replace("\r\n", "\n")).map_err(damaged),
+            Ok(text) => Inventory::parse(text).map_err(damaged),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Inventory::default()),
             Err(error) => Err(damaged(format!("cannot be read: {error}"))),
         }

@@ -23,18 +23,11 @@ const FIRST_LINE: &str =
 pub struct Inventory {
     text: String,
     /// In the order of the file.
-    machines: Vec<Section>,
+    machines: Vec<Place>,
     /// Places in there. The names stand in the text, and a long list has no copies of them.
     by_name: HashTable<usize>,
     hasher: RandomState,
     groups: BTreeMap<String, String>,
-}
-
-/// The table of one machine.
-#[derive(Debug, Clone)]
-struct Section {
-    name: Range<usize>,
-    place: Place,
 }
 
 impl Inventory {
@@ -44,19 +37,10 @@ impl Inventory {
         let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
         let mut inventory = Inventory { text, ..Inventory::default() };
         let text = &inventory.text;
-        let (mut groups, places) = (None, tables::of(text)?);
-        inventory.machines.reserve(places.len());
-        for place in places {
-            let header = &text[place.header.clone()];
-            if header == "[groups]" && groups.is_none() {
-                groups = Some(place.body);
-                continue;
-            }
-            let name = name_in(header).map_err(|fault| tables::fault(text, place.header.start, &fault))?;
-            let name = place.header.start + name.start..place.header.start + name.end;
-            inventory.machines.push(Section { name, place });
-        }
-        if let Some(groups) = groups {
+        inventory.machines = tables::of(text)?;
+        let is_groups = |place: &Place| &text[place.header.clone()] == "[groups]";
+        if let Some(at) = inventory.machines.iter().position(is_groups) {
+            let groups = inventory.machines.remove(at).body(text);
             let at = groups.start;
             inventory.groups = tables::read(text, groups)?;
             let words = inventory.groups.keys().try_for_each(|word| demand_word(word));
@@ -66,15 +50,14 @@ impl Inventory {
     }
 
     fn index(mut self) -> Result<Inventory, String> {
-        let (text, machines, hasher) = (&self.text, &self.machines, &self.hasher);
-        let name = |at: usize| &text[machines[at].name.clone()];
-        let hash = |at: &usize| hasher.hash_one(name(*at));
-        let mut by_name = HashTable::with_capacity(machines.len());
-        for (at, machine) in machines.iter().enumerate() {
-            let hashed = hash(&at);
-            if by_name.find(hashed, |other| name(*other) == name(at)).is_some() {
-                let what = format!("{} stands here twice", name(at));
-                return Err(tables::fault(text, machine.name.start, &what));
+        let fault = |place: &Place, what: &str| tables::fault(&self.text, place.header.start, &what);
+        let hash = |at: &usize| self.hasher.hash_one(self.name_of(&self.machines[*at]));
+        let mut by_name = HashTable::with_capacity(self.machines.len());
+        for (at, place) in self.machines.iter().enumerate() {
+            let name = name_in(&self.text[place.header.clone()]).map_err(|what| fault(place, &what))?;
+            let hashed = self.hasher.hash_one(name);
+            if by_name.find(hashed, |other| self.name_of(&self.machines[*other]) == name).is_some() {
+                return Err(fault(place, &format!("{name} stands here twice")));
             }
             by_name.insert_unique(hashed, at, hash);
         }
@@ -88,7 +71,7 @@ impl Inventory {
 
     /// All of them, in the order of the file.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.machines.iter().map(|section| self.name_of(section))
+        self.machines.iter().map(|place| self.name_of(place))
     }
 
     /// The groups that stand in the file on their own, and the selections that they stand for.
@@ -98,7 +81,7 @@ impl Inventory {
 
     /// Whether a machine is known by this name.
     pub fn knows(&self, name: &Name) -> bool {
-        self.section(name).is_some()
+        self.place(name).is_some()
     }
 
     /// What is known of a machine; nothing of one that is not known.
@@ -106,35 +89,35 @@ impl Inventory {
     /// # Errors
     /// There is a slip in its table.
     pub fn machine(&self, name: &Name) -> Result<Option<Machine>, String> {
-        match self.section(name) {
-            Some(section) => self.read(section).map(Some),
+        match self.place(name) {
+            Some(place) => self.read(place).map(Some),
             None => Ok(None),
         }
     }
 
     /// All of them, each read when it is its turn.
     pub fn machines(&self) -> impl Iterator<Item = Result<(&str, Machine), String>> {
-        self.machines.iter().map(|section| Ok((self.name_of(section), self.read(section)?)))
+        self.machines.iter().map(|place| Ok((self.name_of(place), self.read(place)?)))
     }
 
     /// Those whose table holds this text somewhere: who is in a group need not be looked for in all others.
     pub fn machines_with(&self, text: &str) -> impl Iterator<Item = Result<(&str, Machine), String>> {
-        let holds = move |section: &&Section| self.text[section.place.body.clone()].contains(text);
-        self.machines.iter().filter(holds).map(|section| Ok((self.name_of(section), self.read(section)?)))
+        let holds = move |place: &&Place| self.text[place.body(&self.text)].contains(text);
+        self.machines.iter().filter(holds).map(|place| Ok((self.name_of(place), self.read(place)?)))
     }
 
-    fn section(&self, name: &Name) -> Option<&Section> {
+    fn place(&self, name: &Name) -> Option<&Place> {
         let is_it = |at: &usize| self.name_of(&self.machines[*at]) == name.as_str();
         self.by_name.find(self.hasher.hash_one(name.as_str()), is_it).map(|at| &self.machines[*at])
     }
 
-    fn name_of(&self, section: &Section) -> &str {
-        &self.text[section.name.clone()]
+    fn name_of(&self, place: &Place) -> &str {
+        name_in(&self.text[place.header.clone()]).unwrap_or_default()
     }
 
-    fn read(&self, section: &Section) -> Result<Machine, String> {
-        let (name, place) = (self.name_of(section), &section.place);
-        let machine: Machine = tables::read(&self.text, place.body.clone())?;
+    fn read(&self, place: &Place) -> Result<Machine, String> {
+        let name = self.name_of(place);
+        let machine: Machine = tables::read(&self.text, place.body(&self.text))?;
         let checked = machine.check(name);
         checked
             .map_err(|fault| tables::fault(&self.text, place.header.start, &format!("{name}: {fault}")))?;
@@ -180,8 +163,8 @@ impl Inventory {
     /// # Errors
     /// There is a slip in the file.
     pub fn without(&self, names: &[Name]) -> Result<Inventory, String> {
-        let gone = names.iter().filter_map(|name| self.section(name));
-        self.replaced(gone.map(|section| (section.place.whole.clone(), String::new())).collect())
+        let gone = names.iter().filter_map(|name| self.place(name));
+        self.replaced(gone.map(|place| (place.whole(), String::new())).collect())
     }
 
     /// The same machines, of which one is called otherwise. Who must answer stays the same.
@@ -189,16 +172,16 @@ impl Inventory {
     /// # Errors
     /// There is a slip in its table, or another machine is called that.
     pub fn renamed(&self, old: &Name, new: &Name) -> Result<Inventory, String> {
-        let Some(section) = self.section(old) else { return Ok(self.clone()) };
-        let mut machine = self.read(section)?;
+        let Some(place) = self.place(old) else { return Ok(self.clone()) };
+        let mut machine = self.read(place)?;
         let identity = machine.identity.take().unwrap_or_else(|| old.to_string());
         machine.identity = Some(identity).filter(|identity| identity != new.as_str());
         // Without an address, the old name was the address.
         if machine.addresses.is_empty() {
             machine.addresses = vec![old.to_string()];
         }
-        let header = (section.place.header.clone(), format!("[hosts.{new}]"));
-        self.replaced(vec![header, self.edited(section, &machine)?])
+        let header = (place.header.clone(), format!("[hosts.{new}]"));
+        self.replaced(vec![header, self.edited(place, &machine)?])
     }
 
     /// The same machines, of some of which something else is known.
@@ -206,19 +189,17 @@ impl Inventory {
     /// # Errors
     /// What is said of one means nothing, or there is a slip in its table.
     pub fn changed(&self, machines: &[(Name, Machine)]) -> Result<Inventory, String> {
-        let known = machines.iter().filter_map(|(name, machine)| Some((self.section(name)?, machine)));
-        self.replaced(
-            known.map(|(section, machine)| self.edited(section, machine)).collect::<Result<_, _>>()?,
-        )
+        let known = machines.iter().filter_map(|(name, machine)| Some((self.place(name)?, machine)));
+        self.replaced(known.map(|(place, machine)| self.edited(place, machine)).collect::<Result<_, _>>()?)
     }
 
     /// Another table in the place of this one; what did not change is written as it was.
-    fn edited(&self, section: &Section, machine: &Machine) -> Result<(Range<usize>, String), String> {
-        machine.check(self.name_of(section))?;
-        let body = section.place.body.clone();
+    fn edited(&self, place: &Place, machine: &Machine) -> Result<(Range<usize>, String), String> {
+        machine.check(self.name_of(place))?;
+        let body = place.body(&self.text);
         let table = self.text[body.clone()].parse::<DocumentMut>();
         let mut table = table.map_err(|error| tables::fault(&self.text, body.start, &error.message()))?;
-        machine.write_over(&self.read(section)?, &mut table);
+        machine.write_over(&self.read(place)?, &mut table);
         Ok((body, table.to_string()))
     }
 
@@ -235,20 +216,15 @@ impl Inventory {
     }
 }
 
-/// Where in a header the name of its machine stands.
-fn name_in(header: &str) -> Result<Range<usize>, String> {
+fn name_in(header: &str) -> Result<&str, String> {
     let inner = header.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or_default();
+    // As all but a few are written.
     if let Some(name) = inner.strip_prefix("hosts.").filter(|name| Name::judge(name).is_ok()) {
-        return Ok(header.len() - 1 - name.len()..header.len() - 1);
+        return Ok(name);
     }
     let keys: Vec<&str> = inner.split('.').map(|key| key.trim().trim_matches('"')).collect();
     match keys[..] {
-        ["hosts", name] => {
-            Name::judge(name).map_err(|error| error.to_string())?;
-            // Nothing on its right is a letter.
-            let start = header.rfind(name).unwrap_or_default();
-            Ok(start..start + name.len())
-        }
+        ["hosts", name] => Name::judge(name).map(|()| name).map_err(|error| error.to_string()),
         ["hosts", name, key] => Err(format!(
             "write `{key} = {{ ... }}` in the table [hosts.{name}], in place of a table of its own"
         )),

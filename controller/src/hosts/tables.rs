@@ -7,12 +7,25 @@ use serde::de::DeserializeOwned;
 /// A table.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
-    /// With the comments that stand right above its header, up to those of the next.
-    pub(super) whole: Range<usize>,
+    /// Where the comments begin that stand right above its header.
+    above: usize,
     /// From `[` to `]`.
     pub(super) header: Range<usize>,
-    /// What stands in it.
-    pub(super) body: Range<usize>,
+    /// Where those of the next begin.
+    end: usize,
+}
+
+impl Place {
+    /// All of it, with its comments.
+    pub(super) fn whole(&self) -> Range<usize> {
+        self.above..self.end
+    }
+
+    /// What stands in it, from the line after its header on.
+    pub(super) fn body(&self, text: &str) -> Range<usize> {
+        let after = &text[self.header.end..self.end];
+        self.end - after.find('\n').map_or(0, |newline| after.len() - newline - 1)..self.end
+    }
 }
 
 /// All tables, in the order of the file.
@@ -33,11 +46,11 @@ pub(super) fn of(text: &str) -> Result<Vec<Place>, String> {
             b'[' => {
                 let above = comments.unwrap_or(start);
                 if let Some(before) = places.last_mut() {
-                    (before.whole.end, before.body.end) = (above, above);
+                    before.end = above;
                 }
                 let header = line.split('#').next().unwrap_or_default().trim_end();
                 let header = start..start + header.len();
-                places.push(Place { whole: above..text.len(), header, body: at..text.len() });
+                places.push(Place { above, header, end: text.len() });
             }
             _ if places.is_empty() && !line.trim().is_empty() => {
                 let what =
