@@ -15,6 +15,7 @@ use crate::error::{Kind, Trouble, USE_YOUR_OWN};
 use crate::expiry::Ending;
 use crate::hosts::{Host, Inventory};
 use crate::output::human;
+use crate::selection::fold;
 
 /// Somebody at a desk who asks.
 pub(crate) struct Caller<'a> {
@@ -35,14 +36,20 @@ impl<'a> Caller<'a> {
         Ok(Caller { desk, credentials, inventory: desk.home.inventory()?, side, end_soon: None })
     }
 
-    /// The same, who meets many, and tells at the end whose certificates end soon.
+    /// The same, who meets many: whose certificates end soon is for [`Caller::tell_of_endings`], and not told one by one.
     pub(crate) fn of_many(self) -> Caller<'a> {
         Caller { end_soon: Some(RefCell::default()), ..self }
     }
 
-    /// Whose certificates end soon, of those who were met.
-    pub(crate) fn end_soon(&self) -> Vec<String> {
-        self.end_soon.as_ref().map(RefCell::take).unwrap_or_default()
+    /// Tells whose certificates end soon, of those who were met.
+    pub(crate) fn tell_of_endings(&self) {
+        let hosts = self.end_soon.as_ref().map(RefCell::take).unwrap_or_default();
+        if !hosts.is_empty() {
+            let hosts = fold(hosts.iter().map(String::as_str));
+            self.desk.remark(&format!(
+                "certificates that end soon: {hosts}; renew them with: controller renew '{hosts}'"
+            ));
+        }
     }
 
     /// Finds out who is meant.

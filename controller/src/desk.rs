@@ -56,9 +56,10 @@ impl Desk {
         Desk { home: Home::locate(Some(home)), quiet: true, told: Told::default(), ..*self }
     }
 
-    /// The same desk with another limit for each stage.
-    pub fn with_timeout(&self, timeout: Duration) -> Desk {
-        Desk { home: self.home.clone(), timeout, told: Told::default(), ..*self }
+    /// The same desk with other limits: for each stage, and for what may take longer.
+    pub fn with_limits(&self, timeout: Duration, patience: Duration) -> Desk {
+        let patience = Some(patience);
+        Desk { home: self.home.clone(), timeout, patience, told: Told::default(), ..*self }
     }
 
     /// Whether answers are one JSON document, which a stream of them cannot be.
@@ -114,7 +115,7 @@ impl Desk {
         self.quiet
     }
 
-    /// Prints what is neither an answer nor a failure, such as what to do next.
+    /// Prints to standard output.
     ///
     /// # Errors
     /// Standard output cannot be written.

@@ -37,7 +37,6 @@ use crate::error::{Failure, Kind, Trouble};
 use crate::exit::Exit;
 use crate::output::Show;
 use crate::output::human::plain;
-use crate::selection::fold;
 
 /// Many hosts with which the same is done.
 pub(crate) struct Fleet<'a> {
@@ -78,13 +77,7 @@ impl Fleet<'_> {
         let chosen = self.which.choose(hosts, self.desk, &caller.inventory)?;
         let caller = if chosen.is_one { caller } else { caller.of_many() };
         let exit = self.each(&chosen, async |host| asks(&mut caller.meet(host).await?).await).await?;
-        let end_soon = caller.end_soon();
-        if !end_soon.is_empty() {
-            let hosts = fold(end_soon.iter().map(String::as_str));
-            let what =
-                format!("certificates that end soon: {hosts}; renew them with: controller renew '{hosts}'");
-            self.desk.remark(&what);
-        }
+        caller.tell_of_endings();
         Ok(exit)
     }
 
@@ -190,7 +183,7 @@ impl Fleet<'_> {
             () = all => false,
             _ = ctrl_c() => true,
         };
-        let Count { mut tally, trouble, progress, .. } = count.into_inner();
+        let Count { mut tally, trouble, mut progress, .. } = count.into_inner();
         progress.clear();
         if let Some(trouble) = trouble {
             return Err(trouble);

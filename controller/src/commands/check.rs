@@ -8,6 +8,7 @@ mod health;
 pub(crate) use self::examine::examine;
 pub(crate) use self::health::Plans;
 
+use std::cell::Cell;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -22,8 +23,9 @@ use crate::completion;
 use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::exit::Exit;
-use crate::fleet::Which;
+use crate::fleet::{ANSWERED, Which, Words};
 use crate::health::checks;
+use crate::health::finding::worst;
 use crate::health::flags::Flags;
 use crate::output::human::plain;
 
@@ -69,6 +71,26 @@ pub struct Check {
     /// Which besides, and how.
     #[command(flatten)]
     pub which: Which,
+}
+
+/// What is said of hosts that are checked.
+const WORDS: Words = Words { done: "OK", ..ANSWERED };
+
+/// The worst that was found so far, which decides how all of it ends.
+#[derive(Default)]
+struct Worst(Cell<Option<State>>);
+
+impl Worst {
+    fn add(&self, state: State) {
+        self.0.set(Some(worst(self.0.get().into_iter().chain([state]))));
+    }
+
+    fn exit(&self, exit: Exit) -> Exit {
+        match exit {
+            Exit::Interrupted => exit,
+            _ => Exit::Program(self.0.get().unwrap_or(State::Unknown).code()),
+        }
+    }
 }
 
 impl Check {

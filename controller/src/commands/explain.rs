@@ -33,10 +33,9 @@ pub(crate) async fn explain(
         plan
     };
     let fleet = Fleet { desk, which, words: ANSWERED };
-    match fleet.each(&chosen, job).await? {
-        Exit::Interrupted => Ok(Exit::Interrupted),
-        _ => Ok(Exit::Program(worst.get())),
-    }
+    let exit = fleet.each(&chosen, job).await?;
+    caller.tell_of_endings();
+    Ok(if exit == Exit::Interrupted { exit } else { Exit::Program(worst.get()) })
 }
 
 impl Show for Plan {

@@ -23,7 +23,7 @@ use crate::health::plan::Plan;
 use crate::output::human::{age_of_seconds, plain};
 use crate::output::{Cell, Column, Show};
 
-/// How long nobody waits longer than, where nobody says.
+/// How long it waits, where nobody says.
 const USUAL: Duration = Duration::from_secs(600);
 
 /// One look takes no longer at each stage: a machine that boots drops what is sent to it.
@@ -116,7 +116,7 @@ impl Wait {
     pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
         let patience = desk.patience.unwrap_or(USUAL);
         let deadline = Instant::now() + patience;
-        let looks = desk.with_timeout(LOOK.min(desk.patience.unwrap_or(LOOK)));
+        let looks = desk.with_limits(LOOK.min(patience), patience);
         let caller = Caller::at(&looks)?.of_many();
         let chosen = self.which.choose(&self.hosts, desk, &caller.inventory)?;
         let plans = match self.until {
@@ -159,27 +159,22 @@ impl Wait {
     async fn look(&self, caller: &Caller<'_>, plans: &Plans, host: &str) -> Result<(), Trouble> {
         if self.until == Until::Healthy {
             let report = examine(caller, host, &plans.of_host(host), &BTreeMap::new()).await;
-            return match report.state {
-                State::Ok => Ok(()),
-                state => {
-                    Err(Failure::not_yet(host, &format!("{} - {}", state.word(), report.summary())).into())
-                }
+            let said = format!("{} - {}", report.state.word(), report.summary());
+            return if report.state == State::Ok {
+                Ok(())
+            } else {
+                Err(Failure::not_yet(host, &said).into())
             };
         }
         let running = caller.meet(host).await?.ask(Uptime {}).await?;
         let up = Duration::try_from_secs_f64(running.uptime_seconds).unwrap_or_default();
-        let is_so = match self.until {
-            Until::Reachable | Until::Healthy => true,
-            Until::UpLessThan(span) => up < span,
-            Until::UpMoreThan(span) => up > span,
-        };
-        match is_so {
-            true => Ok(()),
-            false => {
-                let up = age_of_seconds(running.uptime_seconds);
-                Err(Failure::not_yet(host, &format!("it has been up for {up}")).into())
-            }
+        match self.until {
+            Until::UpLessThan(span) if up >= span => {}
+            Until::UpMoreThan(span) if up <= span => {}
+            _ => return Ok(()),
         }
+        let up = age_of_seconds(running.uptime_seconds);
+        Err(Failure::not_yet(host, &format!("it has been up for {up}")).into())
     }
 }
 

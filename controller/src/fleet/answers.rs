@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::form::{Form, HOST, Part};
 use super::sorted::{self, By};
-use super::tally::Tally;
+use super::tally::{Summary, Tally};
 use super::which::Look;
 use crate::cli::Format;
 use crate::desk::Desk;
@@ -26,6 +26,12 @@ pub(super) struct Answers<'a> {
     rows: Vec<(usize, Vec<Cell>)>,
     texts: Vec<(usize, String)>,
     folded: Folded,
+}
+
+/// The last of many lines.
+#[derive(Serialize)]
+struct Ending {
+    summary: Summary,
 }
 
 impl<'a> Answers<'a> {
@@ -71,7 +77,7 @@ impl<'a> Answers<'a> {
     pub(super) fn miss(&mut self, index: usize, failure: &Failure) -> Result<(), Trouble> {
         let host = self.labels[index].as_str();
         match self.desk.format {
-            Format::Json => self.texts.push((index, json::entry(&json::Entry::missed(host, failure)))),
+            Format::Json => self.texts.push((index, json::document_of(&json::Entry::missed(host, failure)))),
             Format::Jsonl => {
                 self.desk.print(&json::line(self.schema, &json::Entry::missed(host, failure)))?;
             }
@@ -91,12 +97,8 @@ impl<'a> Answers<'a> {
         let texts = self.texts.iter().map(|(_, text)| text.as_str());
         match self.desk.format {
             Format::Jsonl => {
-                #[derive(Serialize)]
-                struct Last<T> {
-                    summary: T,
-                }
-                let summary = Last { summary: tally.summary(self.labels) };
-                self.desk.print(&json::line("rollcall.summary/1", &summary))
+                let ending = Ending { summary: tally.summary(self.labels) };
+                self.desk.print(&json::line("rollcall.summary/1", &ending))
             }
             Format::Json => {
                 let entries: Vec<&str> = texts.collect();

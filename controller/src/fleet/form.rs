@@ -79,7 +79,7 @@ impl<T: Show> Form<T> {
     fn part(&self, host: &str, answer: &T) -> Part {
         match self.format {
             Format::Table | Format::Lines if T::IS_PRINTED => Part::None,
-            Format::Json => Part::Entry(json::entry(&json::Entry::answer(host, answer))),
+            Format::Json => Part::Entry(json::document_of(&json::Entry::answer(host, answer))),
             Format::Jsonl => Part::AtOnce(json::line(T::SCHEMA, &json::Entry::answer(host, answer))),
             Format::Csv => Part::Row(self.cells(answer)),
             Format::Table if !self.columns.is_empty() => Part::Row(self.cells(answer)),
@@ -87,7 +87,7 @@ impl<T: Show> Form<T> {
             Format::Lines => Part::AtOnce(behind(host, &answer.table(host))),
             _ if self.by_column => Part::Same(self.in_words(&self.cells(answer))),
             // Whose it is must not make it another answer.
-            _ if T::SAYS_WHOSE => Part::Same(answer.among(host).replace(host, "it")),
+            _ if T::SAYS_WHOSE => Part::Same(answer.among("it")),
             _ => Part::Same(answer.table("")),
         }
     }
@@ -133,3 +133,34 @@ fn chosen<T>(mut all: Vec<Column<T>>, names: &[String]) -> Result<Vec<Column<T>>
 
 /// The column that says whose row it is.
 pub(super) const HOST: &str = "host";
+
+#[cfg(test)]
+mod tests {
+    use serde::Serialize;
+
+    use super::*;
+
+    #[derive(Serialize)]
+    struct Mails(u8);
+
+    impl Show for Mails {
+        const SCHEMA: &'static str = "mails/1";
+        const SAYS_WHOSE: bool = true;
+
+        fn table(&self, host: &str) -> String {
+            format!("{host} holds {} mails\n", self.0)
+        }
+    }
+
+    #[test]
+    fn whose_it_is_makes_no_other_answer_and_what_it_says_does() {
+        let form = Form::new(Format::Fold, &Look::default()).unwrap();
+        let folded = |host, mails| match form.say(host, &Mails(mails)).part {
+            Part::Same(text) => text,
+            _ => panic!("this is not folded"),
+        };
+        assert_eq!(folded("mail", 3), "it holds 3 mails\n");
+        assert_eq!(folded("web-1", 3), folded("mail", 3));
+        assert_ne!(folded("web-1", 4), folded("mail", 3));
+    }
+}

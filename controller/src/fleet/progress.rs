@@ -1,6 +1,5 @@
 //! How far it has come, on a terminal that somebody looks at.
 
-use std::cell::Cell;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
@@ -14,7 +13,7 @@ pub(super) struct Progress {
     shown: bool,
     all: usize,
     began: Instant,
-    written: Cell<Option<Instant>>,
+    written: Option<Instant>,
 }
 
 impl Progress {
@@ -22,20 +21,20 @@ impl Progress {
     pub(super) fn new(desk: &Desk, all: usize, streams: bool) -> Progress {
         let is_free = !streams || !io::stdout().is_terminal();
         let shown = !desk.is_quiet() && io::stderr().is_terminal() && is_free;
-        Progress { shown, all, began: Instant::now(), written: Cell::new(None) }
+        Progress { shown, all, began: Instant::now(), written: None }
     }
 
     /// Shows it, where that is not too soon.
-    pub(super) fn show(&self, done: usize, failed: usize) {
-        let is_due = self.written.get().is_none_or(|written| written.elapsed() >= OFTEN_ENOUGH);
+    pub(super) fn show(&mut self, done: usize, failed: usize) {
+        let is_due = self.written.is_none_or(|written| written.elapsed() >= OFTEN_ENOUGH);
         if self.shown && is_due {
             let _ = write!(io::stderr(), "\r\x1b[2K{}", self.line(done, failed, self.began.elapsed()));
-            self.written.set(Some(Instant::now()));
+            self.written = Some(Instant::now());
         }
     }
 
     /// Makes room for something else.
-    pub(super) fn clear(&self) {
+    pub(super) fn clear(&mut self) {
         if self.shown && self.written.take().is_some() {
             let _ = write!(io::stderr(), "\r\x1b[2K");
         }
@@ -67,7 +66,7 @@ mod tests {
 
     #[test]
     fn the_line_says_what_is_left() {
-        let progress = Progress { shown: true, all: 10_000, began: Instant::now(), written: Cell::new(None) };
+        let progress = Progress { shown: true, all: 10_000, began: Instant::now(), written: None };
         let line = progress.line(2500, 3, Duration::from_secs(5));
         assert_eq!(
             line,

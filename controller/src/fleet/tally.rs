@@ -99,7 +99,7 @@ impl Tally {
     /// It is over: who was not heard of is still waited for, or was not asked.
     pub(super) fn end(&mut self, all: usize, took: Duration) {
         let mut open = vec![true; all];
-        for index in self.good.iter().copied().chain(self.bad()).collect::<Vec<_>>() {
+        for index in self.good.iter().copied().chain(self.bad()) {
             open[index] = false;
         }
         self.pending = (0..all).filter(|index| open[*index]).collect();
@@ -196,13 +196,11 @@ fn folded(hosts: &[usize], labels: &[String]) -> String {
 }
 
 fn cut(text: &str) -> String {
-    match text.char_indices().nth(MAX_FOLDED) {
-        Some(_) => {
-            let end = text[..MAX_FOLDED].rfind(',').unwrap_or(MAX_FOLDED);
-            format!("{}...", &text[..end])
-        }
-        None => text.to_owned(),
+    if text.len() <= MAX_FOLDED {
+        return text.to_owned();
     }
+    let start = &text[..text.floor_char_boundary(MAX_FOLDED)];
+    format!("{}...", start.rfind(',').map_or(start, |comma| &start[..comma]))
 }
 
 #[cfg(test)]

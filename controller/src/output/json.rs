@@ -40,11 +40,6 @@ impl<'a> Entry<'a, ()> {
     }
 }
 
-/// One host's part of a document about many.
-pub fn entry<T: Serialize>(entry: &Entry<'_, T>) -> String {
-    document_of(entry)
-}
-
 /// One document.
 pub fn document<T: Serialize>(schema: &str, entry: &Entry<'_, T>) -> String {
     document_of(&Document { schema, hosts: std::slice::from_ref(entry) })
@@ -77,12 +72,12 @@ pub fn line(schema: &str, entry: &impl Serialize) -> String {
     line_of(&Line { schema, entry })
 }
 
-/// One document of what this desk knows by itself.
+/// One document, or a part of one.
 pub fn document_of(value: &impl Serialize) -> String {
     write(value, PrettyFormatter::new())
 }
 
-/// One line of what this desk knows by itself.
+/// The same on one line.
 pub fn line_of(value: &impl Serialize) -> String {
     write(value, CompactFormatter)
 }
@@ -167,7 +162,7 @@ mod tests {
         }
         let answer = ["a\n\"b\"", "c"];
         let entries = || [Entry::answer("web-1", &answer), Entry::answer("web-2", &answer)];
-        let parts = entries().map(|part| entry(&part));
+        let parts = entries().map(|part| document_of(&part));
         let together = document_of_many("s/1", &parts.each_ref().map(String::as_str), &[7]);
         assert_eq!(together, document_of(&Many { schema: "s/1", hosts: entries(), summary: [7] }));
     }

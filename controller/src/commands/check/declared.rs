@@ -1,16 +1,14 @@
 //! A check that the owner of the machines declared: what its plugin wrote, and its exit code.
 
-use std::cell::Cell;
-
 use protocol::requests::check::{self, Checked, State};
 use serde::Serialize;
 
+use super::{WORDS, Worst};
 use crate::caller::Caller;
 use crate::commands::declared::{PATIENCE, What};
 use crate::error::Trouble;
 use crate::exit::Exit;
-use crate::fleet::{ANSWERED, Chosen, Fleet, Words};
-use crate::health::finding::worst;
+use crate::fleet::{Chosen, Fleet};
 use crate::output::human::{behind, harmless, milliseconds, plain};
 use crate::output::{Cell as Of, Column, Show};
 
@@ -22,24 +20,18 @@ struct Found {
     output: String,
 }
 
-const WORDS: Words = Words { done: "OK", ..ANSWERED };
-
 /// Has it run on all of them. The worst that was found decides.
 pub(super) async fn run(caller: &Caller<'_>, chosen: &Chosen, what: &What) -> Result<Exit, Trouble> {
     let desk = caller.desk;
     let ask = check::Check { name: what.name.clone(), parameters: what.values()? };
-    let state = Cell::new(None);
+    let worst = Worst::default();
     let job = async |host: &str| {
         let found = found(caller, host, &ask).await;
-        let one = found.as_ref().map_or(State::Unknown, |found| found.checked.state);
-        state.set(Some(worst(state.get().into_iter().chain([one]))));
+        worst.add(found.as_ref().map_or(State::Unknown, |found| found.checked.state));
         found
     };
     let fleet = Fleet { desk, which: &what.which, words: WORDS };
-    match fleet.each(chosen, job).await? {
-        Exit::Interrupted => Ok(Exit::Interrupted),
-        _ => Ok(Exit::Program(state.get().unwrap_or(State::Unknown).code())),
-    }
+    Ok(worst.exit(fleet.each(chosen, job).await?))
 }
 
 /// Has it run on one host: what its plugin wrote, as a monitoring system would have it from the plugin itself.

@@ -48,10 +48,11 @@ pub(crate) async fn examine(
         Ok(mut client) => {
             let needs = plan.needs();
             // What its owner declared may take as long as it may; all else is there at once.
-            let usual = if needs.declared.is_empty() { caller.desk.timeout } else { PATIENCE };
-            Round::new(&client, caller.desk.patience.unwrap_or(usual))
-                .ask(&mut client, needs, parameters)
-                .await
+            let within = match needs.declared.is_empty() {
+                true => caller.desk.timeout,
+                false => caller.desk.patience.unwrap_or(PATIENCE),
+            };
+            Round::new(&client, within).ask(&mut client, needs, parameters).await
         }
         Err(trouble) => Facts::of_unreachable(Timestamp::now(), &in_one_line(&trouble)),
     };
@@ -76,6 +77,8 @@ struct Round {
     facts: Facts,
     open: HashMap<u64, Part>,
     files: Vec<Look>,
+    /// What the machine's own clock said, where it was heard.
+    there: Option<Timestamp>,
     within: Duration,
 }
 
@@ -83,7 +86,7 @@ impl Round {
     fn new(client: &Client, within: Duration) -> Round {
         let mut facts = Facts::new(Timestamp::now());
         facts.certificate_ends = Ok(client.greeted().peer.not_after);
-        Round { facts, open: HashMap::new(), files: Vec::new(), within }
+        Round { facts, open: HashMap::new(), files: Vec::new(), there: None, within }
     }
 
     async fn ask(
@@ -153,7 +156,7 @@ impl Round {
         match part {
             Part::Clock => {
                 let compared = begun.answered(client.read::<Time>(answer)?);
-                facts.now = compared.clock.sent;
+                self.there = Some(compared.clock.sent);
                 facts.round_trip =
                     Ok(Duration::try_from_secs_f64(compared.round_trip_seconds).unwrap_or_default());
                 facts.clock = Ok(told_of(&compared));
@@ -191,9 +194,9 @@ impl Round {
         }
     }
 
-    /// How old a file is, the machine's own clock says.
+    /// How old a file is, the machine's own clock says; where that was not heard, this one's is the best there is.
     fn close(mut self) -> Facts {
-        let there = self.facts.now;
+        let there = self.there.unwrap_or(self.facts.now);
         if let Ok(files) = &mut self.facts.files {
             files.extend(self.files.into_iter().map(|look| (look.path.clone(), file(look, there))));
         }

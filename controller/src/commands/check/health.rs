@@ -1,24 +1,22 @@
 //! The checks that are built in, of many hosts: which, by whose profile, and in which form.
 
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use protocol::requests::check::State;
 use tempfile::NamedTempFile;
 
-use super::Check;
 use super::examine::examine;
+use super::{Check, WORDS, Worst};
 use crate::caller::Caller;
 use crate::cli::Format;
 use crate::error::Trouble;
 use crate::exit::Exit;
-use crate::fleet::{ANSWERED, Chosen, Fleet, Words};
-use crate::health::finding::{Report, worst};
+use crate::fleet::{Chosen, Fleet};
+use crate::health::finding::Report;
 use crate::health::flags::Flags;
 use crate::health::plan::Plan;
 use crate::health::profile::Profiles;
@@ -28,18 +26,16 @@ use crate::hosts::Directory;
 use crate::output::human::plain;
 use crate::selection;
 
-const WORDS: Words = Words { done: "OK", ..ANSWERED };
-
 impl Check {
     /// Makes them, and says how bad it is.
     pub(super) async fn health(&self, caller: &Caller<'_>, chosen: &Chosen) -> Result<Exit, Trouble> {
         let plans = Plans::of(self, caller)?;
         plans.refuse_nothing(&chosen.labels)?;
         let parameters = self.what().map(|what| what.values()).transpose()?.unwrap_or_default();
-        let state = Cell::new(None);
+        let worst = Worst::default();
         let job = async |host: &str| {
             let report = examine(caller, host, &plans.of_host(host), &parameters).await;
-            state.set(Some(worst(state.get().into_iter().chain([report.state]))));
+            worst.add(report.state);
             Ok(report)
         };
         let fleet = Fleet { desk: caller.desk, which: &self.which, words: WORDS };
@@ -54,10 +50,7 @@ impl Check {
                 exit
             }
         };
-        Ok(match (exit, state.get()) {
-            (Exit::Interrupted, _) => Exit::Interrupted,
-            (_, state) => Exit::Program(state.unwrap_or(State::Unknown).code()),
-        })
+        Ok(worst.exit(exit))
     }
 
     /// The forms that are about all hosts together.

@@ -49,10 +49,9 @@ impl Run {
             ran
         };
         let fleet = Fleet { desk, which: &self.what.which, words: WORDS };
-        match fleet.each(chosen, job).await? {
-            Exit::Interrupted => Ok(Exit::Interrupted),
-            _ => Ok(Exit::Program(worst.get())),
-        }
+        let exit = fleet.each(chosen, job).await?;
+        caller.tell_of_endings();
+        Ok(if exit == Exit::Interrupted { exit } else { Exit::Program(worst.get()) })
     }
 }
 
