@@ -102,7 +102,10 @@ impl Check {
         }
         match self.begin(desk).await {
             Ok(exit) => Ok(exit),
-            Err(trouble @ Trouble::Stdout(_)) => Err(trouble),
+            Err(trouble @ Trouble::Stdout(_)) => match desk.report(&trouble) {
+                Exit::Answered => Ok(Exit::Answered),
+                _ => Ok(Exit::Program(State::Unknown.code())),
+            },
             Err(trouble) => {
                 if desk.is_table() {
                     let text = trouble.text();

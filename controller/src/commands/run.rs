@@ -65,11 +65,11 @@ impl Run {
             false => self.begin(desk).await,
         };
         match begun {
-            Err(trouble @ Trouble::Stdout(_)) => Err(trouble),
-            Err(trouble) => {
-                desk.report(&trouble);
-                Ok(Exit::Program(code_of(&trouble)))
-            }
+            Err(trouble) => match (desk.report(&trouble), &trouble) {
+                // Whoever reads has seen enough.
+                (Exit::Answered, Trouble::Stdout(_)) => Ok(Exit::Answered),
+                _ => Ok(Exit::Program(code_of(&trouble))),
+            },
             exit => exit,
         }
     }

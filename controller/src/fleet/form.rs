@@ -82,7 +82,7 @@ impl<T: Show> Form<T> {
             Format::Json => Part::Entry(json::document_of(&json::Entry::answer(host, answer))),
             Format::Jsonl => Part::AtOnce(json::line(T::SCHEMA, &json::Entry::answer(host, answer))),
             Format::Csv => Part::Row(self.cells(answer)),
-            Format::Table if !self.columns.is_empty() => Part::Row(self.cells(answer)),
+            Format::Table if self.by_column || !self.columns.is_empty() => Part::Row(self.cells(answer)),
             Format::Table if T::SAYS_WHOSE => Part::Among(answer.among(host)),
             Format::Lines => Part::AtOnce(behind(host, &answer.table(host))),
             _ if self.by_column => Part::Same(self.in_words(&self.cells(answer))),

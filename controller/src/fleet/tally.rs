@@ -9,14 +9,11 @@ use serde::Serialize;
 use crate::desk::Desk;
 use crate::error::Failure;
 use crate::exit::Exit;
-use crate::output::human::{grouped, plain};
+use crate::output::human::{cut, grouped, plain};
 use crate::selection::fold;
 
 /// More reasons than this are told in JSON only.
 const MAX_REASONS: usize = 10;
-
-/// A folded list that is longer is cut within the line that sums up.
-const MAX_FOLDED: usize = 40;
 
 /// What became of each, by its place in the list.
 #[derive(Debug, Default)]
@@ -195,14 +192,6 @@ fn folded(hosts: &[usize], labels: &[String]) -> String {
     fold(hosts.iter().map(|index| labels[*index].as_str()))
 }
 
-fn cut(text: &str) -> String {
-    if text.len() <= MAX_FOLDED {
-        return text.to_owned();
-    }
-    let start = &text[..text.floor_char_boundary(MAX_FOLDED)];
-    format!("{}...", start.rfind(',').map_or(start, |comma| &start[..comma]))
-}
-
 #[cfg(test)]
 mod tests {
     use std::io;
@@ -264,12 +253,5 @@ mod tests {
         assert_eq!(tally.exit(), Exit::NotReached);
         tally.fail(1, &Failure::ended(&host("web2")));
         assert_eq!(tally.exit(), Exit::Refused);
-    }
-
-    #[test]
-    fn a_long_list_is_cut_where_a_name_ends() {
-        assert_eq!(cut("web[1-3]"), "web[1-3]");
-        let long: Vec<String> = (0..20).map(|number| format!("host{number}x")).collect();
-        assert_eq!(cut(&long.join(",")), "host0x,host1x,host2x,host3x,host4x...");
     }
 }

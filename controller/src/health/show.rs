@@ -61,6 +61,13 @@ impl Show for Line {
     fn odd(&self) -> Option<String> {
         self.0.odd()
     }
+
+    fn columns() -> Vec<Column<Line>> {
+        vec![
+            Column::other("state", "state", |it| Cell::text(it.0.state.word())),
+            Column::other("summary", "summary", |it| Cell::text(&summary(&it.0))),
+        ]
+    }
 }
 
 #[cfg(test)]

@@ -34,7 +34,11 @@ impl Inventory {
     /// Finds the tables of `hosts.toml`. What it does not know in there is an error, for a slip would look like a machine that is
     /// gone.
     pub(crate) fn parse(text: String) -> Result<Inventory, String> {
-        let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
+        let mut text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
+        // What is added later begins on a line of its own.
+        if !text.is_empty() && !text.ends_with('\n') {
+            text.push('\n');
+        }
         let mut inventory = Inventory { text, ..Inventory::default() };
         let text = &inventory.text;
         inventory.machines = tables::of(text)?;
@@ -146,9 +150,6 @@ impl Inventory {
     /// One is among them, or what is said of it means nothing.
     pub fn with_machines(&self, machines: &[(Name, Machine)]) -> Result<Inventory, String> {
         let mut text = if self.text.is_empty() { FIRST_LINE.to_owned() } else { self.text.clone() };
-        if !text.ends_with('\n') {
-            text.push('\n');
-        }
         for (name, machine) in machines {
             machine.check(name.as_str())?;
             let mut table = DocumentMut::new();
@@ -172,6 +173,9 @@ impl Inventory {
     /// # Errors
     /// There is a slip in its table, or another machine is called that.
     pub fn renamed(&self, old: &Name, new: &Name) -> Result<Inventory, String> {
+        if old == new {
+            return Ok(self.clone());
+        }
         let Some(place) = self.place(old) else { return Ok(self.clone()) };
         let mut machine = self.read(place)?;
         let identity = machine.identity.take().unwrap_or_else(|| old.to_string());
@@ -204,6 +208,12 @@ impl Inventory {
     }
 
     fn replaced(&self, mut places: Vec<(Range<usize>, String)>) -> Result<Inventory, String> {
+        // What looks like a header may be a part of such a text, and would be cut in two.
+        if let Some(at) = ["\"\"\"", "'''"].iter().find_map(|quotes| self.text.find(quotes)) {
+            let what =
+                "a text of several lines begins here; write it on one, and commands can change this file";
+            return Err(tables::fault(&self.text, at, &what));
+        }
         places.sort_by_key(|(place, _)| place.start);
         let (mut text, mut at) = (String::new(), 0);
         for (place, new) in places {
@@ -222,7 +232,7 @@ fn name_in(header: &str) -> Result<&str, String> {
     if let Some(name) = inner.strip_prefix("hosts.").filter(|name| Name::judge(name).is_ok()) {
         return Ok(name);
     }
-    let keys: Vec<&str> = inner.split('.').map(|key| key.trim().trim_matches('"')).collect();
+    let keys: Vec<&str> = inner.split('.').map(|key| key.trim().trim_matches(['"', '\''])).collect();
     match keys[..] {
         ["hosts", name] => Name::judge(name).map(|()| name).map_err(|error| error.to_string()),
         ["hosts", name, key] => Err(format!(
@@ -348,6 +358,29 @@ mod tests {
         machine.labels.clear();
         let moved = labelled.changed(&[(db_1, machine)]).unwrap();
         assert_eq!(moved.text(), MINE.replacen("192.0.2.1", "192.0.2.9", 1));
+    }
+
+    #[test]
+    fn a_file_is_changed_however_it_is_written() {
+        let parse = |text: &str| Inventory::parse(text.to_owned()).unwrap();
+        let (web_1, web_2) = (name("web-1"), name("web-2"));
+        for header in ["[hosts.web-1] # last", "[hosts.'web-1']", "  [ hosts . \"web-1\" ]"] {
+            let mut machine = Machine::default();
+            machine.labels.insert("zone".to_owned(), "b".to_owned());
+            let labelled = parse(header).changed(&[(web_1.clone(), machine)]).unwrap();
+            assert_eq!(labelled.text(), format!("{header}\nlabels = {{ zone = \"b\" }}\n"));
+            let renamed = parse(header).renamed(&web_1, &web_2).unwrap();
+            let at = renamed.machine(&web_2).unwrap().unwrap().addresses;
+            assert_eq!(at, ["web-1"], "{}", renamed.text());
+        }
+        let indented = parse("[hosts.web-1]\n  [hosts.web-2]\n  port = 7\n");
+        assert_eq!(indented.without(&[web_1.clone()]).unwrap().text(), "  [hosts.web-2]\n  port = 7\n");
+        assert_eq!(indented.renamed(&web_2, &web_2).unwrap().text(), indented.text());
+        let torn = parse("[hosts.web-1]\nlabels = { note = \"\"\"\n[hosts.web-2]\n\"\"\" }\n");
+        assert_eq!(
+            torn.without(&[web_2]).unwrap_err(),
+            "line 2: a text of several lines begins here; write it on one, and commands can change this file"
+        );
     }
 
     #[test]

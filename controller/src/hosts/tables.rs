@@ -38,18 +38,19 @@ pub(super) fn of(text: &str) -> Result<Vec<Place>, String> {
         let start = at;
         at += line.len();
         // There are many lines, and most are told by their first character.
-        match line.as_bytes()[0] {
-            b'#' | b' ' | b'\t' if line.trim_start().starts_with('#') => {
+        let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
+        match line.as_bytes().get(indent) {
+            Some(b'#') => {
                 comments.get_or_insert(start);
                 continue;
             }
-            b'[' => {
+            Some(b'[') => {
                 let above = comments.unwrap_or(start);
                 if let Some(before) = places.last_mut() {
                     before.end = above;
                 }
-                let header = line.split('#').next().unwrap_or_default().trim_end();
-                let header = start..start + header.len();
+                let header = line.split('#').next().unwrap_or_default().trim();
+                let header = start + indent..start + indent + header.len();
                 places.push(Place { above, header, end: text.len() });
             }
             _ if places.is_empty() && !line.trim().is_empty() => {

@@ -51,6 +51,18 @@ pub fn behind(host: &str, text: &str) -> String {
     text.lines().map(|line| format!("{}: {}\n", plain(host), harmless(line))).collect()
 }
 
+/// A folded list that is longer is cut within a line.
+const MAX_FOLDED: usize = 40;
+
+/// The beginning of a folded list, where it is long.
+pub fn cut(text: &str) -> String {
+    if text.len() <= MAX_FOLDED {
+        return text.to_owned();
+    }
+    let start = &text[..text.floor_char_boundary(MAX_FOLDED)];
+    format!("{}...", start.rfind(',').map_or(start, |comma| &start[..comma]))
+}
+
 /// A size: `512 B`, `1.5 GiB`.
 pub fn bytes(count: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
@@ -190,5 +202,12 @@ mod tests {
         assert!(!shown.contains(is_dangerous));
         assert_eq!(shown, "a\u{fffd}[31m\u{fffd}b\u{fffd}c\u{fffd}d");
         assert!(plain(&"x".repeat(1_000_000)).len() < 400);
+    }
+
+    #[test]
+    fn a_long_list_is_cut_where_a_name_ends() {
+        assert_eq!(cut("web[1-3]"), "web[1-3]");
+        let long: Vec<String> = (0..20).map(|number| format!("host{number}x")).collect();
+        assert_eq!(cut(&long.join(",")), "host0x,host1x,host2x,host3x,host4x...");
     }
 }

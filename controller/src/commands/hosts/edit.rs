@@ -11,7 +11,7 @@ use crate::error::Trouble;
 use crate::exit::Exit;
 use crate::fleet::Filter;
 use crate::hosts::{Directory, Inventory, Machine};
-use crate::output::human::grouped;
+use crate::output::human::{cut, grouped};
 use crate::selection::{self, fold};
 
 /// Add a machine that has an identity already, from elsewhere.
@@ -201,7 +201,7 @@ pub(super) fn change(
 
 /// All of them, and how many where it is more than one.
 fn counted(names: &[Name]) -> String {
-    let all = fold(names.iter().map(Name::as_str));
+    let all = cut(&fold(names.iter().map(Name::as_str)));
     if names.len() > 1 { format!("{all} ({})", grouped(names.len())) } else { all }
 }
 
