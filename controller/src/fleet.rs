@@ -5,6 +5,7 @@ mod answers;
 mod form;
 mod last;
 mod lists;
+mod printer;
 mod progress;
 mod sorted;
 mod tally;
@@ -94,7 +95,7 @@ impl Fleet<'_> {
             return Ok(Exit::Answered);
         }
         let form = Form::new(self.desk.format, &self.which.look)?;
-        let mut answers = Answers::new(self.desk, labels, &form, &self.which.look)?;
+        let mut answers = Answers::new(self.desk.format, labels, &form, &self.which.look)?;
         let (job, form) = (&job, &form);
         let job = move |index: usize| {
             let host = labels[index].as_str();

@@ -4,11 +4,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::form::{Form, HOST, Part};
+use super::printer::Printer;
 use super::sorted::{self, By};
 use super::tally::{Summary, Tally};
 use super::which::Look;
 use crate::cli::Format;
-use crate::desk::Desk;
 use crate::error::{Failure, Trouble};
 use crate::output::fold::Folded;
 use crate::output::human::harmless;
@@ -17,8 +17,9 @@ use crate::output::{Cell, Show, csv, json};
 
 /// What was heard so far.
 pub(super) struct Answers<'a> {
-    desk: &'a Desk,
+    format: Format,
     labels: &'a [String],
+    printer: Printer,
     schema: &'static str,
     /// Above each column, for eyes and for programs; the first says whose row it is.
     heads: Vec<(&'static str, &'static str)>,
@@ -37,7 +38,7 @@ struct Ending {
 impl<'a> Answers<'a> {
     /// Nothing was heard yet.
     pub(super) fn new<T: Show>(
-        desk: &'a Desk,
+        format: Format,
         labels: &'a [String],
         form: &Form<T>,
         look: &Look,
@@ -45,24 +46,25 @@ impl<'a> Answers<'a> {
         let heads: Vec<_> = [(HOST, HOST)].into_iter().chain(form.heads()).collect();
         let sort = look.sort.as_deref().map(|name| By::column(&heads, name)).transpose()?;
         let (rows, texts, folded) = (Vec::new(), Vec::new(), Folded::default());
-        if desk.format == Format::Csv {
+        let mut printer = Printer::start();
+        if format == Format::Csv {
             let fields = heads.iter().map(|(_, field)| Value::from(*field));
-            desk.print(&csv::line(fields.chain([Value::from("failure")])))?;
+            printer.print(csv::line(fields.chain([Value::from("failure")])))?;
         }
-        Ok(Answers { desk, labels, schema: T::SCHEMA, heads, sort, rows, texts, folded })
+        Ok(Answers { format, labels, printer, schema: T::SCHEMA, heads, sort, rows, texts, folded })
     }
 
     /// One more has answered.
     pub(super) fn take(&mut self, index: usize, part: Part) -> Result<(), Trouble> {
         match part {
             Part::None => {}
-            Part::AtOnce(text) => self.desk.print(&text)?,
+            Part::AtOnce(text) => self.printer.print(text)?,
             Part::Row(cells) => {
                 let whose = Cell::text(&self.labels[index]);
                 let row: Vec<Cell> = [whose].into_iter().chain(cells).collect();
-                if self.desk.format == Format::Csv {
+                if self.format == Format::Csv {
                     let values = row.into_iter().map(|cell| cell.value);
-                    self.desk.print(&csv::line(values.chain([Value::Null])))?;
+                    self.printer.print(csv::line(values.chain([Value::Null])))?;
                 } else {
                     self.rows.push((index, row));
                 }
@@ -76,15 +78,15 @@ impl<'a> Answers<'a> {
     /// One has not. People are told of it at the end.
     pub(super) fn miss(&mut self, index: usize, failure: &Failure) -> Result<(), Trouble> {
         let host = self.labels[index].as_str();
-        match self.desk.format {
+        match self.format {
             Format::Json => self.texts.push((index, json::document_of(&json::Entry::missed(host, failure)))),
             Format::Jsonl => {
-                self.desk.print(&json::line(self.schema, &json::Entry::missed(host, failure)))?;
+                self.printer.print(json::line(self.schema, &json::Entry::missed(host, failure)))?;
             }
             Format::Csv => {
                 let nothing = vec![Value::Null; self.heads.len() - 1];
                 let row = [Value::from(host)].into_iter().chain(nothing);
-                self.desk.print(&csv::line(row.chain([failure.in_one_line().into()])))?;
+                self.printer.print(csv::line(row.chain([failure.in_one_line().into()])))?;
             }
             _ => {}
         }
@@ -95,21 +97,22 @@ impl<'a> Answers<'a> {
     pub(super) fn end(mut self, tally: &Tally) -> Result<(), Trouble> {
         self.texts.sort_unstable_by_key(|(index, _)| *index);
         let texts = self.texts.iter().map(|(_, text)| text.as_str());
-        match self.desk.format {
+        let text = match self.format {
             Format::Jsonl => {
                 let ending = Ending { summary: tally.summary(self.labels) };
-                self.desk.print(&json::line("rollcall.summary/1", &ending))
+                json::line("rollcall.summary/1", &ending)
             }
             Format::Json => {
                 let entries: Vec<&str> = texts.collect();
-                self.desk.print(&json::document_of_many(self.schema, &entries, &tally.summary(self.labels)))
+                json::document_of_many(self.schema, &entries, &tally.summary(self.labels))
             }
             _ => {
-                self.desk.print(&texts.collect::<String>())?;
-                self.desk.print(&table(self.rows, &self.heads, self.sort))?;
-                self.desk.print(&harmless(&self.folded.text(self.labels)))
+                let rows = table(self.rows, &self.heads, self.sort);
+                texts.collect::<String>() + &rows + &harmless(&self.folded.text(self.labels))
             }
-        }
+        };
+        self.printer.print(text)?;
+        self.printer.end()
     }
 }
 

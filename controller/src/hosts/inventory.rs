@@ -374,7 +374,10 @@ mod tests {
             assert_eq!(at, ["web-1"], "{}", renamed.text());
         }
         let indented = parse("[hosts.web-1]\n  [hosts.web-2]\n  port = 7\n");
-        assert_eq!(indented.without(&[web_1.clone()]).unwrap().text(), "  [hosts.web-2]\n  port = 7\n");
+        assert_eq!(
+            indented.without(std::slice::from_ref(&web_1)).unwrap().text(),
+            "  [hosts.web-2]\n  port = 7\n"
+        );
         assert_eq!(indented.renamed(&web_2, &web_2).unwrap().text(), indented.text());
         let torn = parse("[hosts.web-1]\nlabels = { note = \"\"\"\n[hosts.web-2]\n\"\"\" }\n");
         assert_eq!(
