@@ -165,7 +165,7 @@ impl Inventory {
     /// There is a slip in the file.
     pub fn without(&self, names: &[Name]) -> Result<Inventory, String> {
         let gone = names.iter().filter_map(|name| self.place(name));
-        self.replaced(gone.map(|place| (place.whole(), String::new())).collect())
+        self.replaced(gone.map(|place| (place.whole(&self.text), String::new())).collect())
     }
 
     /// The same machines, of which one is called otherwise. Who must answer stays the same.
@@ -281,6 +281,10 @@ mod tests {
                 "hosts = {}\n",
                 "line 1: a machine has a table of its own, [hosts.NAME]; nothing may stand before the first",
             ),
+            (
+                "# port = 7\nport = 7\n[hosts.a]\n",
+                "line 2: a machine has a table of its own, [hosts.NAME]; nothing may stand before the first",
+            ),
             ("[hosts.Web-1]", "line 1: `Web-1` cannot be a name: a name has only a-z, 0-9 and -"),
             ("[hosts.a]\n[hosts.a]\n", "line 2: a stands here twice"),
             ("[hosts.a]\n\n[groups]\nweb = 1\n", "line 4: invalid type: integer `1`, expected a string"),
@@ -378,6 +382,8 @@ mod tests {
             indented.without(std::slice::from_ref(&web_1)).unwrap().text(),
             "  [hosts.web-2]\n  port = 7\n"
         );
+        let ended = parse("[hosts.web-1]\nport = 7\n# the end\n");
+        assert_eq!(ended.without(std::slice::from_ref(&web_1)).unwrap().text(), "# the end\n");
         assert_eq!(indented.renamed(&web_2, &web_2).unwrap().text(), indented.text());
         let torn = parse("[hosts.web-1]\nlabels = { note = \"\"\"\n[hosts.web-2]\n\"\"\" }\n");
         assert_eq!(

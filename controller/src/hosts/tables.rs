@@ -7,62 +7,63 @@ use serde::de::DeserializeOwned;
 /// A table.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
-    /// Where the comments begin that stand right above its header.
-    above: usize,
     /// From `[` to `]`.
     pub(super) header: Range<usize>,
-    /// Where those of the next begin.
-    end: usize,
+    /// Where the next header begins.
+    next: usize,
 }
 
 impl Place {
-    /// All of it, with its comments.
-    pub(super) fn whole(&self) -> Range<usize> {
-        self.above..self.end
+    /// All of it, with the comments that stand right above its header, up to those of the next.
+    pub(super) fn whole(&self, text: &str) -> Range<usize> {
+        above(text, self.header.start)..above(text, self.next)
     }
 
     /// What stands in it, from the line after its header on.
     pub(super) fn body(&self, text: &str) -> Range<usize> {
-        let after = &text[self.header.end..self.end];
-        self.end - after.find('\n').map_or(0, |newline| after.len() - newline - 1)..self.end
+        let end = above(text, self.next);
+        let rest = text[self.header.end..end].find('\n').map_or(end, |newline| self.header.end + newline + 1);
+        rest..end
     }
 }
 
-/// All tables, in the order of the file.
+/// Where the line begins in which a header stands, or the comments right above it.
+fn above(text: &str, header: usize) -> usize {
+    let mut at = text[..header].trim_end_matches([' ', '\t']).len();
+    while let Some(before) = text[..at].strip_suffix('\n') {
+        let line = before.rfind('\n').map_or(0, |newline| newline + 1);
+        if !before[line..].trim_start().starts_with('#') {
+            break;
+        }
+        at = line;
+    }
+    at
+}
+
+/// All tables, in the order of the file. A header is a `[` that stands first in its line.
 pub(super) fn of(text: &str) -> Result<Vec<Place>, String> {
     let mut places: Vec<Place> = Vec::new();
-    // Where a block of comments begins that nothing separates from what comes next.
-    let mut comments = None;
-    let mut at = 0;
-    for line in text.split_inclusive('\n') {
-        let start = at;
-        at += line.len();
-        // There are many lines, and most are told by their first character.
-        let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
-        match line.as_bytes().get(indent) {
-            Some(b'#') => {
-                comments.get_or_insert(start);
-                continue;
-            }
-            Some(b'[') => {
-                let above = comments.unwrap_or(start);
-                if let Some(before) = places.last_mut() {
-                    before.end = above;
-                }
-                let header = line.split('#').next().unwrap_or_default().trim();
-                let header = start + indent..start + indent + header.len();
-                places.push(Place { above, header, end: text.len() });
-            }
-            _ if places.is_empty() && !line.trim().is_empty() => {
-                let what =
-                    "a machine has a table of its own, [hosts.NAME]; nothing may stand before the first";
-                return Err(fault(text, start, &what));
-            }
-            _ => {}
+    for (at, _) in text.match_indices('[') {
+        let before = text.as_bytes()[..at].iter().rev().find(|byte| !matches!(byte, b' ' | b'\t'));
+        if before.is_some_and(|byte| *byte != b'\n') {
+            continue;
         }
-        comments = None;
+        if let Some(last) = places.last_mut() {
+            last.next = at;
+        }
+        let line = text[at..].lines().next().unwrap_or_default();
+        let header = line.split('#').next().unwrap_or_default().trim_end();
+        places.push(Place { header: at..at + header.len(), next: text.len() });
     }
-    Ok(places)
+    let mut first = text[..places.first().map_or(text.len(), |first| first.header.start)].lines();
+    let stray = first.find(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#'));
+    match stray {
+        None => Ok(places),
+        Some(stray) => {
+            let what = "a machine has a table of its own, [hosts.NAME]; nothing may stand before the first";
+            Err(fault(text, stray.as_ptr().addr() - text.as_ptr().addr(), &what))
+        }
+    }
 }
 
 /// Reads what stands in a table.
