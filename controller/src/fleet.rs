@@ -106,7 +106,7 @@ impl Fleet<'_> {
             Err(failure) => answers.miss(index, &failure),
         };
         let (tally, exit) = self.visit(labels, form.streams(), &job, hear).await?;
-        answers.end(&tally)?;
+        answers.end(&tally).await?;
         self.close(&tally, labels);
         Ok(exit)
     }

@@ -94,7 +94,7 @@ impl<'a> Answers<'a> {
     }
 
     /// All have been heard; those that are shown at the end are shown in the order in which they were named, or sorted.
-    pub(super) fn end(mut self, tally: &Tally) -> Result<(), Trouble> {
+    pub(super) async fn end(mut self, tally: &Tally) -> Result<(), Trouble> {
         self.texts.sort_unstable_by_key(|(index, _)| *index);
         let texts = self.texts.iter().map(|(_, text)| text.as_str());
         let text = match self.format {
@@ -112,7 +112,7 @@ impl<'a> Answers<'a> {
             }
         };
         self.printer.print(text)?;
-        self.printer.end()
+        self.printer.end().await
     }
 }
 

@@ -4,12 +4,13 @@ use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 
+use tokio::task::spawn_blocking;
+
 use crate::error::Trouble;
 
 /// A thread that writes to standard output.
 pub(super) struct Printer {
-    /// There is none any more where it is not to go on.
-    to: Option<Sender<String>>,
+    to: Sender<String>,
     thread: Option<JoinHandle<io::Result<()>>>,
 }
 
@@ -17,26 +18,30 @@ impl Printer {
     pub(super) fn start() -> Printer {
         let (to, from) = channel();
         let thread = thread::spawn(move || write(&from, io::stdout()));
-        Printer { to: Some(to), thread: Some(thread) }
+        Printer { to, thread: Some(thread) }
     }
 
     /// Has it printed when it is its turn.
     pub(super) fn print(&mut self, text: String) -> Result<(), Trouble> {
-        match self.to.as_ref().is_some_and(|to| to.send(text).is_ok()) {
+        match self.to.send(text).is_ok() {
             true => Ok(()),
             // It ends by itself only where it cannot print.
-            false => self.end(),
+            false => joined(self.thread.take()),
         }
     }
 
-    /// Waits until all is printed.
-    pub(super) fn end(&mut self) -> Result<(), Trouble> {
-        self.to = None;
-        let written = self.thread.take().map_or(Ok(Ok(())), JoinHandle::join);
-        written
-            .unwrap_or_else(|_| Err(io::Error::other("the printing thread failed")))
-            .map_err(Trouble::Stdout)
+    /// Waits until all is printed. Who does not want to wait for that can still say so.
+    pub(super) async fn end(self) -> Result<(), Trouble> {
+        let Printer { to, thread } = self;
+        drop(to);
+        let done = spawn_blocking(|| joined(thread)).await;
+        done.unwrap_or_else(|error| Err(Trouble::Stdout(error.into())))
     }
+}
+
+fn joined(thread: Option<JoinHandle<io::Result<()>>>) -> Result<(), Trouble> {
+    let written = thread.map_or(Ok(Ok(())), JoinHandle::join);
+    written.unwrap_or_else(|_| Err(io::Error::other("the printing thread failed"))).map_err(Trouble::Stdout)
 }
 
 /// What came while something was written is written together.
