@@ -190,9 +190,7 @@ impl Fleet<'_> {
             return Err(trouble);
         }
         tally.end(labels.len(), began.elapsed());
-        if interrupted {
-            end_at_once_when_told_again();
-        }
+        end_at_once_when_told();
         let exit = if interrupted { Exit::Interrupted } else { tally.exit() };
         Ok((tally, exit))
     }
@@ -248,7 +246,7 @@ impl Count<'_> {
 }
 
 /// What was heard is still printed, but for who does not want to wait for that.
-fn end_at_once_when_told_again() {
+fn end_at_once_when_told() {
     tokio::spawn(async {
         if ctrl_c().await.is_ok() {
             process::exit(Exit::Interrupted.code());
