@@ -4,7 +4,7 @@
 use std::ffi::{CString, OsString};
 use std::io;
 use std::ops::Deref;
-use std::os::fd::OwnedFd;
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::ptr;
@@ -76,6 +76,43 @@ pub(crate) fn begin_as(command: &mut Command, (user, group): (u32, u32), groups:
     };
     // SAFETY: it runs in the child of a fork, and takes neither memory nor a lock there.
     unsafe { command.pre_exec(begin) };
+}
+
+/// Readable when a child has ended. The signal that says so is held back for it: a handler would cost every job two turns of the
+/// runtime.
+///
+/// For the beginning: threads that are there already hold nothing back.
+pub(crate) fn ended_children() -> io::Result<OwnedFd> {
+    hold_back(libc::SIG_BLOCK);
+    // SAFETY: a new descriptor, which nobody else knows of.
+    unsafe {
+        let descriptor = libc::signalfd(-1, &child_ended(), libc::SFD_CLOEXEC | libc::SFD_NONBLOCK);
+        told(descriptor)?;
+        Ok(OwnedFd::from_raw_fd(descriptor))
+    }
+}
+
+/// Starts something from which that signal is not held back: it would inherit that. Whoever ends meanwhile is told to nobody.
+pub(crate) fn holding_nothing_back<T>(start: impl FnOnce() -> T) -> T {
+    hold_back(libc::SIG_UNBLOCK);
+    let started = start();
+    hold_back(libc::SIG_BLOCK);
+    started
+}
+
+fn hold_back(how: libc::c_int) {
+    // SAFETY: reads the set, and writes to nothing. It fails for no `how` but an unknown one.
+    unsafe { libc::pthread_sigmask(how, &child_ended(), ptr::null_mut()) };
+}
+
+fn child_ended() -> libc::sigset_t {
+    // SAFETY: all zeros is a set, and both calls write to nothing but it.
+    unsafe {
+        let mut signals = std::mem::zeroed();
+        libc::sigemptyset(&mut signals);
+        libc::sigaddset(&mut signals, libc::SIGCHLD);
+        signals
+    }
 }
 
 /// A descriptor at which the runtime looks, for this or that and nothing else: at sockets of its own it always looks for both.

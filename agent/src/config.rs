@@ -110,8 +110,8 @@ impl Default for Limits {
 /// Descriptors that the agent needs for itself: its listeners, its log, and the files that answers are read from.
 const OWN_DESCRIPTORS: usize = 32;
 
-/// A program costs its socket to the runner and both of its pipes. To the runner it costs less.
-const PROGRAM_DESCRIPTORS: usize = 3;
+/// A program costs its socket to the runner and both ends of its two pipes. To the runner it costs less.
+const PROGRAM_DESCRIPTORS: usize = 5;
 
 impl Limits {
     /// The same, but so that all connections and programs together find their descriptors.
@@ -252,9 +252,9 @@ mod tests {
             (fitting.unverified, fitting.connections, fitting.connections_per_identity, fitting.programs)
         };
         assert_eq!(fitting(65_536), (512, 1024, 128, 512));
-        assert_eq!(fitting(OWN_DESCRIPTORS + 3072), (512, 1024, 128, 512));
-        assert_eq!(fitting(OWN_DESCRIPTORS + 900), (225, 450, 112, 75));
-        assert_eq!(fitting(OWN_DESCRIPTORS + 60), (15, 30, 7, 5));
+        assert_eq!(fitting(OWN_DESCRIPTORS + 4096), (512, 1024, 128, 512));
+        assert_eq!(fitting(OWN_DESCRIPTORS + 900), (225, 450, 112, 45));
+        assert_eq!(fitting(OWN_DESCRIPTORS + 60), (15, 30, 7, 3));
         assert_eq!(fitting(3), (1, 1, 1, 1));
     }
 }

@@ -36,7 +36,7 @@ use crate::host::Host;
 use crate::permissions::{Permissions, Permitted};
 use crate::renewal::Renewal;
 use crate::response::Response;
-use crate::runner::{Job, Runner};
+use crate::runner::{Job, Runner, Turn};
 use crate::sandbox::Report;
 use crate::server::Settings;
 
@@ -87,11 +87,6 @@ impl Subject {
         response.keeping(place)
     }
 
-    async fn start(&self, sort: Sort, name: String, given: Given) -> Result<Job, Refusal> {
-        let limit = self.declared.load().find(sort, &name)?.max_output;
-        self.runner_for(sort, &name, &given)?.start(sort, name, given, limit).await
-    }
-
     /// Is this from now on: connections to come are shown it, and open ones keep their handshake.
     pub(crate) fn show(&self, settings: Settings, credentials: &Credentials) {
         self.own.store(Arc::new(credentials.own().clone()));
@@ -108,15 +103,29 @@ struct Starter {
 }
 
 impl Starter {
-    /// Starts it when it is its turn. What was granted may be taken away until then: whoever waits is looked at again.
-    async fn start(&self, sort: Sort, name: String, given: Given) -> Result<Job, Refusal> {
-        let permission = sort.permission(&name);
+    /// Starts it when it is its turn.
+    async fn start(self, sort: Sort, name: String, given: Given) -> Result<Job, Refusal> {
+        let runner = self.subject.runner_for(sort, &name, &given)?;
+        let declared = self.subject.declared.load_full();
+        let declaration = declared.find(sort, &name)?;
+        let turn = self.waited(sort, &name, runner.turn(sort, &name, declaration.max_running)).await?;
+        runner.start((sort, name, given), declaration.max_output, turn, self.started).await
+    }
+
+    /// What was granted may be taken away until then: whoever waits is looked at again.
+    async fn waited(
+        &self,
+        sort: Sort,
+        name: &str,
+        turn: impl Future<Output = Turn>,
+    ) -> Result<Turn, Refusal> {
+        let permission = sort.permission(name);
         let mut permissions = self.subject.permissions.subscribe();
-        let mut starting = pin!(self.subject.start(sort, name, given));
+        let mut turn = pin!(turn);
         loop {
             permissions.borrow_and_update().check(&self.peer, &permission)?;
             tokio::select! {
-                started = &mut starting => return started.inspect(|_| self.started.note()),
+                turn = &mut turn => return Ok(turn),
                 // The sender lives as long as the agent.
                 _ = permissions.changed() => {}
             }

@@ -1,49 +1,54 @@
 //! What was declared runs in another process, the runner: it is there before this one gives up the right to start anything, and
 //! takes nothing from it but a declared name and values for its parameters.
 //!
-//! Each job has a pair of sockets of its own. Over it this side is given what the program writes to, so that the program waits
-//! for whoever reads slowly; and when this side closes it, all that came from the job is ended.
+//! Each order brings a pair of sockets and the pipes that the program is to write to. This side reads those, so that the program
+//! waits for whoever reads slowly; and when it closes the socket, all that came from the job is ended.
 
 mod channel;
 mod family;
+mod pipe;
 pub mod process;
 mod program;
+mod turns;
 
 use std::future::pending;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use protocol::Refusal;
 use protocol::requests::explain::{Plan, Sort};
 use protocol::requests::run::{Ended, Output};
 use serde::{Deserialize, Serialize};
-use tokio::io::AsyncReadExt;
-use tokio::net::unix::pipe::Receiver;
-use tokio::time::{Instant, sleep};
 
+use crate::audit::Started;
 use crate::declared::Given;
 use channel::Channel;
-
-/// So much of what a program writes is taken at once.
-const PIECE: usize = 32 << 10;
+use pipe::Pipe;
+pub(crate) use turns::Turn;
+use turns::Turns;
 
 /// The most that two pipes can hold, where nobody has changed the system's own bound.
 const PIPES_HOLD: usize = 2 << 20;
-
-/// For the last bytes, when all that could write more has ended: a descriptor may have gone elsewhere.
-const LAST_BYTES: Duration = Duration::from_secs(1);
 
 /// What the runner is told to do. The socket that goes with it is for what it says to that.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 enum Order {
-    Start { sort: Sort, name: String, given: Given },
-    Explain { sort: Sort, name: String, given: Given },
+    /// With the pipes for its standard output and, where somebody wants to know it, its standard error.
+    Start {
+        sort: Sort,
+        name: String,
+        given: Given,
+    },
+    Explain {
+        sort: Sort,
+        name: String,
+        given: Given,
+    },
     ReadAgain,
 }
 
@@ -54,8 +59,6 @@ enum Word {
     Ready(Vec<String>),
     Refused(Refusal),
     Plan(Plan),
-    /// With two descriptors: what the program writes to its standard output, and to its standard error.
-    Started,
     Ended(Ended),
     ReadAgain(Result<Vec<String>, Vec<String>>),
 }
@@ -71,24 +74,24 @@ pub struct Spawned {
 pub struct Runner {
     /// The runner ends by itself when this is closed.
     control: Channel,
+    turns: Turns,
 }
 
 /// A program that runs. Dropped, it is ended with all that came from it.
 #[derive(Debug)]
 pub(crate) struct Job {
     channel: Channel,
-    output: Option<Receiver>,
-    errors: Option<Receiver>,
+    output: Pipe,
+    errors: Option<Pipe>,
     /// So much of what it writes is handed on; the rest is counted, and it does not wait for that.
     limit: u64,
     written: u64,
     sent: u64,
     ended: Option<Ended>,
-    /// For how long its pipes are still waited for when it has ended, and all that it started with it: who holds them then is
-    /// somebody else.
-    patience: Duration,
-    /// What its pipes can have held then.
+    /// What its pipes can have held when it has ended, and all that it started with it: who writes more then is somebody else.
     rest: usize,
+    started: Started,
+    _turn: Turn,
 }
 
 /// What a program did.
@@ -125,7 +128,7 @@ impl Runner {
     pub async fn meet(spawned: Spawned) -> io::Result<(Runner, Vec<String>)> {
         let control = Channel::new(spawned.control)?;
         match control.receive::<Word>().await? {
-            Some((Word::Ready(unready), _)) => Ok((Runner { control }, unready)),
+            Some(Word::Ready(unready)) => Ok((Runner { control, turns: Turns::default() }, unready)),
             _ => Err(io::Error::other("it did not begin")),
         }
     }
@@ -137,9 +140,9 @@ impl Runner {
 
     /// Has it read the declarations again, and hears what of them could not be started.
     pub(crate) async fn read_again(&self) -> Result<Vec<String>, Vec<String>> {
-        match self.order(&Order::ReadAgain).await {
+        match self.order(&Order::ReadAgain, &[]).await {
             Ok(channel) => match channel.receive::<Word>().await {
-                Ok(Some((Word::ReadAgain(done), _))) => done,
+                Ok(Some(Word::ReadAgain(done))) => done,
                 _ => Err(vec!["the runner did not answer".to_owned()]),
             },
             Err(error) => Err(vec![format!("the runner cannot be reached: {error}")]),
@@ -148,47 +151,52 @@ impl Runner {
 
     pub(crate) async fn explain(&self, sort: Sort, name: String, given: Given) -> Result<Plan, Refusal> {
         let channel =
-            self.order(&Order::Explain { sort, name, given }).await.map_err(|error| lost(&error))?;
-        match hear(&channel).await? {
-            (Word::Plan(plan), _) => Ok(plan),
-            (other, _) => Err(unexpected(other)),
+            self.order(&Order::Explain { sort, name, given }, &[]).await.map_err(|error| lost(&error))?;
+        match heard(channel.receive().await)? {
+            Word::Plan(plan) => Ok(plan),
+            other => Err(unexpected(other)),
         }
     }
 
-    /// Starts it, when it is its turn; what it writes is handed on up to a limit.
+    /// Whose turn it is to start this.
+    pub(crate) async fn turn(&self, sort: Sort, name: &str, limit: usize) -> Turn {
+        self.turns.take(sort, name, limit).await
+    }
+
+    /// Starts it. From here on it counts as started, until it is heard that it was not.
     pub(crate) async fn start(
         &self,
-        sort: Sort,
-        name: String,
-        given: Given,
+        (sort, name, given): (Sort, String, Given),
         limit: u64,
+        turn: Turn,
+        started: Started,
     ) -> Result<Job, Refusal> {
-        let channel = self.order(&Order::Start { sort, name, given }).await.map_err(|error| lost(&error))?;
-        let (word, with) = hear(&channel).await?;
-        let mut pipes = with.into_iter();
-        match (word, pipes.next(), pipes.next()) {
-            (Word::Started, Some(output), Some(errors)) => {
-                let pipe = |end| Receiver::from_owned_fd(end).map(Some).map_err(|error| lost(&error));
-                let (output, errors) = (pipe(output)?, pipe(errors)?);
-                Ok(Job {
-                    channel,
-                    output,
-                    errors,
-                    limit,
-                    written: 0,
-                    sent: 0,
-                    ended: None,
-                    patience: LAST_BYTES,
-                    rest: PIPES_HOLD,
-                })
-            }
-            (other, ..) => Err(unexpected(other)),
-        }
+        let pipe = || Pipe::new().map_err(|error| lost(&error));
+        let output = pipe()?;
+        // By the convention a check speaks on its standard output alone.
+        let errors = if sort == Sort::Command { Some(pipe()?) } else { None };
+        let writers: Vec<_> = std::iter::once(&output).chain(&errors).map(Pipe::writer).collect();
+        let ordered = self.order(&Order::Start { sort, name, given }, &writers).await;
+        let channel = ordered.map_err(|error| lost(&error))?;
+        started.note(true);
+        let rest = PIPES_HOLD;
+        Ok(Job {
+            channel,
+            output,
+            errors,
+            limit,
+            written: 0,
+            sent: 0,
+            ended: None,
+            rest,
+            started,
+            _turn: turn,
+        })
     }
 
-    async fn order(&self, order: &Order) -> io::Result<Channel> {
+    async fn order(&self, order: &Order, with: &[BorrowedFd<'_>]) -> io::Result<Channel> {
         let (ours, theirs) = channel::pair()?;
-        self.control.send(order, &[theirs.as_fd()]).await?;
+        self.control.send(order, &[&[theirs.as_fd()], with].concat()).await?;
         Channel::new(ours)
     }
 }
@@ -197,40 +205,49 @@ impl Job {
     /// What it does next; the last is that it ended.
     pub(crate) async fn next(&mut self) -> Result<Step, Refusal> {
         loop {
-            let is_silent = self.output.is_none() && self.errors.is_none();
-            if let Some(ended) = self.ended.filter(|_| is_silent) {
-                return Ok(Step::Ended(Ended {
-                    written_bytes: self.written,
-                    sent_bytes: self.sent,
-                    ..ended
-                }));
-            }
-            let waits = Instant::now();
-            let (to, bytes) = tokio::select! {
-                bytes = some(&mut self.output) => (Output::Output, bytes),
-                bytes = some(&mut self.errors) => (Output::Errors, bytes),
-                word = self.channel.receive::<Word>(), if self.ended.is_none() => {
-                    self.ended = Some(ended(word)?);
-                    continue;
-                }
-                () = sleep(self.patience), if self.ended.is_some() => {
-                    (self.output, self.errors) = (None, None);
-                    continue;
-                }
+            let (to, bytes) = match self.ended {
+                Some(ended) => match self.rest() {
+                    Some(rest) => rest,
+                    None => return Ok(Step::Ended(self.account(ended))),
+                },
+                None => tokio::select! {
+                    bytes = self.output.next() => (Output::Output, bytes.map_err(|error| lost(&error))?),
+                    bytes = next(self.errors.as_ref()) => (Output::Errors, bytes.map_err(|error| lost(&error))?),
+                    word = self.channel.receive() => {
+                        self.ended = Some(self.ended(word)?);
+                        continue;
+                    }
+                },
             };
-            if self.ended.is_some() {
-                // Only waiting counts: whoever reads slowly gets all that is there.
-                self.patience = self.patience.saturating_sub(waits.elapsed());
-                self.rest = self.rest.saturating_sub(bytes.len());
-                if self.rest == 0 {
-                    (self.output, self.errors) = (None, None);
-                }
-            }
             let bytes = self.within_limit(&bytes);
             if !bytes.is_empty() {
                 return Ok(Step::Wrote(to, bytes));
             }
         }
+    }
+
+    /// What it had written before it ended, and nobody has read yet.
+    fn rest(&mut self) -> Option<(Output, Bytes)> {
+        let output = self.output.rest().map(|bytes| (Output::Output, bytes));
+        let errors = || Some((Output::Errors, self.errors.as_ref()?.rest()?));
+        let (to, bytes) = output.or_else(errors).filter(|_| self.rest > 0)?;
+        self.rest = self.rest.saturating_sub(bytes.len());
+        Some((to, bytes))
+    }
+
+    fn ended(&self, word: io::Result<Option<Word>>) -> Result<Ended, Refusal> {
+        match heard(word)? {
+            Word::Ended(ended) => Ok(ended),
+            Word::Refused(refusal) => {
+                self.started.note(false);
+                Err(refusal)
+            }
+            other => Err(unexpected(other)),
+        }
+    }
+
+    fn account(&self, ended: Ended) -> Ended {
+        Ended { written_bytes: self.written, sent_bytes: self.sent, ..ended }
     }
 
     fn within_limit(&mut self, bytes: &Bytes) -> Bytes {
@@ -242,29 +259,17 @@ impl Job {
     }
 }
 
-/// The next bytes of a pipe; at its end there are none, and the pipe is given up.
-async fn some(pipe: &mut Option<Receiver>) -> Bytes {
-    let Some(open) = pipe else { return pending().await };
-    let mut bytes = BytesMut::with_capacity(PIECE);
-    if !matches!(open.read_buf(&mut bytes).await, Ok(1..)) {
-        *pipe = None;
-    }
-    bytes.freeze()
-}
-
-fn ended(heard: io::Result<Option<(Word, Vec<OwnedFd>)>>) -> Result<Ended, Refusal> {
-    match heard.map_err(|error| lost(&error))? {
-        Some((Word::Ended(ended), _)) => Ok(ended),
-        Some((other, _)) => Err(unexpected(other)),
-        None => Err(lost(&io::Error::from(io::ErrorKind::UnexpectedEof))),
+/// What is written to a pipe next, where there is one.
+async fn next(pipe: Option<&Pipe>) -> io::Result<Bytes> {
+    match pipe {
+        Some(pipe) => pipe.next().await,
+        None => pending().await,
     }
 }
 
-async fn hear(channel: &Channel) -> Result<(Word, Vec<OwnedFd>), Refusal> {
-    match channel.receive().await.map_err(|error| lost(&error))? {
-        Some(heard) => Ok(heard),
-        None => Err(lost(&io::Error::from(io::ErrorKind::UnexpectedEof))),
-    }
+fn heard(word: io::Result<Option<Word>>) -> Result<Word, Refusal> {
+    let end = || lost(&io::Error::from(io::ErrorKind::UnexpectedEof));
+    word.map_err(|error| lost(&error))?.ok_or_else(end)
 }
 
 fn unexpected(word: Word) -> Refusal {
@@ -282,13 +287,16 @@ fn lost(error: &io::Error) -> Refusal {
 mod tests {
     use std::io::Write;
 
+    use rustix::io::dup;
+
     use super::*;
+    use pipe::PIECE;
 
     /// A job whose program has ended, and the writing end of its output.
-    fn ended() -> (Job, io::PipeWriter) {
-        let (reader, writer) = io::pipe().unwrap();
-        let output = Receiver::from_owned_fd(reader.into()).map(Some).unwrap();
+    async fn ended() -> (Job, io::PipeWriter) {
         let (channel, _) = channel::pair().unwrap();
+        let output = Pipe::new().unwrap();
+        let writer = dup(output.writer()).unwrap().into();
         let job = Job {
             channel: Channel::new(channel).unwrap(),
             output,
@@ -297,40 +305,36 @@ mod tests {
             written: 0,
             sent: 0,
             ended: Some(Ended::default()),
-            patience: LAST_BYTES,
             rest: PIPES_HOLD,
+            started: Started::default(),
+            _turn: Turns::default().take(Sort::Check, "one", 1).await,
         };
         (job, writer)
     }
 
-    /// How much a job hands on to somebody who takes his time between two pieces.
-    async fn all_of(mut job: Job, between: Duration) -> u64 {
+    /// How much a job hands on.
+    async fn all_of(mut job: Job) -> u64 {
         loop {
             if let Step::Ended(ended) = job.next().await.unwrap() {
                 return ended.sent_bytes;
-            }
-            let began = Instant::now();
-            while began.elapsed() < between {
-                std::thread::yield_now();
             }
         }
     }
 
     #[tokio::test]
-    async fn who_reads_slowly_gets_the_last_bytes_too() {
-        let (job, mut writer) = ended();
+    async fn what_was_written_before_the_end_is_handed_on() {
+        let (job, mut writer) = ended().await;
         writer.write_all(&[0; 2 * PIECE]).unwrap();
-        drop(writer);
-        assert_eq!(all_of(job, LAST_BYTES * 3 / 2).await, 2 * PIECE as u64);
+        assert_eq!(all_of(job).await, 2 * PIECE as u64);
     }
 
     #[tokio::test]
     async fn who_writes_on_after_the_end_is_not_waited_for() {
-        let (job, mut writer) = ended();
+        let (job, mut writer) = ended().await;
         let flood = std::thread::spawn(move || while writer.write_all(&[0; PIECE]).is_ok() {});
-        assert!(all_of(job, Duration::ZERO).await < PIPES_HOLD as u64 + PIECE as u64);
+        assert!(all_of(job).await < PIPES_HOLD as u64 + PIECE as u64);
         flood.join().unwrap();
-        let (job, _silent) = ended();
-        assert_eq!(all_of(job, Duration::ZERO).await, 0);
+        let (job, _silent) = ended().await;
+        assert_eq!(all_of(job).await, 0);
     }
 }

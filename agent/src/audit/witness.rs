@@ -67,8 +67,8 @@ struct Request {
 pub(crate) struct Started(Arc<AtomicBool>);
 
 impl Started {
-    pub(crate) fn note(&self) {
-        self.0.store(true, Ordering::Relaxed);
+    pub(crate) fn note(&self, is_so: bool) {
+        self.0.store(is_so, Ordering::Relaxed);
     }
 
     fn is_so(&self) -> bool {

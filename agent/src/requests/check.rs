@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use protocol::Refusal;
 use protocol::requests::check::{Check, Checked, State};
 use protocol::requests::explain::Sort;
-use protocol::requests::run::{Ended, Output};
+use protocol::requests::run::Ended;
 
 use crate::requests::Starter;
 use crate::runner::Step;
@@ -14,9 +14,7 @@ pub(super) async fn answer(ask: Check, starter: Starter) -> Result<Checked, Refu
     let mut output = BytesMut::new();
     let ended = loop {
         match job.next().await? {
-            // By the convention a plugin speaks on its standard output alone.
-            Step::Wrote(Output::Errors, _) => {}
-            Step::Wrote(Output::Output, bytes) => output.extend_from_slice(&bytes),
+            Step::Wrote(_, bytes) => output.extend_from_slice(&bytes),
             Step::Ended(ended) => break ended,
         }
     };

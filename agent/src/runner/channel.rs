@@ -18,7 +18,7 @@ use crate::c_library::Watched;
 const MAX_BYTES: usize = 160 * 1024;
 
 /// The most descriptors that go with one message.
-const MAX_DESCRIPTORS: usize = 2;
+const MAX_DESCRIPTORS: usize = 3;
 
 /// One end. Its messages are whole as datagrams are, and it tells its end as streams do.
 #[derive(Debug)]
@@ -51,13 +51,13 @@ impl Channel {
         }
     }
 
-    /// The same without waiting: where there is no room nobody listens.
-    pub(super) fn send_now(&self, message: &impl Serialize, with: &[BorrowedFd<'_>]) -> io::Result<()> {
-        send(self.0.as_fd(), &serde_json::to_vec(message)?, with)
+    /// The next message; nothing when the other end is closed.
+    pub(super) async fn receive<T: DeserializeOwned>(&self) -> io::Result<Option<T>> {
+        Ok(self.receive_with().await?.map(|(message, _)| message))
     }
 
-    /// The next message, with what came along; nothing when the other end is closed.
-    pub(super) async fn receive<T: DeserializeOwned>(&self) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
+    /// The same, with what came along.
+    pub(super) async fn receive_with<T: DeserializeOwned>(&self) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
         let (bytes, with) = self.0.async_io(Interest::READABLE, |socket| receive(socket.as_fd())).await?;
         if bytes.is_empty() {
             return Ok(None);

@@ -11,14 +11,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rustix::io::Errno;
+use rustix::io::{Errno, read};
 use rustix::process::{
     Pid, Resource, Rlimit, Signal, WaitOptions, WaitStatus, getpid, getrlimit, kill_process,
     set_child_subreaper, setrlimit, wait,
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::io::Interest;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
+
+use crate::c_library::{Watched, ended_children, holding_nothing_back};
 
 /// Microseconds: 35 years of computing without a pause.
 const FIRST_MARK: u64 = 1 << 50;
@@ -68,28 +70,31 @@ impl Family {
         })?;
         set_child_subreaper(Some(getpid()))?;
         let family = Arc::new(Family::default());
-        let mut ended = signal(SignalKind::child())?;
+        let ended = Watched::new(ended_children()?, Interest::READABLE)?;
         let reaper = Arc::clone(&family);
         tokio::spawn(async move {
-            while ended.recv().await.is_some() {
+            let mut told = [0; 128];
+            while ended.async_io(Interest::READABLE, |told_by| Ok(read(told_by, &mut told)?)).await.is_ok() {
                 reaper.reap();
             }
         });
         Ok(family)
     }
 
-    /// What is started next has this mark.
-    pub(super) fn mark(&self) -> io::Result<Mark> {
+    /// Starts a job's program, with a mark of its own. How it ends is told when it does.
+    pub(super) fn start<E: From<io::Error>>(
+        &self,
+        start: impl FnOnce() -> Result<Pid, E>,
+    ) -> Result<(Mark, oneshot::Receiver<WaitStatus>), E> {
         let mark = Mark(FIRST_MARK + self.marks.fetch_add(1, Ordering::Relaxed));
-        setrlimit(Resource::Rttime, Rlimit { current: Some(mark.0), maximum: None })?;
-        Ok(mark)
-    }
-
-    /// A job's program has been started; how it ends is told when it does.
-    pub(super) fn expect(&self, mark: Mark, pid: Pid) -> oneshot::Receiver<WaitStatus> {
+        setrlimit(Resource::Rttime, Rlimit { current: Some(mark.0), maximum: None })
+            .map_err(io::Error::from)?;
+        let pid = holding_nothing_back(start)?;
         let (tell, told) = oneshot::channel();
         self.members().insert(pid, Member { mark, ended: Some(tell) });
-        told
+        // Of those that ended meanwhile nobody was told.
+        self.reap();
+        Ok((mark, told))
     }
 
     /// Ends all that is left of a job, and whatever belongs to none; only for the job's own it waits.

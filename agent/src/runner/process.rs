@@ -1,49 +1,37 @@
 //! The other process: takes orders, and starts what was declared. It has read the declarations itself, and judges each order
 //! as if nobody had done so before.
 
-use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use protocol::Refusal;
-use protocol::requests::explain::{Plan, Sort};
+use protocol::requests::explain::Sort;
 use protocol::requests::run::Ended;
-use rustix::process::{Pid, setsid};
+use rustix::process::{WaitStatus, setsid};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Semaphore;
+use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use super::channel::Channel;
 use super::family::{Family, Mark};
-use super::program::{self, Descriptors, NotStarted, Written};
+use super::program::{self, Descriptors, NotStarted, Pipes};
+use super::turns::Turns;
 use super::{Order, Word};
 use crate::c_library;
 use crate::cli::RunnerFlags;
 use crate::config::Config;
-use crate::declared::{Declaration, Given, place_of};
-
-/// All that is declared, by sort and name.
-#[derive(Debug, Default)]
-struct Workshop {
-    declared: BTreeMap<(Sort, String), Declared>,
-}
-
-/// A check or a command, and whose turn it is.
-#[derive(Debug)]
-struct Declared {
-    declaration: Declaration,
-    turns: Arc<Semaphore>,
-}
+use crate::declared::{Declarations, Given, place_of};
 
 struct Process {
     flags: RunnerFlags,
     /// Where those folders are. The sandbox holds what they were when the agent entered it: later links change nothing in that.
     writable: Vec<PathBuf>,
-    workshop: ArcSwap<Workshop>,
+    declared: ArcSwap<Declarations>,
+    turns: Turns,
     family: Arc<Family>,
     descriptors: Descriptors,
 }
@@ -59,15 +47,16 @@ pub fn run(flags: RunnerFlags) -> Result<(), Vec<String>> {
     setsid().map_err(io::Error::from).map_err(system)?;
     c_library::keep_descriptors();
     c_library::ignore_no_signal();
-    let (workshop, unready) = Workshop::read(&flags, &Workshop::default())?;
+    let (declared, unready) = read(&flags)?;
     let writable = flags.writable.iter().map(|folder| place_of(folder));
     let writable = writable.collect::<Result<Vec<_>, _>>().map_err(|why| vec![why])?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system)?;
     runtime.block_on(async {
         ignore_signals().map_err(system)?;
         let family = Family::begin().map_err(system)?;
-        let (workshop, descriptors) = (ArcSwap::from_pointee(workshop), Descriptors::raise());
-        let process = Arc::new(Process { flags, writable, workshop, family, descriptors });
+        let (declared, turns) = (ArcSwap::from_pointee(declared), Turns::default());
+        let descriptors = Descriptors::raise();
+        let process = Arc::new(Process { flags, writable, declared, turns, family, descriptors });
         let control = io::stdin().as_fd().try_clone_to_owned().and_then(Channel::new).map_err(system)?;
         control.send(&Word::Ready(unready), &[]).await.map_err(system)?;
         let orders = process.take_orders(&control).await;
@@ -86,22 +75,25 @@ fn ignore_signals() -> io::Result<()> {
 
 impl Process {
     async fn take_orders(self: &Arc<Process>, control: &Channel) -> io::Result<()> {
-        while let Some((order, with)) = control.receive::<Order>().await? {
-            let Some(reply) = with.into_iter().next() else { continue };
+        while let Some((order, with)) = control.receive_with::<Order>().await? {
+            let mut with = with.into_iter();
+            let Some(reply) = with.next() else { continue };
             let (process, reply) = (Arc::clone(self), Channel::new(reply)?);
             tokio::spawn(async move {
                 // Whoever does not listen any more is told nothing.
-                let _ = process.obey(order, &reply).await;
+                let _ = process.obey(order, &reply, with.collect()).await;
             });
         }
         Ok(())
     }
 
-    async fn obey(&self, order: Order, reply: &Channel) -> io::Result<()> {
+    async fn obey(&self, order: Order, reply: &Channel, with: Vec<OwnedFd>) -> io::Result<()> {
         let word = match order {
             Order::ReadAgain => Ok(Some(Word::ReadAgain(self.read_again()))),
             Order::Explain { sort, name, given } => self.explain((sort, &name, &given)).await,
-            Order::Start { sort, name, given } => self.wait_and_conduct((sort, &name, &given), reply).await,
+            Order::Start { sort, name, given } => {
+                self.wait_and_conduct((sort, &name, &given), Pipes::of(with)?, reply).await
+            }
         };
         match word.unwrap_or_else(|refusal| Some(Word::Refused(refusal))) {
             Some(word) => reply.send(&word, &[]).await,
@@ -110,8 +102,9 @@ impl Process {
     }
 
     async fn explain(&self, (sort, name, given): (Sort, &str, &Given)) -> Result<Option<Word>, Refusal> {
-        let workshop = self.workshop.load_full();
-        let (Declared { declaration, .. }, plan) = workshop.plan(sort, name, given)?;
+        let declared = self.declared.load_full();
+        let declaration = declared.find(sort, name)?;
+        let plan = declaration.plan(given)?;
         program::ready(declaration).await.map_err(|not_started| not_started.refusal(declaration))?;
         Ok(Some(Word::Plan(plan)))
     }
@@ -120,24 +113,24 @@ impl Process {
     async fn wait_and_conduct(
         &self,
         (sort, name, given): (Sort, &str, &Given),
+        pipes: Pipes,
         reply: &Channel,
     ) -> Result<Option<Word>, Refusal> {
-        let turns = Arc::clone(&self.workshop.load().plan(sort, name, given)?.0.turns);
+        let limit = self.declared.load().find(sort, name)?.max_running;
         let _turn = tokio::select! {
-            turn = turns.acquire() => turn,
+            turn = self.turns.take(sort, name, limit) => turn,
             () = reply.closed() => return Ok(None),
         };
-        // What was declared may have changed while it waited, and so may what its values mean.
-        let workshop = self.workshop.load_full();
-        let (Declared { declaration, .. }, plan) = workshop.plan(sort, name, given)?;
+        // What was declared may have changed while it waited.
+        let declared = self.declared.load_full();
+        let declaration = declared.find(sort, name)?;
+        let plan = declaration.plan(given)?;
         let cannot = |not_started: NotStarted| not_started.refusal(declaration);
         let pinned = program::pinned(declaration).await.map_err(cannot)?;
         let began = Instant::now();
-        let mark = self.family.mark().map_err(|error| cannot(error.into()))?;
-        let start = || program::start(declaration, &plan, pinned.as_ref(), &self.writable);
-        let started = self.descriptors.usual_for(start);
-        let (pid, written) = started.map_err(cannot)?;
-        let mut ended = self.look_after(mark, pid, written, declaration.timeout, reply).await;
+        let start = || program::start(declaration, &plan, pinned.as_ref(), &self.writable, pipes);
+        let started = self.descriptors.usual_for(|| self.family.start(start)).map_err(cannot)?;
+        let mut ended = self.look_after(started, declaration.timeout, reply).await;
         ended.took_seconds = began.elapsed().as_secs_f64();
         Ok(Some(Word::Ended(ended)))
     }
@@ -145,24 +138,17 @@ impl Process {
     /// Waits until a program has ended, its time is over, or nobody listens; then all that came from it ends.
     async fn look_after(
         &self,
-        mark: Mark,
-        pid: Pid,
-        written: Written,
+        (mark, status): (Mark, oneshot::Receiver<WaitStatus>),
         timeout: Duration,
         reply: &Channel,
     ) -> Ended {
-        let status = self.family.expect(mark, pid);
-        let told = reply.send_now(&Word::Started, &[written.output.as_fd(), written.errors.as_fd()]);
-        drop(written);
         let mut ended = Ended::default();
-        if told.is_ok() {
-            tokio::select! {
-                Ok(status) = status => {
-                    (ended.code, ended.signal) = (status.exit_status(), status.terminating_signal());
-                }
-                () = sleep(timeout) => ended.timed_out = true,
-                () = reply.closed() => {}
+        tokio::select! {
+            Ok(status) = status => {
+                (ended.code, ended.signal) = (status.exit_status(), status.terminating_signal());
             }
+            () = sleep(timeout) => ended.timed_out = true,
+            () = reply.closed() => {}
         }
         self.family.end(mark).await;
         ended
@@ -170,33 +156,15 @@ impl Process {
 
     /// Takes what is declared now, and says what of it could not be started.
     fn read_again(&self) -> Result<Vec<String>, Vec<String>> {
-        let (workshop, unready) = Workshop::read(&self.flags, &self.workshop.load())?;
-        self.workshop.store(Arc::new(workshop));
+        let (declared, unready) = read(&self.flags)?;
+        self.declared.store(Arc::new(declared));
         Ok(unready)
     }
 }
 
-impl Workshop {
-    /// What is declared now, and what of it could not be started. Where as many may run as before, those that run count.
-    fn read(flags: &RunnerFlags, before: &Workshop) -> Result<(Workshop, Vec<String>), Vec<String>> {
-        let declarations = Config::declared(flags.config.as_deref(), &flags.writable)
-            .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-        let mut declared = BTreeMap::new();
-        for sort in Sort::ALL {
-            for (name, declaration) in declarations.of(sort) {
-                let (key, limit) = ((sort, name.clone()), declaration.max_running);
-                let same = before.declared.get(&key).filter(|same| same.declaration.max_running == limit);
-                let turns =
-                    same.map_or_else(|| Arc::new(Semaphore::new(limit)), |same| Arc::clone(&same.turns));
-                declared.insert(key, Declared { declaration: declaration.clone(), turns });
-            }
-        }
-        Ok((Workshop { declared }, declarations.unready()))
-    }
-
-    fn plan(&self, sort: Sort, name: &str, given: &Given) -> Result<(&Declared, Plan), Refusal> {
-        let declared = self.declared.get(&(sort, name.to_owned()));
-        let declared = declared.ok_or_else(|| Refusal::not_declared(sort, name))?;
-        Ok((declared, declared.declaration.plan(given)?))
-    }
+fn read(flags: &RunnerFlags) -> Result<(Declarations, Vec<String>), Vec<String>> {
+    let declared = Config::declared(flags.config.as_deref(), &flags.writable)
+        .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    let unready = declared.unready();
+    Ok((declared, unready))
 }

@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 
 use protocol::Refusal;
 use protocol::requests::explain::Plan;
+use rustix::fs::{FileType, fstat};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Pid, Resource, Rlimit, geteuid, getrlimit, setrlimit};
 use tokio::task::spawn_blocking;
@@ -18,10 +19,25 @@ use tokio::task::spawn_blocking;
 use crate::c_library;
 use crate::declared::{Declaration, User};
 
-/// What the program writes.
-pub(super) struct Written {
-    pub(super) output: OwnedFd,
-    pub(super) errors: OwnedFd,
+/// What the program writes to.
+pub(super) struct Pipes {
+    output: OwnedFd,
+    /// Where there is none, what it writes there is lost.
+    errors: Option<OwnedFd>,
+}
+
+impl Pipes {
+    /// Whatever else came along is no pipe: what is written there could mean something.
+    pub(super) fn of(descriptors: Vec<OwnedFd>) -> io::Result<Pipes> {
+        for descriptor in &descriptors {
+            if !FileType::from_raw_mode(fstat(descriptor)?.st_mode).is_fifo() {
+                return Err(io::ErrorKind::InvalidInput.into());
+            }
+        }
+        let mut pipes = descriptors.into_iter();
+        let output = pipes.next().ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(Pipes { output, errors: pipes.next() })
+    }
 }
 
 /// Why a program was not started: a sentence.
@@ -91,7 +107,8 @@ pub(super) fn start(
     plan: &Plan,
     pinned: Option<&File>,
     writable: &[PathBuf],
-) -> Result<(Pid, Written), NotStarted> {
+    pipes: Pipes,
+) -> Result<Pid, NotStarted> {
     let path = &declaration.program;
     // A link may lead elsewhere since it was declared.
     declaration.is_startable(writable).map_err(NotStarted)?;
@@ -106,7 +123,10 @@ pub(super) fn start(
     };
     command.arg0(path).args(&plan.argv[1..]).env_clear().envs(&plan.environment);
     command.process_group(0);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .stdin(Stdio::null())
+        .stdout(pipes.output)
+        .stderr(pipes.errors.map_or_else(Stdio::null, Stdio::from));
     match &declaration.user {
         // Nobody but root may name somebody else than himself.
         Some(user) if geteuid().is_root() => {
@@ -115,11 +135,8 @@ pub(super) fn start(
         }
         _ => drop(command.current_dir(&declaration.folder)),
     }
-    let mut child = command.spawn().map_err(|error| explain(&error, declaration))?;
-    let (Some(output), Some(errors)) = (child.stdout.take(), child.stderr.take()) else {
-        return Err(NotStarted("its output cannot be had".to_owned()));
-    };
-    Ok((Pid::from_child(&child), Written { output: output.into(), errors: errors.into() }))
+    let child = command.spawn().map_err(|error| explain(&error, declaration))?;
+    Ok(Pid::from_child(&child))
 }
 
 /// All groups of a user: his own, and those that name him.

@@ -1,10 +1,10 @@
 //! The runner by itself, and in the place of the process that speaks with peers somebody who has taken it over: whatever he says,
 //! nothing is started but what is declared.
 
-use std::fs;
-use std::io::{IoSlice, IoSliceMut};
+use std::fs::{self, File};
+use std::io::{self, IoSlice, IoSliceMut, Read};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -32,7 +32,7 @@ impl Captive {
         let config = folder.path().join("agent.toml");
         let declared = format!(
             "[check.mark]\nexec = [\"/usr/bin/touch\", \"{}/{{name}}\"]\nparameter.name.regex = \"[a-z]+\"\n\
-             [command.sleep]\nexec = [\"/bin/sleep\", \"1000\"]\n",
+             [command.sleep]\nexec = [\"/bin/sh\", \"-c\", \"echo; exec sleep 1000\"]\n",
             folder.path().display()
         );
         fs::write(&config, declared).unwrap();
@@ -45,10 +45,15 @@ impl Captive {
         captive
     }
 
-    /// Sends these bytes with a socket to answer on, and returns all that is answered there.
+    /// Sends these bytes with a socket to answer on and a pipe to write to, and returns all that is answered there.
     fn say(&self, bytes: &[u8]) -> Vec<Value> {
+        let (_reader, output) = io::pipe().unwrap();
+        self.say_with(bytes, output.as_fd())
+    }
+
+    fn say_with(&self, bytes: &[u8], output: BorrowedFd<'_>) -> Vec<Value> {
         let (ours, theirs) = pair();
-        send(&self.control, bytes, &theirs);
+        send(&self.control, bytes, &[theirs.as_fd(), output]);
         drop(theirs);
         std::iter::from_fn(|| hear(&ours)).collect()
     }
@@ -66,11 +71,10 @@ impl Drop for Captive {
     }
 }
 
-fn send(control: &OwnedFd, bytes: &[u8], reply: &OwnedFd) {
-    let with = [reply.as_fd()];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+fn send(control: &OwnedFd, bytes: &[u8], with: &[BorrowedFd<'_>]) {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    assert!(ancillary.push(SendAncillaryMessage::ScmRights(&with)));
+    assert!(ancillary.push(SendAncillaryMessage::ScmRights(with)));
     // It may have ended over what was said before.
     let _ = sendmsg(control, &[IoSlice::new(bytes)], &mut ancillary, SendFlags::NOSIGNAL);
 }
@@ -108,9 +112,18 @@ fn only_what_is_declared_is_started_whoever_asks() {
     }
     assert!(captive.marks().is_empty());
     let told = captive.say(&start("check", "mark", &json!({"name": "good"})));
-    assert_eq!(told[0], "Started", "{told:?}");
-    assert_eq!(told[1]["Ended"]["code"], 0);
+    assert_eq!(told[0]["Ended"]["code"], 0, "{told:?}");
     assert_eq!(captive.marks(), [captive.folder.path().join("good")]);
+}
+
+#[test]
+fn a_program_writes_to_pipes_and_to_nothing_else() {
+    let captive = Captive::new();
+    let file = File::create(captive.folder.path().join("a.file")).unwrap();
+    let told = [pair().0, file.into()]
+        .map(|other| captive.say_with(&start("check", "mark", &json!({"name": "other"})), other.as_fd()));
+    assert!(told.iter().all(Vec::is_empty), "{told:?}");
+    assert!(captive.marks().is_empty());
 }
 
 #[test]
@@ -140,19 +153,21 @@ fn whatever_is_said_what_runs_ends_with_the_runner() {
         let mut captive = Captive::new();
         let (ours, theirs) = pair();
         let Captive { control, child, .. } = &mut captive;
-        send(control, &start("run", "sleep", &json!({})), &theirs);
-        drop(theirs);
-        assert_eq!(hear(&ours), Some(json!("Started")));
+        let (mut reader, output) = io::pipe().unwrap();
+        send(control, &start("run", "sleep", &json!({})), &[theirs.as_fd(), output.as_fd()]);
+        drop((theirs, output));
+        reader.read_exact(&mut [0; 1]).unwrap();
         let runner = child.id();
         let sleeps = fs::read_to_string(format!("/proc/{runner}/task/{runner}/children")).unwrap();
         let sleeps = format!("/proc/{}", sleeps.trim());
         assert!(PathBuf::from(&sleeps).exists());
         match last_word {
             b"" => drop(std::mem::replace(control, pair().0)),
-            rubbish => send(control, rubbish, &pair().0),
+            rubbish => send(control, rubbish, &[pair().0.as_fd()]),
         }
         child.wait().unwrap();
         assert!(!PathBuf::from(&sleeps).exists(), "{last_word:?}");
+        drop(ours);
     }
 }
 
@@ -160,15 +175,17 @@ fn whatever_is_said_what_runs_ends_with_the_runner() {
 fn whoever_does_not_take_what_he_is_told_holds_up_nobody_else() {
     let captive = Captive::new();
     let more_than_may_run = 9;
-    let deaf: Vec<OwnedFd> = (0..more_than_may_run)
+    let deaf: Vec<(OwnedFd, io::PipeReader)> = (0..more_than_may_run)
         .map(|_| {
             let (ours, theirs) = pair();
             while rustix::net::send(&theirs, &[0; 1024], SendFlags::DONTWAIT).is_ok() {}
-            send(&captive.control, &start("check", "mark", &json!({"name": "deaf"})), &theirs);
-            ours
+            let (reader, output) = io::pipe().unwrap();
+            let order = start("check", "mark", &json!({"name": "deaf"}));
+            send(&captive.control, &order, &[theirs.as_fd(), output.as_fd()]);
+            (ours, reader)
         })
         .collect();
     let told = captive.say(&start("check", "mark", &json!({"name": "good"})));
-    assert_eq!(told[1]["Ended"]["code"], 0, "{told:?}");
+    assert_eq!(told[0]["Ended"]["code"], 0, "{told:?}");
     drop(deaf);
 }

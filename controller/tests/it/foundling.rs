@@ -5,6 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 use certs::Credentials;
 use certs::adoption::Code;
@@ -43,6 +44,8 @@ pub(crate) struct Foundling {
     pub(crate) child: Child,
     pub(crate) state: Rc<TempDir>,
     pub(crate) address: String,
+    /// What it has logged since it began to wait.
+    pub(crate) log: Arc<Mutex<String>>,
 }
 
 impl Foundling {
@@ -75,11 +78,13 @@ impl Foundling {
             Some(rest.split([' ', ';']).next().unwrap().to_owned())
         });
         // Whoever logs into a pipe that nobody reads is held up one day.
-        std::thread::spawn(move || log.for_each(drop));
+        let logged = Arc::new(Mutex::new(String::new()));
+        let logging = Arc::clone(&logged);
+        std::thread::spawn(move || log.for_each(|line| logging.lock().unwrap().push_str(&(line + "\n"))));
         if address.is_none() {
             child.wait().unwrap();
         }
-        address.map(|address| Foundling { child, state: Rc::clone(state), address })
+        address.map(|address| Foundling { child, state: Rc::clone(state), address, log: logged })
     }
 
     /// The same, killed when one of its threads makes this call for the so many-th time: strace counts each by itself.
