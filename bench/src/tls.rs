@@ -7,6 +7,7 @@ use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::TLS13;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
@@ -55,6 +56,15 @@ pub fn client_config(bundle: &Path) -> Result<ClientConfig, Error> {
 /// The bundle cannot be read or used.
 pub fn server_config(bundle: &Path) -> Result<ServerConfig, Error> {
     let Bundle { key, own, roots } = Bundle::load(bundle)?;
+    let key = CertifiedKey::from_der(vec![own], key, &certs::tls::provider())?;
+    server_of(roots, key)
+}
+
+/// As an agent does it, but that it takes every certificate of these authorities.
+///
+/// # Errors
+/// There are no authorities.
+pub fn server_of(roots: RootCertStore, key: CertifiedKey) -> Result<ServerConfig, Error> {
     let provider = Arc::new(certs::tls::provider());
     let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
         .clear_root_hint_subjects()
@@ -62,7 +72,7 @@ pub fn server_config(bundle: &Path) -> Result<ServerConfig, Error> {
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&TLS13])?
         .with_client_cert_verifier(clients)
-        .with_single_cert(vec![own], key)?;
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     config.alpn_protocols = vec![protocol::ALPN.to_vec()];

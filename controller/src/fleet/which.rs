@@ -140,7 +140,7 @@ impl Filter {
         let (all, mut labels, mut addresses) = (labels, Vec::new(), HashSet::new());
         for label in all {
             let address = Host::judge(&label, inventory);
-            let address = address.map_err(|fault| Trouble::Here(fault, "nobody was asked".to_owned()))?;
+            let address = address.map_err(|fault| Trouble::Here(fault, String::new()))?;
             if address.is_none_or(|address| addresses.insert(address)) {
                 labels.push(label);
             }

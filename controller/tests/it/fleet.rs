@@ -244,6 +244,10 @@ fn the_list_is_kept_without_a_hand_in_the_file() {
     assert_eq!(listed(&["--fold", "@*", "--where", "role=web", "--exclude", "web-[2-9]"]), "web-1\n");
     site.good(&["hosts", "label", "web-[1-2]", "zone=a", "role-", "--group", "front"]);
     assert_eq!(listed(&["--fold", "@front"]), "web-[1-2]\n");
+    assert_eq!(
+        listed(&["@back", "--output", "csv"]),
+        "host,addresses,groups,labels\r\ndb-1,192.0.2.1:5669,back,role=db\r\n"
+    );
     assert_eq!(listed(&["--fold", "@*", "--where", "zone=a"]), "web-[1-2]\n");
     assert_eq!(listed(&["--count", "@front,@back,n[1-10]"]), "13\n");
     assert_eq!(listed(&["--expand", "n[08-10]"]), "n08\nn09\nn10\n");

@@ -4,12 +4,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use bench::{Error, street};
+use bench::{Error, street, tls};
 use certs::{Address, Algorithm, Authority, Grant, Identity, Pending, Role, Validity};
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
-use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SigningKey, SingleCertAndKey};
-use rustls::version::TLS13;
 use rustls::{RootCertStore, ServerConfig};
 
 const DAYS: u32 = 30;
@@ -33,7 +31,9 @@ impl Identities {
         let any = authority.sign(&request, &grant(&identity(0)?, &[]))?;
         let (key, certificate) = pending.complete(any, Role::Agent)?.into_key_and_certificate();
         let key = any_supported_type(&key)?;
-        let blank = blank(&authority, CertifiedKey::new(vec![certificate], Arc::clone(&key)))?;
+        let mut roots = RootCertStore::empty();
+        roots.add(authority.certificate().clone())?;
+        let blank = tls::server_of(roots, CertifiedKey::new(vec![certificate], Arc::clone(&key)))?;
         Ok(Identities { authority, stranger: Authority::create(Algorithm::Ed25519)?, request, key, blank })
     }
 
@@ -63,22 +63,4 @@ fn identity(number: usize) -> Result<Identity, Error> {
 
 fn grant<'a>(identity: &'a Identity, addresses: &'a [Address]) -> Grant<'a> {
     Grant { identity, teams: &[], addresses, validity: Validity::days(DAYS) }
-}
-
-/// As an agent does it, but that it takes every certificate of the authority: the fleet is not what is measured.
-fn blank(authority: &Authority, key: CertifiedKey) -> Result<ServerConfig, Error> {
-    let provider = Arc::new(certs::tls::provider());
-    let mut roots = RootCertStore::empty();
-    roots.add(authority.certificate().clone())?;
-    let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-        .clear_root_hint_subjects()
-        .build()?;
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&TLS13])?
-        .with_client_cert_verifier(clients)
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
-    config.session_storage = Arc::new(NoServerSessionStorage {});
-    config.send_tls13_tickets = 0;
-    config.alpn_protocols = vec![protocol::ALPN.to_vec()];
-    Ok(config)
 }

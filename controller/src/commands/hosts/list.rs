@@ -2,6 +2,7 @@
 
 use clap::Args;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::cli::Format;
 use crate::completion;
@@ -11,8 +12,8 @@ use crate::exit::Exit;
 use crate::fleet::Filter;
 use crate::hosts::{Inventory, Machine};
 use crate::output::human::plain;
-use crate::output::json;
 use crate::output::table::all_columns;
+use crate::output::{csv, json};
 use crate::selection::fold;
 
 /// Whom a selection means [default: everybody].
@@ -132,17 +133,26 @@ impl Known {
 fn show(desk: &Desk, inventory: &Inventory, labels: &[String]) -> Result<(), Trouble> {
     let all: Vec<Known> =
         labels.iter().map(|label| Known::of(desk, inventory, label)).collect::<Result<_, _>>()?;
-    if !desk.is_table() {
-        return desk.print(&in_json(desk, &all));
-    }
-    let joined = |words: Vec<String>| if words.is_empty() { "-".to_owned() } else { words.join(" ") };
-    let row = |known: &Known| {
-        let labels = known.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        let groups = known.groups.iter().map(|group| format!("@{group}")).collect();
-        vec![known.host.clone(), joined(known.addresses.clone()), joined(groups), joined(labels)]
+    const COLUMNS: [&str; 4] = ["host", "addresses", "groups", "labels"];
+    let row = |known: &Known, mark: &str| {
+        let labels = known.labels.iter().map(|(key, value)| format!("{key}={value}"));
+        let groups = known.groups.iter().map(|group| format!("{mark}{group}"));
+        let [labels, groups] = [labels.collect::<Vec<_>>(), groups.collect()];
+        [known.host.clone(), known.addresses.join(" "), groups.join(" "), labels.join(" ")]
     };
-    let rows: Vec<Vec<String>> = all.iter().map(row).collect();
-    desk.print(&all_columns(Some(&["host", "addresses", "groups", "labels"]), &rows, &[]))
+    let text = match desk.format {
+        Format::Json | Format::Jsonl => in_json(desk, &all),
+        Format::Csv => {
+            let rows = all.iter().map(|known| csv::line(row(known, "").map(Value::from)));
+            std::iter::once(csv::line(COLUMNS.map(Value::from))).chain(rows).collect()
+        }
+        _ => {
+            let shown = |cell: String| if cell.is_empty() { "-".to_owned() } else { cell };
+            let rows: Vec<Vec<String>> = all.iter().map(|known| row(known, "@").map(shown).into()).collect();
+            all_columns(Some(&COLUMNS), &rows, &[])
+        }
+    };
+    desk.print(&text)
 }
 
 fn in_json(desk: &Desk, hosts: &[Known]) -> String {
