@@ -92,7 +92,8 @@ pub(crate) fn ended_children() -> io::Result<OwnedFd> {
     }
 }
 
-/// Starts something from which that signal is not held back: it would inherit that. Whoever ends meanwhile is told to nobody.
+/// Starts something from which that signal is not held back: it would inherit that. Of whoever ends meanwhile nobody is told, also
+/// where nothing was started: look after it.
 pub(crate) fn holding_nothing_back<T>(start: impl FnOnce() -> T) -> T {
     hold_back(libc::SIG_UNBLOCK);
     let started = start();

@@ -19,7 +19,6 @@ mod uptime;
 mod watch;
 mod whoami;
 
-use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -27,7 +26,7 @@ use certs::{Credentials, Peer, Revocations};
 use protocol::requests::MAX_NAMED;
 use protocol::requests::explain::Sort;
 use protocol::{Ask, Refusal};
-use tokio::sync::watch::Sender;
+use tokio::sync::watch::{Receiver, Sender};
 use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use crate::audit::{Asked, Audit, Started};
@@ -36,7 +35,7 @@ use crate::host::Host;
 use crate::permissions::{Permissions, Permitted};
 use crate::renewal::Renewal;
 use crate::response::Response;
-use crate::runner::{Job, Runner, Turn};
+use crate::runner::{Job, Runner, Step};
 use crate::sandbox::Report;
 use crate::server::Settings;
 
@@ -103,31 +102,38 @@ struct Starter {
 }
 
 impl Starter {
-    /// Starts it when it is its turn.
-    async fn start(self, sort: Sort, name: String, given: Given) -> Result<Job, Refusal> {
-        let runner = self.subject.runner_for(sort, &name, &given)?;
-        let declared = self.subject.declared.load_full();
-        let declaration = declared.find(sort, &name)?;
-        let turn = self.waited(sort, &name, runner.turn(sort, &name, declaration.max_running)).await?;
-        runner.start((sort, name, given), declaration.max_output, turn, self.started).await
+    async fn start(self, sort: Sort, name: String, given: Given) -> Result<Program, Refusal> {
+        let Starter { subject, peer, started } = self;
+        let permissions = subject.permissions.subscribe();
+        let permission = sort.permission(&name);
+        let limit = subject.declared.load().find(sort, &name)?.max_output;
+        let runner = subject.runner_for(sort, &name, &given)?;
+        let job = runner.start((sort, name, given), limit, started).await?;
+        Ok(Program { job, peer, permission, permissions })
     }
+}
 
-    /// What was granted may be taken away until then: whoever waits is looked at again.
-    async fn waited(
-        &self,
-        sort: Sort,
-        name: &str,
-        turn: impl Future<Output = Turn>,
-    ) -> Result<Turn, Refusal> {
-        let permission = sort.permission(name);
-        let mut permissions = self.subject.permissions.subscribe();
-        let mut turn = pin!(turn);
+/// What was started for a request, or waits for its turn.
+struct Program {
+    job: Job,
+    peer: Arc<Peer>,
+    permission: String,
+    permissions: Receiver<Permissions>,
+}
+
+impl Program {
+    /// What it does next. What was granted may be taken away as long as it waits.
+    async fn next(&mut self) -> Result<Step, Refusal> {
         loop {
-            permissions.borrow_and_update().check(&self.peer, &permission)?;
             tokio::select! {
-                turn = &mut turn => return Ok(turn),
+                biased;
                 // The sender lives as long as the agent.
-                _ = permissions.changed() => {}
+                _ = self.permissions.changed(), if self.job.waits() => {
+                    self.permissions.borrow_and_update().check(&self.peer, &self.permission)?;
+                }
+                step = self.job.next() => if let Some(step) = step? {
+                    return Ok(step);
+                },
             }
         }
     }

@@ -28,11 +28,6 @@ use crate::audit::Started;
 use crate::declared::Given;
 use channel::Channel;
 use pipe::Pipe;
-pub(crate) use turns::Turn;
-use turns::Turns;
-
-/// The most that two pipes can hold, where nobody has changed the system's own bound.
-const PIPES_HOLD: usize = 2 << 20;
 
 /// What the runner is told to do. The socket that goes with it is for what it says to that.
 #[derive(Debug, Serialize, Deserialize)]
@@ -59,6 +54,10 @@ enum Word {
     Ready(Vec<String>),
     Refused(Refusal),
     Plan(Plan),
+    /// Others are before it. What was ordered and hears nothing of the kind has been started.
+    Waits,
+    /// What has waited.
+    Started,
     Ended(Ended),
     ReadAgain(Result<Vec<String>, Vec<String>>),
 }
@@ -74,7 +73,6 @@ pub struct Spawned {
 pub struct Runner {
     /// The runner ends by itself when this is closed.
     control: Channel,
-    turns: Turns,
 }
 
 /// A program that runs. Dropped, it is ended with all that came from it.
@@ -87,11 +85,18 @@ pub(crate) struct Job {
     limit: u64,
     written: u64,
     sent: u64,
+    waits: bool,
     ended: Option<Ended>,
-    /// What its pipes can have held when it has ended, and all that it started with it: who writes more then is somebody else.
-    rest: usize,
     started: Started,
-    _turn: Turn,
+}
+
+/// Whoever leaves it may not have heard yet whether it was started.
+impl Drop for Job {
+    fn drop(&mut self) {
+        while let Ok(Some(word)) = self.channel.receive_now() {
+            let _ = self.take(word);
+        }
+    }
 }
 
 /// What a program did.
@@ -128,7 +133,7 @@ impl Runner {
     pub async fn meet(spawned: Spawned) -> io::Result<(Runner, Vec<String>)> {
         let control = Channel::new(spawned.control)?;
         match control.receive::<Word>().await? {
-            Some(Word::Ready(unready)) => Ok((Runner { control, turns: Turns::default() }, unready)),
+            Some(Word::Ready(unready)) => Ok((Runner { control }, unready)),
             _ => Err(io::Error::other("it did not begin")),
         }
     }
@@ -158,17 +163,11 @@ impl Runner {
         }
     }
 
-    /// Whose turn it is to start this.
-    pub(crate) async fn turn(&self, sort: Sort, name: &str, limit: usize) -> Turn {
-        self.turns.take(sort, name, limit).await
-    }
-
-    /// Starts it. From here on it counts as started, until it is heard that it was not.
+    /// Starts it when it is its turn. It counts as started until it is heard that it was not.
     pub(crate) async fn start(
         &self,
         (sort, name, given): (Sort, String, Given),
         limit: u64,
-        turn: Turn,
         started: Started,
     ) -> Result<Job, Refusal> {
         let pipe = || Pipe::new().map_err(|error| lost(&error));
@@ -179,49 +178,43 @@ impl Runner {
         let ordered = self.order(&Order::Start { sort, name, given }, &writers).await;
         let channel = ordered.map_err(|error| lost(&error))?;
         started.note(true);
-        let rest = PIPES_HOLD;
-        Ok(Job {
-            channel,
-            output,
-            errors,
-            limit,
-            written: 0,
-            sent: 0,
-            ended: None,
-            rest,
-            started,
-            _turn: turn,
-        })
+        Ok(Job { channel, output, errors, limit, written: 0, sent: 0, waits: false, ended: None, started })
     }
 
     async fn order(&self, order: &Order, with: &[BorrowedFd<'_>]) -> io::Result<Channel> {
         let (ours, theirs) = channel::pair()?;
+        let ours = Channel::new(ours)?;
         self.control.send(order, &[&[theirs.as_fd()], with].concat()).await?;
-        Channel::new(ours)
+        Ok(ours)
     }
 }
 
 impl Job {
-    /// What it does next; the last is that it ended.
-    pub(crate) async fn next(&mut self) -> Result<Step, Refusal> {
+    /// Whether it waits for its turn, as far as that was heard.
+    pub(crate) fn waits(&self) -> bool {
+        self.waits
+    }
+
+    /// What it does next; the last is that it ended. Nothing, when that is to wait for its turn or to begin.
+    pub(crate) async fn next(&mut self) -> Result<Option<Step>, Refusal> {
         loop {
             let (to, bytes) = match self.ended {
                 Some(ended) => match self.rest() {
                     Some(rest) => rest,
-                    None => return Ok(Step::Ended(self.account(ended))),
+                    None => return Ok(Some(Step::Ended(self.account(ended)))),
                 },
                 None => tokio::select! {
                     bytes = self.output.next() => (Output::Output, bytes.map_err(|error| lost(&error))?),
                     bytes = next(self.errors.as_ref()) => (Output::Errors, bytes.map_err(|error| lost(&error))?),
                     word = self.channel.receive() => {
-                        self.ended = Some(self.ended(word)?);
-                        continue;
+                        self.take(heard(word)?)?;
+                        if self.ended.is_some() { continue } else { return Ok(None) }
                     }
                 },
             };
             let bytes = self.within_limit(&bytes);
             if !bytes.is_empty() {
-                return Ok(Step::Wrote(to, bytes));
+                return Ok(Some(Step::Wrote(to, bytes)));
             }
         }
     }
@@ -229,21 +222,23 @@ impl Job {
     /// What it had written before it ended, and nobody has read yet.
     fn rest(&mut self) -> Option<(Output, Bytes)> {
         let output = self.output.rest().map(|bytes| (Output::Output, bytes));
-        let errors = || Some((Output::Errors, self.errors.as_ref()?.rest()?));
-        let (to, bytes) = output.or_else(errors).filter(|_| self.rest > 0)?;
-        self.rest = self.rest.saturating_sub(bytes.len());
-        Some((to, bytes))
+        output.or_else(|| Some((Output::Errors, self.errors.as_mut()?.rest()?)))
     }
 
-    fn ended(&self, word: io::Result<Option<Word>>) -> Result<Ended, Refusal> {
-        match heard(word)? {
-            Word::Ended(ended) => Ok(ended),
+    fn take(&mut self, word: Word) -> Result<(), Refusal> {
+        match word {
+            Word::Waits | Word::Started => {
+                self.waits = matches!(word, Word::Waits);
+                self.started.note(!self.waits);
+            }
+            Word::Ended(ended) => self.ended = Some(ended),
             Word::Refused(refusal) => {
                 self.started.note(false);
-                Err(refusal)
+                return Err(refusal);
             }
-            other => Err(unexpected(other)),
+            other => return Err(unexpected(other)),
         }
+        Ok(())
     }
 
     fn account(&self, ended: Ended) -> Ended {
@@ -290,10 +285,10 @@ mod tests {
     use rustix::io::dup;
 
     use super::*;
-    use pipe::PIECE;
+    use pipe::{HOLDS, PIECE};
 
     /// A job whose program has ended, and the writing end of its output.
-    async fn ended() -> (Job, io::PipeWriter) {
+    fn ended() -> (Job, io::PipeWriter) {
         let (channel, _) = channel::pair().unwrap();
         let output = Pipe::new().unwrap();
         let writer = dup(output.writer()).unwrap().into();
@@ -304,10 +299,9 @@ mod tests {
             limit: u64::MAX,
             written: 0,
             sent: 0,
+            waits: false,
             ended: Some(Ended::default()),
-            rest: PIPES_HOLD,
             started: Started::default(),
-            _turn: Turns::default().take(Sort::Check, "one", 1).await,
         };
         (job, writer)
     }
@@ -315,7 +309,7 @@ mod tests {
     /// How much a job hands on.
     async fn all_of(mut job: Job) -> u64 {
         loop {
-            if let Step::Ended(ended) = job.next().await.unwrap() {
+            if let Some(Step::Ended(ended)) = job.next().await.unwrap() {
                 return ended.sent_bytes;
             }
         }
@@ -323,18 +317,18 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_written_before_the_end_is_handed_on() {
-        let (job, mut writer) = ended().await;
+        let (job, mut writer) = ended();
         writer.write_all(&[0; 2 * PIECE]).unwrap();
         assert_eq!(all_of(job).await, 2 * PIECE as u64);
     }
 
     #[tokio::test]
     async fn who_writes_on_after_the_end_is_not_waited_for() {
-        let (job, mut writer) = ended().await;
+        let (job, mut writer) = ended();
         let flood = std::thread::spawn(move || while writer.write_all(&[0; PIECE]).is_ok() {});
-        assert!(all_of(job).await < PIPES_HOLD as u64 + PIECE as u64);
+        assert!(all_of(job).await < HOLDS as u64 + PIECE as u64);
         flood.join().unwrap();
-        let (job, _silent) = ended().await;
+        let (job, _silent) = ended();
         assert_eq!(all_of(job).await, 0);
     }
 }

@@ -10,10 +10,10 @@ use crate::requests::Starter;
 use crate::runner::Step;
 
 pub(super) async fn answer(ask: Check, starter: Starter) -> Result<Checked, Refusal> {
-    let mut job = starter.start(Sort::Check, ask.name, ask.parameters).await?;
+    let mut program = starter.start(Sort::Check, ask.name, ask.parameters).await?;
     let mut output = BytesMut::new();
     let ended = loop {
-        match job.next().await? {
+        match program.next().await? {
             Step::Wrote(_, bytes) => output.extend_from_slice(&bytes),
             Step::Ended(ended) => break ended,
         }

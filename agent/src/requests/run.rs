@@ -5,13 +5,13 @@ use protocol::Refusal;
 use protocol::requests::explain::Sort;
 use protocol::requests::run::{Piece, Run};
 
-use crate::requests::Starter;
-use crate::runner::{Job, Step};
+use crate::requests::{Program, Starter};
+use crate::runner::Step;
 
 /// What is told of the command next.
 enum Next {
     Start(Run, Starter),
-    Step(Job),
+    Step(Program),
     Nothing,
 }
 
@@ -20,23 +20,23 @@ pub(super) fn answer(
     starter: Starter,
 ) -> impl Stream<Item = Result<Piece, Refusal>> + Send + 'static {
     stream::unfold(Next::Start(ask, starter), |next| async {
-        let job = match next {
+        let program = match next {
             Next::Start(Run { name, parameters }, starter) => {
                 starter.start(Sort::Command, name, parameters).await
             }
-            Next::Step(job) => Ok(job),
+            Next::Step(program) => Ok(program),
             Next::Nothing => return None,
         };
-        match job {
-            Ok(job) => Some(piece(job).await),
+        match program {
+            Ok(program) => Some(piece(program).await),
             Err(refusal) => Some((Err(refusal), Next::Nothing)),
         }
     })
 }
 
-async fn piece(mut job: Job) -> (Result<Piece, Refusal>, Next) {
-    match job.next().await {
-        Ok(Step::Wrote(to, bytes)) => (Ok(Piece { to: Some(to), bytes, ended: None }), Next::Step(job)),
+async fn piece(mut program: Program) -> (Result<Piece, Refusal>, Next) {
+    match program.next().await {
+        Ok(Step::Wrote(to, bytes)) => (Ok(Piece { to: Some(to), bytes, ended: None }), Next::Step(program)),
         Ok(Step::Ended(ended)) => (Ok(Piece { ended: Some(ended), ..Piece::default() }), Next::Nothing),
         Err(refusal) => (Err(refusal), Next::Nothing),
     }

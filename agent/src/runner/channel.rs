@@ -51,6 +51,17 @@ impl Channel {
         }
     }
 
+    /// The same without waiting: where there is no room nobody listens.
+    pub(super) fn send_now(&self, message: &impl Serialize) -> io::Result<()> {
+        send(self.0.as_fd(), &serde_json::to_vec(message)?, &[])
+    }
+
+    /// The next message, if it is here.
+    pub(super) fn receive_now<T: DeserializeOwned>(&self) -> io::Result<Option<T>> {
+        let (bytes, _) = receive(self.0.as_fd())?;
+        if bytes.is_empty() { Ok(None) } else { Ok(Some(serde_json::from_slice(&bytes)?)) }
+    }
+
     /// The next message; nothing when the other end is closed.
     pub(super) async fn receive<T: DeserializeOwned>(&self) -> io::Result<Option<T>> {
         Ok(self.receive_with().await?.map(|(message, _)| message))

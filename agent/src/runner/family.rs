@@ -89,12 +89,14 @@ impl Family {
         let mark = Mark(FIRST_MARK + self.marks.fetch_add(1, Ordering::Relaxed));
         setrlimit(Resource::Rttime, Rlimit { current: Some(mark.0), maximum: None })
             .map_err(io::Error::from)?;
-        let pid = holding_nothing_back(start)?;
-        let (tell, told) = oneshot::channel();
-        self.members().insert(pid, Member { mark, ended: Some(tell) });
-        // Of those that ended meanwhile nobody was told.
+        let started = holding_nothing_back(start).map(|pid| {
+            let (tell, told) = oneshot::channel();
+            self.members().insert(pid, Member { mark, ended: Some(tell) });
+            (mark, told)
+        });
+        // Of those that ended meanwhile nobody was told, whatever became of this one.
         self.reap();
-        Ok((mark, told))
+        started
     }
 
     /// Ends all that is left of a job, and whatever belongs to none; only for the job's own it waits.

@@ -19,7 +19,7 @@ use tokio::time::sleep;
 use super::channel::Channel;
 use super::family::{Family, Mark};
 use super::program::{self, Descriptors, NotStarted, Pipes};
-use super::turns::Turns;
+use super::turns::{Turn, Turns};
 use super::{Order, Word};
 use crate::c_library;
 use crate::cli::RunnerFlags;
@@ -92,7 +92,7 @@ impl Process {
             Order::ReadAgain => Ok(Some(Word::ReadAgain(self.read_again()))),
             Order::Explain { sort, name, given } => self.explain((sort, &name, &given)).await,
             Order::Start { sort, name, given } => {
-                self.wait_and_conduct((sort, &name, &given), Pipes::of(with)?, reply).await
+                self.wait_and_conduct((sort, &name, &given), with, reply).await
             }
         };
         match word.unwrap_or_else(|refusal| Some(Word::Refused(refusal))) {
@@ -113,26 +113,42 @@ impl Process {
     async fn wait_and_conduct(
         &self,
         (sort, name, given): (Sort, &str, &Given),
-        pipes: Pipes,
+        with: Vec<OwnedFd>,
         reply: &Channel,
     ) -> Result<Option<Word>, Refusal> {
-        let limit = self.declared.load().find(sort, name)?.max_running;
-        let _turn = tokio::select! {
-            turn = self.turns.take(sort, name, limit) => turn,
-            () = reply.closed() => return Ok(None),
-        };
+        let Some(_turn) = self.turn(sort, name, reply).await? else { return Ok(None) };
         // What was declared may have changed while it waited.
         let declared = self.declared.load_full();
         let declaration = declared.find(sort, name)?;
         let plan = declaration.plan(given)?;
+        let pipes = Pipes::of(sort, with)?;
         let cannot = |not_started: NotStarted| not_started.refusal(declaration);
         let pinned = program::pinned(declaration).await.map_err(cannot)?;
         let began = Instant::now();
         let start = || program::start(declaration, &plan, pinned.as_ref(), &self.writable, pipes);
         let started = self.descriptors.usual_for(|| self.family.start(start)).map_err(cannot)?;
+        // Whatever is started next would inherit it.
+        drop(pinned);
         let mut ended = self.look_after(started, declaration.timeout, reply).await;
         ended.took_seconds = began.elapsed().as_secs_f64();
         Ok(Some(Word::Ended(ended)))
+    }
+
+    /// Waits while others are before it, and says so; there is no turn for whom nobody listens.
+    async fn turn(&self, sort: Sort, name: &str, reply: &Channel) -> Result<Option<Turn>, Refusal> {
+        let limit = self.declared.load().find(sort, name)?.max_running;
+        let places = self.turns.of(sort, name, limit);
+        if let Ok(turn) = Arc::clone(&places).try_acquire_owned() {
+            return Ok(Some(turn));
+        }
+        if reply.send_now(&Word::Waits).is_err() {
+            return Ok(None);
+        }
+        let turn = tokio::select! {
+            turn = places.acquire_owned() => turn.ok(),
+            () = reply.closed() => None,
+        };
+        Ok(turn.filter(|_| reply.send_now(&Word::Started).is_ok()))
     }
 
     /// Waits until a program has ended, its time is over, or nobody listens; then all that came from it ends.

@@ -10,14 +10,17 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use protocol::Refusal;
-use protocol::requests::explain::Plan;
-use rustix::fs::{FileType, fstat};
+use protocol::requests::explain::{Plan, Sort};
+use rustix::fs::{OFlags, fcntl_getfl, fstatfs};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Pid, Resource, Rlimit, geteuid, getrlimit, setrlimit};
 use tokio::task::spawn_blocking;
 
 use crate::c_library;
 use crate::declared::{Declaration, User};
+
+/// The kernel's number for the file system of pipes that have no name.
+const PIPEFS: i64 = 0x5049_5045;
 
 /// What the program writes to.
 pub(super) struct Pipes {
@@ -27,16 +30,21 @@ pub(super) struct Pipes {
 }
 
 impl Pipes {
-    /// Whatever else came along is no pipe: what is written there could mean something.
-    pub(super) fn of(descriptors: Vec<OwnedFd>) -> io::Result<Pipes> {
-        for descriptor in &descriptors {
-            if !FileType::from_raw_mode(fstat(descriptor)?.st_mode).is_fifo() {
-                return Err(io::ErrorKind::InvalidInput.into());
-            }
-        }
+    /// Takes the ends of pipes without a name, and nothing else: what is written to others could mean something, and what can be
+    /// read from could be read.
+    pub(super) fn of(sort: Sort, descriptors: Vec<OwnedFd>) -> Result<Pipes, Refusal> {
+        let is_good = |descriptor: &OwnedFd| {
+            let flags = fcntl_getfl(descriptor)?;
+            let is_for_writing = flags & OFlags::ACCMODE == OFlags::WRONLY && !flags.contains(OFlags::PATH);
+            Ok::<_, io::Error>(is_for_writing && fstatfs(descriptor)?.f_type == PIPEFS)
+        };
+        let expected = if sort == Sort::Command { 2 } else { 1 };
+        let are_good = descriptors.iter().all(|descriptor| is_good(descriptor).unwrap_or_default());
         let mut pipes = descriptors.into_iter();
-        let output = pipes.next().ok_or(io::ErrorKind::InvalidInput)?;
-        Ok(Pipes { output, errors: pipes.next() })
+        match (are_good && pipes.len() == expected, pipes.next(), pipes.next()) {
+            (true, Some(output), errors) => Ok(Pipes { output, errors }),
+            _ => Err(Refusal::failed("the program was not started", &"its pipes did not arrive")),
+        }
     }
 }
 

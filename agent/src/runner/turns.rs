@@ -4,22 +4,20 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use protocol::requests::explain::Sort;
-use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
-
-/// Held as long as it takes; there is always another.
-pub(crate) type Turn = Result<OwnedSemaphorePermit, AcquireError>;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// By sort, name, and how many may run: those that began under another limit do not count.
 #[derive(Debug, Default)]
 pub(super) struct Turns(Mutex<BTreeMap<(Sort, String, usize), Arc<Semaphore>>>);
 
+/// A place among those that run.
+pub(super) type Turn = OwnedSemaphorePermit;
+
 impl Turns {
-    pub(super) async fn take(&self, sort: Sort, name: &str, limit: usize) -> Turn {
-        let places = {
-            let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let places = all.entry((sort, name.to_owned(), limit));
-            Arc::clone(places.or_insert_with(|| Arc::new(Semaphore::new(limit))))
-        };
-        places.acquire_owned().await
+    /// Those before whom there are others wait for this.
+    pub(super) fn of(&self, sort: Sort, name: &str, limit: usize) -> Arc<Semaphore> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let places = all.entry((sort, name.to_owned(), limit));
+        Arc::clone(places.or_insert_with(|| Arc::new(Semaphore::new(limit))))
     }
 }

@@ -9,6 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, openat};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
     SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
@@ -32,7 +33,8 @@ impl Captive {
         let config = folder.path().join("agent.toml");
         let declared = format!(
             "[check.mark]\nexec = [\"/usr/bin/touch\", \"{}/{{name}}\"]\nparameter.name.regex = \"[a-z]+\"\n\
-             [command.sleep]\nexec = [\"/bin/sh\", \"-c\", \"echo; exec sleep 1000\"]\n",
+             [command.sleep]\nexec = [\"/bin/sh\", \"-c\", \"echo; exec sleep 1000\"]\n\
+             [check.gone]\nexec = [\"/nowhere/gone\"]\n",
             folder.path().display()
         );
         fs::write(&config, declared).unwrap();
@@ -41,19 +43,19 @@ impl Captive {
         let mut command = Command::new(env!("CARGO_BIN_EXE_agent"));
         command.args(["runner", "--config"]).arg(&config).stdin(Stdio::from(theirs)).stderr(Stdio::null());
         let captive = Captive { control, child: command.spawn().unwrap(), folder };
-        assert_eq!(hear(&captive.control), Some(json!({ "Ready": [] })));
+        assert!(hear(&captive.control).is_some_and(|told| told["Ready"].is_array()));
         captive
     }
 
     /// Sends these bytes with a socket to answer on and a pipe to write to, and returns all that is answered there.
     fn say(&self, bytes: &[u8]) -> Vec<Value> {
         let (_reader, output) = io::pipe().unwrap();
-        self.say_with(bytes, output.as_fd())
+        self.say_with(bytes, &[output.as_fd()])
     }
 
-    fn say_with(&self, bytes: &[u8], output: BorrowedFd<'_>) -> Vec<Value> {
+    fn say_with(&self, bytes: &[u8], with: &[BorrowedFd<'_>]) -> Vec<Value> {
         let (ours, theirs) = pair();
-        send(&self.control, bytes, &[theirs.as_fd(), output]);
+        send(&self.control, bytes, &[&[theirs.as_fd()], with].concat());
         drop(theirs);
         std::iter::from_fn(|| hear(&ours)).collect()
     }
@@ -72,7 +74,7 @@ impl Drop for Captive {
 }
 
 fn send(control: &OwnedFd, bytes: &[u8], with: &[BorrowedFd<'_>]) {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     assert!(ancillary.push(SendAncillaryMessage::ScmRights(with)));
     // It may have ended over what was said before.
@@ -117,13 +119,46 @@ fn only_what_is_declared_is_started_whoever_asks() {
 }
 
 #[test]
-fn a_program_writes_to_pipes_and_to_nothing_else() {
+fn a_program_writes_to_pipes_without_a_name_and_to_nothing_else() {
     let captive = Captive::new();
-    let file = File::create(captive.folder.path().join("a.file")).unwrap();
-    let told = [pair().0, file.into()]
-        .map(|other| captive.say_with(&start("check", "mark", &json!({"name": "other"})), other.as_fd()));
-    assert!(told.iter().all(Vec::is_empty), "{told:?}");
+    let named = captive.folder.path().join("named.pipe");
+    mknodat(CWD, &named, FileType::Fifo, Mode::RWXU, 0).unwrap();
+    let open = |flags| openat(CWD, &named, flags, Mode::empty()).unwrap();
+    let (reader, _writer) = io::pipe().unwrap();
+    let others = [
+        pair().0,
+        File::create(captive.folder.path().join("a.file")).unwrap().into(),
+        open(OFlags::PATH),
+        open(OFlags::RDWR),
+        reader.into(),
+    ];
+    for other in others {
+        let told = captive.say_with(&start("check", "mark", &json!({"name": "other"})), &[other.as_fd()]);
+        assert_eq!(told[0]["Refused"]["kind"], "failed", "{other:?}: {told:?}");
+    }
+    for count in [0, 2] {
+        let (_reader, writer) = io::pipe().unwrap();
+        let order = start("check", "mark", &json!({"name": "other"}));
+        let told = captive.say_with(&order, &vec![writer.as_fd(); count]);
+        assert_eq!(told[0]["Refused"]["kind"], "failed", "{count}: {told:?}");
+    }
     assert!(captive.marks().is_empty());
+}
+
+#[test]
+fn an_end_is_heard_of_although_the_next_one_cannot_start() {
+    let captive = Captive::new();
+    let (_reader, output) = io::pipe().unwrap();
+    for round in 0..50 {
+        let [one, other] = [pair(), pair()];
+        let order = start("check", "mark", &json!({"name": "end"}));
+        send(&captive.control, &order, &[one.1.as_fd(), output.as_fd()]);
+        send(&captive.control, &start("check", "gone", &json!({})), &[other.1.as_fd(), output.as_fd()]);
+        drop((one.1, other.1));
+        assert_eq!(hear(&other.0).unwrap()["Refused"]["kind"], "cannot_start", "{round}");
+        let told = hear(&one.0).unwrap();
+        assert_eq!(told["Ended"]["code"], 0, "{round}: {told:?}");
+    }
 }
 
 #[test]
@@ -154,7 +189,7 @@ fn whatever_is_said_what_runs_ends_with_the_runner() {
         let (ours, theirs) = pair();
         let Captive { control, child, .. } = &mut captive;
         let (mut reader, output) = io::pipe().unwrap();
-        send(control, &start("run", "sleep", &json!({})), &[theirs.as_fd(), output.as_fd()]);
+        send(control, &start("run", "sleep", &json!({})), &[theirs.as_fd(), output.as_fd(), output.as_fd()]);
         drop((theirs, output));
         reader.read_exact(&mut [0; 1]).unwrap();
         let runner = child.id();
@@ -186,6 +221,6 @@ fn whoever_does_not_take_what_he_is_told_holds_up_nobody_else() {
         })
         .collect();
     let told = captive.say(&start("check", "mark", &json!({"name": "good"})));
-    assert_eq!(told[0]["Ended"]["code"], 0, "{told:?}");
+    assert_eq!(told.last().unwrap()["Ended"]["code"], 0, "{told:?}");
     drop(deaf);
 }
