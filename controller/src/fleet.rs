@@ -14,6 +14,7 @@ mod window;
 
 use std::cell::RefCell;
 use std::hash::{BuildHasher, RandomState};
+use std::mem::take;
 use std::ops::ControlFlow;
 use std::process;
 use std::time::Instant;
@@ -170,14 +171,15 @@ impl Fleet<'_> {
             count.trouble.is_none() && !care.stops_after(count.tally.failed())
         };
         let mut done = |index, outcome| count.borrow_mut().take(index, outcome, hear);
-        let (order, width) = (self.order(labels.len()), care.width());
+        let (order, mut doubtful) = self.order(labels);
+        let width = care.width();
         let all = async {
             let batch = care.batch.map_or(order.len(), |batch| batch as usize);
             for (at, batch) in order.chunks(batch.max(1)).enumerate() {
                 if at > 0 && begins() {
                     sleep(care.pause.unwrap_or_default()).await;
                 }
-                window::walk(batch, width, job, begins, &mut done).await;
+                window::walk((batch, take(&mut doubtful)), width, job, begins, &mut done).await;
             }
         };
         let interrupted = tokio::select! {
@@ -195,13 +197,22 @@ impl Fleet<'_> {
         Ok((tally, exit))
     }
 
-    fn order(&self, count: usize) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..count).collect();
-        if self.which.care.random_order {
+    /// Who was not reached in the last run begins first, and is doubtful: the timeout passes while others are asked.
+    fn order(&self, labels: &[String]) -> (Vec<usize>, usize) {
+        let care = &self.which.care;
+        let mut order: Vec<usize> = (0..labels.len()).collect();
+        if care.random_order {
             let chance = RandomState::new();
             order.sort_by_cached_key(|index| chance.hash_one(index));
         }
-        order
+        if care.is_asked_for() {
+            return (order, 0);
+        }
+        let unreached = Last::unreached(&self.desk.home);
+        let is_doubtful = |index: &usize| unreached.contains(&labels[*index]);
+        order.sort_by_key(|index| !is_doubtful(index));
+        let doubtful = order.partition_point(is_doubtful);
+        (order, doubtful)
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::ground::Ground;
 use crate::Effort;
 use crate::fleet::Fleet;
+use crate::oneshot::one;
 use crate::report::{Aim, Report};
 use crate::samples::Samples;
 
@@ -54,9 +55,12 @@ pub(super) fn measure(fleet: &Fleet, effort: &Effort, report: &mut Report) -> Re
         run.demand_all(count)?;
         beyond.push(run.seconds - TIMEOUT.as_secs_f64());
     }
-    let beyond = Samples::new(beyond).ok_or("no rounds")?;
     let what = format!("{count} hosts, 8 % out of order, all accounted for: time beyond the timeout");
-    report.compare(&what, Aim::AtMost(BEYOND), &beyond, " s");
+    let (first, again) = beyond.split_first().ok_or("no rounds")?;
+    one(report, &format!("{what}, when nothing is known of them"), Aim::AtMost(BEYOND), *first, " s")?;
+    if let Some(again) = Samples::new(again.to_vec()) {
+        report.compare(&format!("{what}, after a run before"), Aim::AtMost(BEYOND), &again, " s");
+    }
     report.detail(table);
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Who answered the last run over many, and who did not: `@last:ok` and `@last:failed`.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::ErrorKind;
 
@@ -11,17 +12,29 @@ use crate::error::Trouble;
 use crate::home::Home;
 use crate::selection::fold;
 
-/// Two selections.
+/// The next run expects so many not to answer. More of them had an outage in common, which may be over.
+const EXPECTED: usize = 1000;
+
+/// Two selections, and who could not be spoken with.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Last {
     pub(crate) ok: String,
     pub(crate) failed: String,
+    #[serde(default)]
+    unreached: Vec<String>,
 }
 
 impl Last {
     pub(super) fn of(tally: &Tally, labels: &[String]) -> Last {
         let folded = |hosts: &mut dyn Iterator<Item = usize>| fold(hosts.map(|index| labels[index].as_str()));
-        Last { ok: folded(&mut tally.good.iter().copied()), failed: folded(&mut tally.bad()) }
+        let unreached = tally.unreached().take(EXPECTED).map(|index| labels[index].clone()).collect();
+        Last { ok: folded(&mut tally.good.iter().copied()), failed: folded(&mut tally.bad()), unreached }
+    }
+
+    /// Who was not reached; of a note that cannot be used nobody, for it decides nothing but an order.
+    pub(super) fn unreached(home: &Home) -> HashSet<String> {
+        let noted = Last::noted(home).ok().flatten();
+        noted.unwrap_or_default().unreached.into_iter().collect()
     }
 
     /// What was noted last; nothing where nothing was.

@@ -109,6 +109,12 @@ impl Tally {
         failed.flatten().chain(&self.pending).copied()
     }
 
+    /// Those with whom nobody could speak.
+    pub(super) fn unreached(&self) -> impl Iterator<Item = usize> {
+        let before_trust = self.failures.iter().filter(|(failure, _)| failure.stage.is_before_trust());
+        before_trust.flat_map(|(_, hosts)| hosts).copied()
+    }
+
     /// How a run over many ends.
     pub(super) fn exit(&self) -> Exit {
         let all_before_trust = self.failures.iter().all(|(failure, _)| failure.stage.is_before_trust());

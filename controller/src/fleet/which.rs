@@ -189,6 +189,11 @@ impl Care {
         }
     }
 
+    /// Whether anybody said how many may be asked at once, or fail.
+    pub(super) fn is_asked_for(&self) -> bool {
+        self.jobs.is_some() || self.batch.is_some() || self.max_fail.is_some()
+    }
+
     pub(super) fn stops_after(&self, failed: usize) -> bool {
         self.max_fail.is_some_and(|most| failed >= most as usize)
     }

@@ -24,9 +24,9 @@ pub(super) struct Width {
 
 /// Does the job with each, and tells of each as it is done. Ends early, without those that are not done, when it is told to.
 ///
-/// `begins` says whether another one may begin.
+/// So many of the first are `doubtful`: they take nobody's place. `begins` says whether another one may begin.
 pub(super) async fn walk<'a, T>(
-    list: &[usize],
+    (list, doubtful): (&[usize], usize),
     width: Width,
     job: &(dyn Fn(usize) -> LocalBoxFuture<'a, T> + 'a),
     begins: impl Fn() -> bool,
@@ -34,9 +34,9 @@ pub(super) async fn walk<'a, T>(
 ) {
     let (slow, freed) = (Cell::new(0), Notify::new());
     let (slow, freed) = (&slow, &freed);
-    let one = |index: usize| async move {
+    let one = |index: usize, patience: Duration| async move {
         let mut job = job(index);
-        if let Ok(outcome) = timeout(SLOW, &mut job).await {
+        if let Ok(outcome) = timeout(patience, &mut job).await {
             return (index, outcome);
         }
         slow.set(slow.get() + 1);
@@ -45,12 +45,12 @@ pub(super) async fn walk<'a, T>(
         slow.set(slow.get() - 1);
         (index, outcome)
     };
-    let mut list = list.iter().copied();
+    let mut list = list.iter().copied().enumerate();
     let mut open = FuturesUnordered::new();
     loop {
         while open.len() < width.all && open.len() - slow.get() < width.busy && begins() {
-            let Some(index) = list.next() else { break };
-            open.push(one(index));
+            let Some((at, index)) = list.next() else { break };
+            open.push(one(index, if at < doubtful { Duration::ZERO } else { SLOW }));
         }
         tokio::select! {
             outcome = open.next() => {
@@ -78,6 +78,15 @@ mod tests {
 
     /// The most that were open at the same time, and in which order they were done.
     async fn walked(width: Width, count: usize, job: impl AsyncFn(usize)) -> (usize, Vec<usize>) {
+        walked_doubting(0, width, count, job).await
+    }
+
+    async fn walked_doubting(
+        doubtful: usize,
+        width: Width,
+        count: usize,
+        job: impl AsyncFn(usize),
+    ) -> (usize, Vec<usize>) {
         let (now, most, order) = (&Cell::new(0), &Cell::new(0), RefCell::new(Vec::new()));
         let (list, job): (Vec<usize>, _) = ((0..count).collect(), &job);
         let job = move |index| {
@@ -93,7 +102,7 @@ mod tests {
             order.borrow_mut().push(index);
             ControlFlow::Continue(())
         };
-        walk(&list, width, &job, || true, done).await;
+        walk((&list, doubtful), width, &job, || true, done).await;
         (most.get(), order.into_inner())
     }
 
@@ -115,6 +124,24 @@ mod tests {
         assert_eq!((order.len(), order[0]), (100, 40));
         assert!(most > 40 && most <= 44, "{most}");
         assert!(began.elapsed() < Duration::from_secs(16), "{:?}", began.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_is_doubtful_takes_nobodys_place() {
+        let began = Instant::now();
+        let first_good = Cell::new(None);
+        let job = async |index| {
+            if index < 40 {
+                sleep(Duration::from_secs(10)).await;
+            } else if first_good.get().is_none() {
+                first_good.set(Some(began.elapsed()));
+            }
+        };
+        let (most, order) = walked_doubting(40, WIDTH, 100, job).await;
+        assert_eq!((order.len(), order[0]), (100, 40));
+        assert!(most > 40 && most <= 44, "{most}");
+        assert!(first_good.get().unwrap() < SLOW, "{first_good:?}");
+        assert!(began.elapsed() < Duration::from_secs(10) + SLOW, "{:?}", began.elapsed());
     }
 
     #[tokio::test(start_paused = true)]
@@ -140,8 +167,8 @@ mod tests {
             done.set(done.get() + 1);
             if done.get() == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        walk(&[0, 1, 2, 3, 4, 5, 6, 8], Width { busy: 6, all: 6 }, &job, || true, count).await;
+        walk((&[0, 1, 2, 3, 4, 5, 6, 8], 0), Width { busy: 6, all: 6 }, &job, || true, count).await;
         assert_eq!(done.get(), 3);
-        walk(&[0, 2], WIDTH, &|_| async {}.boxed_local(), || false, |_, ()| unreachable!()).await;
+        walk((&[0, 2], 0), WIDTH, &|_| async {}.boxed_local(), || false, |_, ()| unreachable!()).await;
     }
 }
