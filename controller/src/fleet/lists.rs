@@ -28,7 +28,7 @@ impl Texts {
     }
 
     pub(super) fn read(&mut self, file: &Path) -> Result<(), Trouble> {
-        let text = input::text(file).map_err(|fault| Trouble::Here(fault, "nobody was asked".to_owned()))?;
+        let text = input::text(file).map_err(|fault| Trouble::Here(fault, String::new()))?;
         let mut list = List { name: input::called(file), first: self.all.len(), lines: Vec::new() };
         for (number, line) in text.lines().enumerate() {
             for text in selection::lines(line) {
