@@ -1,12 +1,12 @@
-//! Calls of the C library that no crate wraps, and one of tokio. The only file of the project that needs `unsafe`.
+//! Calls of the C library that no crate wraps, and one of tokio. The only room of the project that needs `unsafe`.
 #![allow(unsafe_code)]
 
-use std::ffi::{CString, OsString};
+pub(crate) mod start;
+
+use std::ffi::OsString;
 use std::io;
 use std::ops::Deref;
 use std::os::fd::{FromRawFd, OwnedFd};
-use std::os::unix::process::CommandExt;
-use std::process::Command;
 use std::ptr;
 
 use tokio::io::Interest;
@@ -61,58 +61,19 @@ pub(crate) fn ignore_no_signal() {
     }
 }
 
-/// Has a program begin as another user, in these groups and no others, and in a folder that he may enter. The standard library can
-/// give up all groups, and take none but one.
-pub(crate) fn begin_as(command: &mut Command, (user, group): (u32, u32), groups: Vec<u32>, folder: CString) {
-    let begin = move || {
-        // SAFETY: the kernel reads as many numbers as there are.
-        told(unsafe { libc::setgroups(groups.len(), groups.as_ptr()) })?;
-        // SAFETY: numbers alone. The user is the last: he may not change his groups.
-        told(unsafe { libc::setgid(group) })?;
-        // SAFETY: as above.
-        told(unsafe { libc::setuid(user) })?;
-        // SAFETY: a string with its end.
-        told(unsafe { libc::chdir(folder.as_ptr()) })
-    };
-    // SAFETY: it runs in the child of a fork, and takes neither memory nor a lock there.
-    unsafe { command.pre_exec(begin) };
-}
-
 /// Readable when a child has ended. The signal that says so is held back for it: a handler would cost every job two turns of the
 /// runtime.
 ///
 /// For the beginning: threads that are there already hold nothing back.
 pub(crate) fn ended_children() -> io::Result<OwnedFd> {
-    hold_back(libc::SIG_BLOCK);
-    // SAFETY: a new descriptor, which nobody else knows of.
-    unsafe {
-        let descriptor = libc::signalfd(-1, &child_ended(), libc::SFD_CLOEXEC | libc::SFD_NONBLOCK);
-        told(descriptor)?;
-        Ok(OwnedFd::from_raw_fd(descriptor))
-    }
-}
-
-/// Starts something from which that signal is not held back: it would inherit that. Of whoever ends meanwhile nobody is told, also
-/// where nothing was started: look after it.
-pub(crate) fn holding_nothing_back<T>(start: impl FnOnce() -> T) -> T {
-    hold_back(libc::SIG_UNBLOCK);
-    let started = start();
-    hold_back(libc::SIG_BLOCK);
-    started
-}
-
-fn hold_back(how: libc::c_int) {
-    // SAFETY: reads the set, and writes to nothing. It fails for no `how` but an unknown one.
-    unsafe { libc::pthread_sigmask(how, &child_ended(), ptr::null_mut()) };
-}
-
-fn child_ended() -> libc::sigset_t {
-    // SAFETY: all zeros is a set, and both calls write to nothing but it.
+    // SAFETY: zeros are a set, and each call reads it or writes to nothing else. The descriptor is new, and nobody else knows of it.
     unsafe {
         let mut signals = std::mem::zeroed();
         libc::sigemptyset(&mut signals);
         libc::sigaddset(&mut signals, libc::SIGCHLD);
-        signals
+        libc::pthread_sigmask(libc::SIG_BLOCK, &signals, ptr::null_mut());
+        let descriptor = told(libc::signalfd(-1, &signals, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK))?;
+        Ok(OwnedFd::from_raw_fd(descriptor))
     }
 }
 
@@ -136,8 +97,9 @@ impl Deref for Watched {
     }
 }
 
-fn told(answer: libc::c_int) -> io::Result<()> {
-    if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+/// What the library answered, where that is not that it failed.
+fn told(answer: libc::c_int) -> io::Result<libc::c_int> {
+    if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(answer) }
 }
 
 /// What the sandbox forbids, tried: each is harmless where it gets through. Nothing serves with these.
@@ -154,7 +116,7 @@ pub(crate) mod forbidden {
         }
         told(child)?;
         // SAFETY: waits for that child, and writes to nothing.
-        told(unsafe { libc::waitpid(child, ptr::null_mut(), 0) })
+        told(unsafe { libc::waitpid(child, ptr::null_mut(), 0) }).map(drop)
     }
 
     /// Traces a process without stopping it; that ends with this one.
@@ -169,14 +131,14 @@ pub(crate) mod forbidden {
     /// A name space of its own for the machine's name.
     pub(crate) fn new_namespace() -> io::Result<()> {
         // SAFETY: changes what this thread sees of the machine's name, and no memory.
-        told(unsafe { libc::unshare(libc::CLONE_NEWUTS) })
+        told(unsafe { libc::unshare(libc::CLONE_NEWUTS) }).map(drop)
     }
 
     /// A kernel module from no file: whoever may load one hears that there is none.
     pub(crate) fn load_module() -> io::Result<()> {
         // SAFETY: no descriptor is -1, so the kernel reads nothing but the empty string.
         let answer = unsafe { libc::syscall(libc::SYS_finit_module, -1, c"".as_ptr(), 0) };
-        told(libc::c_int::try_from(answer).unwrap_or(-1))
+        told(libc::c_int::try_from(answer).unwrap_or(-1)).map(drop)
     }
 
     /// A page of memory that could be run.
@@ -188,6 +150,6 @@ pub(crate) mod forbidden {
             return Err(io::Error::last_os_error());
         }
         // SAFETY: that page, which nobody knows of.
-        told(unsafe { libc::munmap(page, 4096) })
+        told(unsafe { libc::munmap(page, 4096) }).map(drop)
     }
 }

@@ -93,7 +93,9 @@ pub(crate) struct Job {
 /// Whoever leaves it may not have heard yet whether it was started.
 impl Drop for Job {
     fn drop(&mut self) {
-        while let Ok(Some(word)) = self.channel.receive_now() {
+        while self.ended.is_none()
+            && let Ok(Some(word)) = self.channel.receive_now()
+        {
             let _ = self.take(word);
         }
     }
@@ -229,6 +231,7 @@ impl Job {
         match word {
             Word::Waits | Word::Started => {
                 self.waits = matches!(word, Word::Waits);
+                tracing::debug!(waits = self.waits, "the runner says whose turn it is");
                 self.started.note(!self.waits);
             }
             Word::Ended(ended) => self.ended = Some(ended),

@@ -14,13 +14,13 @@ use std::time::Duration;
 use rustix::io::{Errno, read};
 use rustix::process::{
     Pid, Resource, Rlimit, Signal, WaitOptions, WaitStatus, getpid, getrlimit, kill_process,
-    set_child_subreaper, setrlimit, wait,
+    set_child_subreaper, wait,
 };
 use tokio::io::Interest;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
-use crate::c_library::{Watched, ended_children, holding_nothing_back};
+use crate::c_library::{Watched, ended_children};
 
 /// Microseconds: 35 years of computing without a pause.
 const FIRST_MARK: u64 = 1 << 50;
@@ -81,22 +81,17 @@ impl Family {
         Ok(family)
     }
 
-    /// Starts a job's program, with a mark of its own. How it ends is told when it does.
-    pub(super) fn start<E: From<io::Error>>(
+    /// Starts a job's program with the limit that is its mark. How it ends is told when it does.
+    pub(super) fn start<E>(
         &self,
-        start: impl FnOnce() -> Result<Pid, E>,
+        start: impl FnOnce((Resource, Rlimit)) -> Result<Pid, E>,
     ) -> Result<(Mark, oneshot::Receiver<WaitStatus>), E> {
         let mark = Mark(FIRST_MARK + self.marks.fetch_add(1, Ordering::Relaxed));
-        setrlimit(Resource::Rttime, Rlimit { current: Some(mark.0), maximum: None })
-            .map_err(io::Error::from)?;
-        let started = holding_nothing_back(start).map(|pid| {
-            let (tell, told) = oneshot::channel();
-            self.members().insert(pid, Member { mark, ended: Some(tell) });
-            (mark, told)
-        });
-        // Of those that ended meanwhile nobody was told, whatever became of this one.
-        self.reap();
-        started
+        let pid = start((Resource::Rttime, Rlimit { current: Some(mark.0), maximum: None }))?;
+        let (tell, told) = oneshot::channel();
+        // Whoever hears of its end runs after this.
+        self.members().insert(pid, Member { mark, ended: Some(tell) });
+        Ok((mark, told))
     }
 
     /// Ends all that is left of a job, and whatever belongs to none; only for the job's own it waits.

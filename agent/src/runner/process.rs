@@ -8,17 +8,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use futures_util::FutureExt;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use protocol::Refusal;
 use protocol::requests::explain::Sort;
 use protocol::requests::run::Ended;
-use rustix::process::{WaitStatus, setsid};
+use rustix::process::{Resource, Rlimit, WaitStatus, setsid};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use super::channel::Channel;
 use super::family::{Family, Mark};
-use super::program::{self, Descriptors, NotStarted, Pipes};
+use super::program::{self, NotStarted, Pipes};
 use super::turns::{Turn, Turns};
 use super::{Order, Word};
 use crate::c_library;
@@ -33,7 +35,8 @@ struct Process {
     declared: ArcSwap<Declarations>,
     turns: Turns,
     family: Arc<Family>,
-    descriptors: Descriptors,
+    /// How many descriptors what it starts may have.
+    descriptors: (Resource, Rlimit),
 }
 
 /// Runs until the process that has started it closes the socket that is its standard input.
@@ -55,8 +58,8 @@ pub fn run(flags: RunnerFlags) -> Result<(), Vec<String>> {
         ignore_signals().map_err(system)?;
         let family = Family::begin().map_err(system)?;
         let (declared, turns) = (ArcSwap::from_pointee(declared), Turns::default());
-        let descriptors = Descriptors::raise();
-        let process = Arc::new(Process { flags, writable, declared, turns, family, descriptors });
+        let descriptors = program::take_all_descriptors();
+        let process = Process { flags, writable, declared, turns, family, descriptors };
         let control = io::stdin().as_fd().try_clone_to_owned().and_then(Channel::new).map_err(system)?;
         control.send(&Word::Ready(unready), &[]).await.map_err(system)?;
         let orders = process.take_orders(&control).await;
@@ -74,25 +77,32 @@ fn ignore_signals() -> io::Result<()> {
 }
 
 impl Process {
-    async fn take_orders(self: &Arc<Process>, control: &Channel) -> io::Result<()> {
-        while let Some((order, with)) = control.receive_with::<Order>().await? {
-            let mut with = with.into_iter();
-            let Some(reply) = with.next() else { continue };
-            let (process, reply) = (Arc::clone(self), Channel::new(reply)?);
-            tokio::spawn(async move {
-                // Whoever does not listen any more is told nothing.
-                let _ = process.obey(order, &reply, with.collect()).await;
-            });
+    async fn take_orders(&self, control: &Channel) -> io::Result<()> {
+        let mut open = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                biased;
+                // What was ordered begins before another order is looked for.
+                Some(()) = open.next() => {}
+                order = control.receive_with::<Order>() => {
+                    let Some((order, with)) = order? else { return Ok(()) };
+                    let mut with = with.into_iter();
+                    if let Some(reply) = with.next() {
+                        let reply = Channel::new(reply)?;
+                        // Whoever does not listen any more is told nothing.
+                        open.push(self.obey(order, reply, with.collect()).map(drop));
+                    }
+                }
+            }
         }
-        Ok(())
     }
 
-    async fn obey(&self, order: Order, reply: &Channel, with: Vec<OwnedFd>) -> io::Result<()> {
+    async fn obey(&self, order: Order, reply: Channel, with: Vec<OwnedFd>) -> io::Result<()> {
         let word = match order {
             Order::ReadAgain => Ok(Some(Word::ReadAgain(self.read_again()))),
             Order::Explain { sort, name, given } => self.explain((sort, &name, &given)).await,
             Order::Start { sort, name, given } => {
-                self.wait_and_conduct((sort, &name, &given), with, reply).await
+                self.wait_and_conduct((sort, &name, &given), with, &reply).await
             }
         };
         match word.unwrap_or_else(|refusal| Some(Word::Refused(refusal))) {
@@ -125,10 +135,11 @@ impl Process {
         let cannot = |not_started: NotStarted| not_started.refusal(declaration);
         let pinned = program::pinned(declaration).await.map_err(cannot)?;
         let began = Instant::now();
-        let start = || program::start(declaration, &plan, pinned.as_ref(), &self.writable, pipes);
-        let started = self.descriptors.usual_for(|| self.family.start(start)).map_err(cannot)?;
-        // Whatever is started next would inherit it.
-        drop(pinned);
+        let started = self.family.start(move |mark| {
+            let within = (&self.writable[..], [self.descriptors, mark]);
+            program::start(declaration, &plan, pinned.as_ref(), within, pipes)
+        });
+        let started = started.map_err(cannot)?;
         let mut ended = self.look_after(started, declaration.timeout, reply).await;
         ended.took_seconds = began.elapsed().as_secs_f64();
         Ok(Some(Word::Ended(ended)))

@@ -3,20 +3,18 @@
 use std::ffi::CString;
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::iter;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 
 use protocol::Refusal;
 use protocol::requests::explain::{Plan, Sort};
 use rustix::fs::{OFlags, fcntl_getfl, fstatfs};
-use rustix::io::{FdFlags, fcntl_setfd};
-use rustix::process::{Pid, Resource, Rlimit, geteuid, getrlimit, setrlimit};
+use rustix::process::{Gid, Pid, Resource, Rlimit, Uid, geteuid, getrlimit, setrlimit};
 use tokio::task::spawn_blocking;
 
-use crate::c_library;
+use crate::c_library::start::{Beginning, Other, start as begin};
 use crate::declared::{Declaration, User};
 
 /// The kernel's number for the file system of pipes that have no name.
@@ -63,28 +61,12 @@ impl NotStarted {
     }
 }
 
-/// How many descriptors this process may have, and how many what it starts.
-pub(super) struct Descriptors {
-    usual: Rlimit,
-    all: Rlimit,
-}
-
-impl Descriptors {
-    /// Takes all that this process may have: each job that waits is one.
-    pub(super) fn raise() -> Descriptors {
-        let usual = getrlimit(Resource::Nofile);
-        let all = Rlimit { current: usual.maximum, ..usual };
-        let _ = setrlimit(Resource::Nofile, all);
-        Descriptors { usual, all }
-    }
-
-    /// Starts something that keeps the usual limit: it may use select(2).
-    pub(super) fn usual_for<T>(&self, start: impl FnOnce() -> T) -> T {
-        let _ = setrlimit(Resource::Nofile, self.usual);
-        let started = start();
-        let _ = setrlimit(Resource::Nofile, self.all);
-        started
-    }
+/// Takes all descriptors that this process may have: each job that waits is one. What it starts keeps the usual limit, which is
+/// returned: it may use select(2).
+pub(super) fn take_all_descriptors() -> (Resource, Rlimit) {
+    let usual = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: usual.maximum, ..usual });
+    (Resource::Nofile, usual)
 }
 
 /// The program's file, where its owner pinned what it must hold. Reading it may take a while, and others do not wait for that.
@@ -109,46 +91,48 @@ async fn aside<T: Send + 'static>(
     looked.unwrap_or_else(|error| Err(error.to_string())).map_err(NotStarted)
 }
 
-/// Starts it, unless it lies where the process that talks to the network may write.
+/// Starts it within these limits, unless it lies where the process that talks to the network may write.
 pub(super) fn start(
     declaration: &Declaration,
     plan: &Plan,
     pinned: Option<&File>,
-    writable: &[PathBuf],
-    pipes: Pipes,
+    (writable, limits): (&[PathBuf], [(Resource, Rlimit); 2]),
+    Pipes { output, errors }: Pipes,
 ) -> Result<Pid, NotStarted> {
-    let path = &declaration.program;
     // A link may lead elsewhere since it was declared.
     declaration.is_startable(writable).map_err(NotStarted)?;
-    let mut command = match pinned {
+    let path = words(declaration.program.as_os_str().as_bytes())?;
+    let program = match pinned {
         // What was looked at is what is started, whatever stands under that name by now. The program inherits it, since a
         // script is read once more when it runs.
-        Some(file) => {
-            fcntl_setfd(file, FdFlags::empty()).map_err(io::Error::from)?;
-            Command::new(format!("/proc/self/fd/{}", file.as_raw_fd()))
-        }
-        None => Command::new(path),
+        Some(file) => words(format!("/proc/self/fd/{}", file.as_raw_fd()))?,
+        None => path.clone(),
     };
-    command.arg0(path).args(&plan.argv[1..]).env_clear().envs(&plan.environment);
-    command.process_group(0);
-    command
-        .stdin(Stdio::null())
-        .stdout(pipes.output)
-        .stderr(pipes.errors.map_or_else(Stdio::null, Stdio::from));
-    match &declaration.user {
+    let arguments = plan.argv[1..].iter().map(|argument| words(argument.as_str()));
+    let arguments = iter::once(Ok(path)).chain(arguments).collect::<Result<Vec<_>, _>>()?;
+    let environment = plan.environment.iter().map(|(name, value)| words(format!("{name}={value}")));
+    let nothing = OwnedFd::from(File::options().read(true).write(true).open("/dev/null")?);
+    let beginning = Beginning {
+        program: &program,
+        arguments: &arguments,
+        environment: &environment.collect::<Result<Vec<_>, _>>()?,
+        folder: &words(declaration.folder.as_os_str().as_bytes())?,
+        streams: [&nothing, &output, errors.as_ref().unwrap_or(&nothing)].map(AsFd::as_fd),
+        keeps: pinned.map(AsFd::as_fd),
+        limits,
         // Nobody but root may name somebody else than himself.
-        Some(user) if geteuid().is_root() => {
-            let folder = CString::new(declaration.folder.as_os_str().as_bytes()).map_err(io::Error::from)?;
-            c_library::begin_as(&mut command, (user.id, user.group), groups_of(user)?, folder);
-        }
-        _ => drop(command.current_dir(&declaration.folder)),
-    }
-    let child = command.spawn().map_err(|error| explain(&error, declaration))?;
-    Ok(Pid::from_child(&child))
+        user: declaration.user.as_ref().filter(|_| geteuid().is_root()).map(other).transpose()?,
+    };
+    begin(&beginning).map_err(|error| explain(&error, declaration))
 }
 
-/// All groups of a user: his own, and those that name him.
-fn groups_of(user: &User) -> Result<Vec<u32>, NotStarted> {
+/// As the kernel takes them.
+fn words(text: impl Into<Vec<u8>>) -> io::Result<CString> {
+    Ok(CString::new(text)?)
+}
+
+/// A user with all groups that he has: his own, and those that name him.
+fn other(user: &User) -> Result<Other, NotStarted> {
     const FILE: &str = "/etc/group";
     let all = fs::read_to_string(FILE).map_err(|error| {
         NotStarted(format!("{FILE} cannot be read, to find the groups of {}: {error}", user.name))
@@ -158,7 +142,8 @@ fn groups_of(user: &User) -> Result<Vec<u32>, NotStarted> {
         let (group, mut members) = (fields.next()?.parse().ok()?, fields.next()?.split(','));
         members.any(|member| member == user.name).then_some(group)
     });
-    Ok(std::iter::once(user.group).chain(naming).collect())
+    let groups = iter::once(user.group).chain(naming).map(Gid::from_raw).collect();
+    Ok(Other { id: Uid::from_raw(user.id), group: Gid::from_raw(user.group), groups })
 }
 
 /// What can be told beforehand is told in the same words.

@@ -75,11 +75,11 @@ impl Queue {
             let mut asked = controller(&workshop.site.home(), &["check", "web-1", "turn"]);
             asked.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
         };
-        let asked = || workshop.agent.log.lock().unwrap().matches("asked request=\"check\"").count();
         let first = ask();
         until(|| folder.join("log").exists());
         let second = ask();
-        until(|| asked() == 2);
+        // Until it is heard that it waits, what was ordered counts as started.
+        until(|| workshop.agent.log.lock().unwrap().contains("whose turn it is waits=true"));
         Queue { workshop, first, second }
     }
 
