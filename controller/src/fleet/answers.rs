@@ -49,7 +49,7 @@ impl<'a> Answers<'a> {
         let mut printer = Printer::start();
         if format == Format::Csv {
             let fields = heads.iter().map(|(_, field)| Value::from(*field));
-            printer.print(csv::line(fields.chain([Value::from("failure")])))?;
+            printer.print(&csv::line(fields.chain([Value::from("failure")])))?;
         }
         Ok(Answers { format, labels, printer, schema: T::SCHEMA, heads, sort, rows, texts, folded })
     }
@@ -58,13 +58,13 @@ impl<'a> Answers<'a> {
     pub(super) fn take(&mut self, index: usize, part: Part) -> Result<(), Trouble> {
         match part {
             Part::None => {}
-            Part::AtOnce(text) => self.printer.print(text)?,
+            Part::AtOnce(text) => self.printer.print(&text)?,
             Part::Row(cells) => {
                 let whose = Cell::text(&self.labels[index]);
                 let row: Vec<Cell> = [whose].into_iter().chain(cells).collect();
                 if self.format == Format::Csv {
                     let values = row.into_iter().map(|cell| cell.value);
-                    self.printer.print(csv::line(values.chain([Value::Null])))?;
+                    self.printer.print(&csv::line(values.chain([Value::Null])))?;
                 } else {
                     self.rows.push((index, row));
                 }
@@ -81,12 +81,12 @@ impl<'a> Answers<'a> {
         match self.format {
             Format::Json => self.texts.push((index, json::document_of(&json::Entry::missed(host, failure)))),
             Format::Jsonl => {
-                self.printer.print(json::line(self.schema, &json::Entry::missed(host, failure)))?;
+                self.printer.print(&json::line(self.schema, &json::Entry::missed(host, failure)))?;
             }
             Format::Csv => {
                 let nothing = vec![Value::Null; self.heads.len() - 1];
                 let row = [Value::from(host)].into_iter().chain(nothing);
-                self.printer.print(csv::line(row.chain([failure.in_one_line().into()])))?;
+                self.printer.print(&csv::line(row.chain([failure.in_one_line().into()])))?;
             }
             _ => {}
         }
@@ -111,7 +111,7 @@ impl<'a> Answers<'a> {
                 texts.collect::<String>() + &rows + &harmless(&self.folded.text(self.labels))
             }
         };
-        self.printer.print(text)?;
+        self.printer.print(&text)?;
         self.printer.end().await
     }
 }

@@ -110,6 +110,21 @@ impl Which {
     }
 }
 
+/// However an address is spelt, it is one host.
+fn each_once(mut labels: Vec<String>, inventory: &Inventory) -> Result<Vec<String>, String> {
+    let (mut addresses, mut fault) = (HashSet::new(), None);
+    labels.retain(|label| match Host::judge(label, inventory) {
+        Ok(address) => address.is_none_or(|address| addresses.insert(address)),
+        Err(why) => {
+            fault = fault.take().or(Some(why));
+            true
+        }
+    });
+    // The list is kept as long as anybody on it is asked.
+    labels.shrink_to_fit();
+    fault.map_or(Ok(labels), Err)
+}
+
 impl Filter {
     /// Everybody who is meant, in the order in which they were named, each once.
     pub(crate) fn choose(
@@ -137,14 +152,7 @@ impl Filter {
             let what = "this selects nobody".to_owned();
             return Err(Trouble::Here(what, "controller hosts list shows what a selection means".to_owned()));
         }
-        let (all, mut labels, mut addresses) = (labels, Vec::new(), HashSet::new());
-        for label in all {
-            let address = Host::judge(&label, inventory);
-            let address = address.map_err(|fault| Trouble::Here(fault, String::new()))?;
-            if address.is_none_or(|address| addresses.insert(address)) {
-                labels.push(label);
-            }
-        }
+        let labels = each_once(labels, inventory).map_err(|fault| Trouble::Here(fault, String::new()))?;
         Ok(Chosen { is_one: labels.len() == 1 && labels == named, labels })
     }
 

@@ -8,6 +8,10 @@ use jiff::{SignedDuration, Timestamp};
 
 /// Whether a terminal might obey this character, or show something else than what is there.
 pub fn is_dangerous(character: char) -> bool {
+    // Most are of these, and known at once.
+    if matches!(character, ' '..='~') {
+        return false;
+    }
     character.is_control()
         || matches!(
             character,

@@ -11,6 +11,9 @@ use crate::output::human::is_dangerous;
 /// The schema of a document in which the only host failed.
 pub const FAILURE_SCHEMA: &str = "rollcall.failure/1";
 
+/// A text has room for so much from the beginning.
+const USUAL: usize = 4096;
+
 /// What one host said, or why it said nothing.
 #[derive(Debug, Serialize)]
 pub struct Entry<'a, T> {
@@ -83,14 +86,16 @@ pub fn line_of(value: &impl Serialize) -> String {
 }
 
 fn write(value: &impl Serialize, formatter: impl Formatter) -> String {
-    let mut out = Vec::new();
+    // The usual answer fits; growing from nothing would copy it some ten times.
+    let mut out = Vec::with_capacity(USUAL);
     let mut serializer = serde_json::Serializer::with_formatter(&mut out, Plain(formatter));
     // Writing our own types into memory fails only when there is a fault in them, and then half a line helps nobody.
     if value.serialize(&mut serializer).is_err() {
         out.clear();
     }
     out.push(b'\n');
-    String::from_utf8_lossy(&out).into_owned()
+    // All of it was text.
+    String::from_utf8(out).unwrap_or_default()
 }
 
 /// Writes characters that a terminal might obey as escapes: the JSON says the same and does nothing.
