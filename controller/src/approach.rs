@@ -1,6 +1,8 @@
 //! The way to one host, stage by stage: looks up, connects, shakes hands. Every stage has its own limit and its own words
 //! when it fails.
 
+mod held;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,6 +18,8 @@ use crate::client::{Client, Greeted};
 use crate::error::{Failure, Trouble, USE_YOUR_OWN};
 use crate::hosts::{Endpoint, Host};
 use crate::trace::Trace;
+
+pub(crate) use self::held::Held;
 
 /// Who goes where, before the first byte.
 pub struct Approach<'a> {
@@ -132,10 +136,12 @@ impl<'a> Approach<'a> {
     ) -> Result<Client, Trouble> {
         let (host, limit) = (self.host, self.limit);
         let config = self.side.config(host.expected.clone());
-        let shaken = timeout(limit, TlsConnector::from(config).connect(endpoint.server_name(), socket)).await;
-        let stream = shaken
+        let connector = TlsConnector::from(config);
+        let shaken = timeout(limit, connector.connect(endpoint.server_name(), Held::new(socket))).await;
+        let mut stream = shaken
             .map_err(|_| Failure::silent_handshake(host, address, limit))?
             .map_err(|error| Failure::handshake(host, address, self.own(), &error))?;
+        stream.get_mut().0.shaken();
         let connection = stream.get_ref().1;
         if connection.alpn_protocol() != Some(ALPN) {
             return Err(Failure::wrong_protocol(host, &address).into());

@@ -10,11 +10,10 @@ use jiff::Timestamp;
 use protocol::frame::FrameError;
 use protocol::message::{Outcome, Reply, Untyped, put_ask, put_cancel};
 use protocol::{MAX_REPLY_FRAME, MessageStream, Request};
-use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::client::TlsStream;
 
-use crate::approach::Approach;
+use crate::approach::{Approach, Held};
 use crate::error::{Failure, Trouble};
 use crate::hosts::Host;
 use crate::trace::Trace;
@@ -27,7 +26,7 @@ pub(crate) type Several = Result<Untyped, Failure>;
 
 /// A connection to an agent that proved who it is.
 pub struct Client {
-    stream: MessageStream<TlsStream<TcpStream>>,
+    stream: MessageStream<TlsStream<Held>>,
     greeted: Greeted,
     revocations: Arc<Revocations>,
     timeout: Duration,
@@ -67,7 +66,7 @@ impl Client {
     }
 
     pub(crate) fn new(
-        stream: TlsStream<TcpStream>,
+        stream: TlsStream<Held>,
         greeted: Greeted,
         revocations: Arc<Revocations>,
         timeout: Duration,

@@ -1,0 +1,173 @@
+//! A connection on which the last bytes of a handshake wait for the first request, and leave with it: one packet, and one time that
+//! the agent is woken.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// More than a handshake ends with, and a usual request.
+const ROOM: usize = 8 << 10;
+
+/// A connection, and what is to leave on it.
+#[derive(Debug)]
+pub(crate) struct Held {
+    socket: TcpStream,
+    held: Vec<u8>,
+    /// Whoever says that all is written means one turn of the handshake.
+    is_shaking: bool,
+}
+
+impl Held {
+    /// For a handshake: what is written leaves when an answer to it is waited for.
+    pub(super) fn new(socket: TcpStream) -> Held {
+        Held { socket, held: Vec::new(), is_shaking: true }
+    }
+
+    /// The handshake is done: what is written leaves when somebody says that it is all.
+    pub(super) fn shaken(&mut self) {
+        self.is_shaking = false;
+    }
+
+    /// Whether this much waits with what does.
+    fn holds(&self, more: usize) -> bool {
+        (self.is_shaking || !self.held.is_empty()) && self.held.len() + more <= ROOM
+    }
+
+    fn poll_leave(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.held.is_empty() {
+            let sent = ready!(Pin::new(&mut self.socket).poll_write(cx, &self.held))?;
+            self.held.drain(..sent);
+        }
+        // A connection that waits holds no room for this.
+        self.held = Vec::new();
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// An alert that ends a handshake is the last thing that is written.
+impl Drop for Held {
+    fn drop(&mut self) {
+        if !self.held.is_empty() {
+            let _ = self.socket.try_write(&self.held);
+        }
+    }
+}
+
+impl AsyncWrite for Held {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let (it, length) = (self.get_mut(), pieces.iter().map(|piece| piece.len()).sum());
+        if it.holds(length) {
+            pieces.iter().for_each(|piece| it.held.extend_from_slice(piece));
+            return Poll::Ready(Ok(length));
+        }
+        ready!(it.poll_leave(cx))?;
+        Pin::new(&mut it.socket).poll_write_vectored(cx, pieces)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.is_shaking { Poll::Ready(Ok(())) } else { self.get_mut().poll_leave(cx) }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let it = self.get_mut();
+        ready!(it.poll_leave(cx))?;
+        Pin::new(&mut it.socket).poll_shutdown(cx)
+    }
+}
+
+impl AsyncRead for Held {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let it = self.get_mut();
+        // Also who does not take it may have something to say.
+        if let Poll::Ready(left) = it.poll_leave(cx) {
+            left?;
+        }
+        Pin::new(&mut it.socket).poll_read(cx, into)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A connection, and its other end.
+    async fn pair() -> (Held, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (Held::new(near), listener.accept().await.unwrap().0)
+    }
+
+    /// What has come until now.
+    async fn heard(far: &mut TcpStream) -> String {
+        let mut bytes = [0; 64];
+        let read = far.read(&mut bytes).await.unwrap();
+        String::from_utf8_lossy(&bytes[..read]).into_owned()
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_handshake_leaves_with_the_first_request() {
+        let (mut near, mut far) = pair().await;
+        near.write_all(b"hello").await.unwrap();
+        near.flush().await.unwrap();
+        // The other side speaks first here: what it says is read behind the greeting, which waited for that.
+        far.write_all(b"well").await.unwrap();
+        let mut answer = [0; 4];
+        near.read_exact(&mut answer).await.unwrap();
+        assert_eq!(heard(&mut far).await, "hello");
+        near.write_all(b"finished").await.unwrap();
+        near.flush().await.unwrap();
+        near.shaken();
+        near.write_all(b", and how are you?").await.unwrap();
+        near.flush().await.unwrap();
+        assert_eq!(heard(&mut far).await, "finished, and how are you?");
+        near.write_all(b"once more").await.unwrap();
+        assert_eq!(heard(&mut far).await, "once more");
+    }
+
+    #[tokio::test]
+    async fn what_is_large_waits_for_nobody_and_nothing_is_lost() {
+        let (mut near, mut far) = pair().await;
+        near.write_all(b"finished").await.unwrap();
+        near.shaken();
+        let large = vec![b'x'; 1 << 20];
+        let (written, read) = tokio::join!(
+            async {
+                near.write_all(&large).await.unwrap();
+                near.shutdown().await.unwrap();
+            },
+            async {
+                let mut all = Vec::new();
+                far.read_to_end(&mut all).await.unwrap();
+                all
+            }
+        );
+        let () = written;
+        assert_eq!(read, [b"finished".as_slice(), &large].concat());
+    }
+
+    #[tokio::test]
+    async fn an_alert_leaves_though_nobody_waits_for_an_answer() {
+        let (mut near, mut far) = pair().await;
+        near.write_all(b"alert").await.unwrap();
+        drop(near);
+        assert_eq!(heard(&mut far).await, "alert");
+    }
+}
