@@ -53,7 +53,7 @@ pub(crate) fn keep_descriptors() {
 ///
 /// For the beginning: no signal has a handler yet.
 pub(crate) fn ignore_no_signal() {
-    // What the standard library ignores it puts right for each program that it starts.
+    // What the standard library has this process ignore, `start` puts right for each program.
     let usual = (1..=31).filter(|signal| ![libc::SIGKILL, libc::SIGSTOP, libc::SIGPIPE].contains(signal));
     for signal in usual {
         // SAFETY: the default action runs no code of this process.

@@ -10,9 +10,11 @@ use std::time::{Duration, Instant};
 use certs::tls::{self, ClientSide};
 use certs::{Address, Credentials, Peer};
 use protocol::ALPN;
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::client::{Client, Greeted};
 use crate::error::{Failure, Trouble, USE_YOUR_OWN};
@@ -62,10 +64,11 @@ impl<'a> Approach<'a> {
         self.credentials.own()
     }
 
-    /// Goes through all stages, to the first address that connects.
+    /// Goes through all stages, to the first address that connects. The end of the handshake leaves with the first request.
     pub(crate) async fn walk(&self) -> Result<Client, Trouble> {
         let (endpoint, socket, address) = self.reach().await?;
-        self.shake_hands(endpoint, socket, address).await
+        let stream = self.agree(endpoint, socket, address).await?;
+        self.greet(stream, address)
     }
 
     /// Connects to the first address that lets it.
@@ -127,22 +130,37 @@ impl<'a> Approach<'a> {
         Ok(socket)
     }
 
-    /// Agrees on TLS and verifies the agent; what the agent thinks of this side comes with its first answer.
+    /// Agrees on TLS and verifies the agent, to the end; what the agent thinks of this side comes with its first answer.
     pub(crate) async fn shake_hands(
         &self,
         endpoint: &Endpoint,
         socket: TcpStream,
         address: SocketAddr,
     ) -> Result<Client, Trouble> {
-        let (host, limit) = (self.host, self.limit);
-        let config = self.side.config(host.expected.clone());
-        let connector = TlsConnector::from(config);
-        let shaken = timeout(limit, connector.connect(endpoint.server_name(), Held::new(socket))).await;
+        let mut stream = self.agree(endpoint, socket, address).await?;
+        // Whoever does not take it says so when he is asked something.
+        let _ = timeout(self.limit, stream.flush()).await;
+        self.greet(stream, address)
+    }
+
+    async fn agree(
+        &self,
+        endpoint: &Endpoint,
+        socket: TcpStream,
+        address: SocketAddr,
+    ) -> Result<TlsStream<Held>, Failure> {
+        let connector = TlsConnector::from(self.side.config(self.host.expected.clone()));
+        let shaken = timeout(self.limit, connector.connect(endpoint.server_name(), Held::new(socket))).await;
         let mut stream = shaken
-            .map_err(|_| Failure::silent_handshake(host, address, limit))?
-            .map_err(|error| Failure::handshake(host, address, self.own(), &error))?;
+            .map_err(|_| Failure::silent_handshake(self.host, address, self.limit))?
+            .map_err(|error| Failure::handshake(self.host, address, self.own(), &error))?;
         stream.get_mut().0.shaken();
-        let connection = stream.get_ref().1;
+        Ok(stream)
+    }
+
+    /// Looks at what the handshake brought to light.
+    fn greet(&self, stream: TlsStream<Held>, address: SocketAddr) -> Result<Client, Trouble> {
+        let (host, connection) = (self.host, stream.get_ref().1);
         if connection.alpn_protocol() != Some(ALPN) {
             return Err(Failure::wrong_protocol(host, &address).into());
         }
@@ -152,6 +170,7 @@ impl<'a> Approach<'a> {
         self.trace.say(|| format!("TLS 1.3 agreed with {group}"));
         self.trace.say(|| format!("it is {} until {}", peer.identity, peer.not_after));
         let greeted = Greeted { host: host.clone(), own: self.own().clone(), peer, reached: address, group };
-        Ok(Client::new(stream, greeted, Arc::clone(self.credentials.revocations()), limit, self.trace))
+        let revocations = Arc::clone(self.credentials.revocations());
+        Ok(Client::new(stream, greeted, revocations, self.limit, self.trace))
     }
 }

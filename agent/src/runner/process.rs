@@ -3,6 +3,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,10 +21,10 @@ use tokio::time::sleep;
 
 use super::channel::Channel;
 use super::family::{Family, Mark};
-use super::program::{self, NotStarted, Pipes};
+use super::program::{self, NotStarted, Pipes, Program};
 use super::turns::{Turn, Turns};
 use super::{Order, Word};
-use crate::c_library;
+use crate::c_library::{self, start::HANDLED};
 use crate::cli::RunnerFlags;
 use crate::config::Config;
 use crate::declared::{Declarations, Given, place_of};
@@ -70,8 +71,8 @@ pub fn run(flags: RunnerFlags) -> Result<(), Vec<String>> {
 
 /// It ends with the process that gives orders, and not by itself. Handlers, unlike signals that are ignored, are not inherited.
 fn ignore_signals() -> io::Result<()> {
-    for kind in [SignalKind::hangup(), SignalKind::interrupt(), SignalKind::terminate()] {
-        let _ = signal(kind)?;
+    for kind in HANDLED {
+        let _ = signal(SignalKind::from_raw(kind))?;
     }
     Ok(())
 }
@@ -89,8 +90,9 @@ impl Process {
                     let mut with = with.into_iter();
                     if let Some(reply) = with.next() {
                         let reply = Channel::new(reply)?;
-                        // Whoever does not listen any more is told nothing.
-                        open.push(self.obey(order, reply, with.collect()).map(drop));
+                        // Whoever does not listen any more is told nothing. Where one job fails, the others go on.
+                        let job = AssertUnwindSafe(self.obey(order, reply, with.collect()));
+                        open.push(job.catch_unwind().map(drop));
                     }
                 }
             }
@@ -135,10 +137,8 @@ impl Process {
         let cannot = |not_started: NotStarted| not_started.refusal(declaration);
         let pinned = program::pinned(declaration).await.map_err(cannot)?;
         let began = Instant::now();
-        let started = self.family.start(move |mark| {
-            let within = (&self.writable[..], [self.descriptors, mark]);
-            program::start(declaration, &plan, pinned.as_ref(), within, pipes)
-        });
+        let program = Program { declaration, plan, pinned, pipes };
+        let started = self.family.start(|mark| program.start(&self.writable, [self.descriptors, mark]));
         let started = started.map_err(cannot)?;
         let mut ended = self.look_after(started, declaration.timeout, reply).await;
         ended.took_seconds = began.elapsed().as_secs_f64();

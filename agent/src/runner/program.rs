@@ -91,39 +91,49 @@ async fn aside<T: Send + 'static>(
     looked.unwrap_or_else(|error| Err(error.to_string())).map_err(NotStarted)
 }
 
-/// Starts it within these limits, unless it lies where the process that talks to the network may write.
-pub(super) fn start(
-    declaration: &Declaration,
-    plan: &Plan,
-    pinned: Option<&File>,
-    (writable, limits): (&[PathBuf], [(Resource, Rlimit); 2]),
-    Pipes { output, errors }: Pipes,
-) -> Result<Pid, NotStarted> {
-    // A link may lead elsewhere since it was declared.
-    declaration.is_startable(writable).map_err(NotStarted)?;
-    let path = words(declaration.program.as_os_str().as_bytes())?;
-    let program = match pinned {
-        // What was looked at is what is started, whatever stands under that name by now. The program inherits it, since a
-        // script is read once more when it runs.
-        Some(file) => words(format!("/proc/self/fd/{}", file.as_raw_fd()))?,
-        None => path.clone(),
-    };
-    let arguments = plan.argv[1..].iter().map(|argument| words(argument.as_str()));
-    let arguments = iter::once(Ok(path)).chain(arguments).collect::<Result<Vec<_>, _>>()?;
-    let environment = plan.environment.iter().map(|(name, value)| words(format!("{name}={value}")));
-    let nothing = OwnedFd::from(File::options().read(true).write(true).open("/dev/null")?);
-    let beginning = Beginning {
-        program: &program,
-        arguments: &arguments,
-        environment: &environment.collect::<Result<Vec<_>, _>>()?,
-        folder: &words(declaration.folder.as_os_str().as_bytes())?,
-        streams: [&nothing, &output, errors.as_ref().unwrap_or(&nothing)].map(AsFd::as_fd),
-        keeps: pinned.map(AsFd::as_fd),
-        limits,
-        // Nobody but root may name somebody else than himself.
-        user: declaration.user.as_ref().filter(|_| geteuid().is_root()).map(other).transpose()?,
-    };
-    begin(&beginning).map_err(|error| explain(&error, declaration))
+/// What is to be started.
+pub(super) struct Program<'a> {
+    pub(super) declaration: &'a Declaration,
+    pub(super) plan: Plan,
+    /// Its file, where it was looked into.
+    pub(super) pinned: Option<File>,
+    pub(super) pipes: Pipes,
+}
+
+impl Program<'_> {
+    /// Starts it within these limits, unless it lies where the process that talks to the network may write.
+    pub(super) fn start(
+        self,
+        writable: &[PathBuf],
+        limits: [(Resource, Rlimit); 2],
+    ) -> Result<Pid, NotStarted> {
+        let Program { declaration, plan, pinned, pipes } = self;
+        // A link may lead elsewhere since it was declared.
+        declaration.is_startable(writable).map_err(NotStarted)?;
+        let path = words(declaration.program.as_os_str().as_bytes())?;
+        let program = match &pinned {
+            // What was looked at is what is started, whatever stands under that name by now. The program inherits it, since a
+            // script is read once more when it runs.
+            Some(file) => words(format!("/proc/self/fd/{}", file.as_raw_fd()))?,
+            None => path.clone(),
+        };
+        let arguments = plan.argv.iter().skip(1).map(|argument| words(argument.as_str()));
+        let arguments = iter::once(Ok(path)).chain(arguments).collect::<Result<Vec<_>, _>>()?;
+        let environment = plan.environment.iter().map(|(name, value)| words(format!("{name}={value}")));
+        let nothing = OwnedFd::from(File::options().read(true).write(true).open("/dev/null")?);
+        let beginning = Beginning {
+            program: &program,
+            arguments: &arguments,
+            environment: &environment.collect::<Result<Vec<_>, _>>()?,
+            folder: &words(declaration.folder.as_os_str().as_bytes())?,
+            streams: [&nothing, &pipes.output, pipes.errors.as_ref().unwrap_or(&nothing)].map(AsFd::as_fd),
+            keeps: pinned.as_ref().map(AsFd::as_fd),
+            limits,
+            // Nobody but root may name somebody else than himself.
+            user: declaration.user.as_ref().filter(|_| geteuid().is_root()).map(other).transpose()?,
+        };
+        begin(&beginning).map_err(|error| explain(&error, declaration))
+    }
 }
 
 /// As the kernel takes them.

@@ -117,15 +117,16 @@ impl Page {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::{Sender, channel};
+
     use super::*;
 
-    /// Writes that were asked for, one by one.
-    #[derive(Default)]
-    struct Writes(Vec<String>);
+    /// Tells of each write.
+    struct Told(Sender<String>);
 
-    impl Write for Writes {
+    impl Write for Told {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.push(String::from_utf8_lossy(bytes).into_owned());
+            self.0.send(String::from_utf8_lossy(bytes).into_owned()).map_err(io::Error::other)?;
             Ok(bytes.len())
         }
 
@@ -146,21 +147,19 @@ mod tests {
             page.add(text);
         }
         page.end();
-        let mut out = Writes::default();
-        write(&page, &mut out).unwrap();
-        assert_eq!(out.0, ["four\nfive\n"]);
+        let (tell, told) = channel();
+        write(&page, Told(tell)).unwrap();
+        assert_eq!(told.iter().collect::<Vec<_>>(), ["four\nfive\n"]);
     }
 
     #[test]
-    fn the_end_is_heard_by_whoever_waits_for_more() {
+    fn the_end_is_heard_when_nothing_is_left_to_print() {
         let page = Arc::new(Page::default());
-        let written = Arc::clone(&page);
-        let writer = thread::spawn(move || {
-            let mut out = Writes::default();
-            write(&written, &mut out).map(|()| out.0)
-        });
+        let (written, (tell, told)) = (Arc::clone(&page), channel());
+        let writer = thread::spawn(move || write(&written, Told(tell)));
         page.add("six\n");
+        assert_eq!(told.recv().unwrap(), "six\n");
         page.end();
-        assert_eq!(writer.join().unwrap().unwrap(), ["six\n"]);
+        writer.join().unwrap().unwrap();
     }
 }

@@ -116,7 +116,7 @@ fn each_once(mut labels: Vec<String>, inventory: &Inventory) -> Result<Vec<Strin
     labels.retain(|label| match Host::judge(label, inventory) {
         Ok(address) => address.is_none_or(|address| addresses.insert(address)),
         Err(why) => {
-            fault = fault.take().or(Some(why));
+            fault.get_or_insert(why);
             true
         }
     });

@@ -75,9 +75,11 @@ pub fn line(schema: &str, entry: &impl Serialize) -> String {
     line_of(&Line { schema, entry })
 }
 
-/// One document, or a part of one.
+/// One document, or a part of one, which may be kept: it holds no more room than it needs.
 pub fn document_of(value: &impl Serialize) -> String {
-    write(value, PrettyFormatter::new())
+    let mut text = write(value, PrettyFormatter::new());
+    text.shrink_to_fit();
+    text
 }
 
 /// The same on one line.
@@ -94,7 +96,7 @@ fn write(value: &impl Serialize, formatter: impl Formatter) -> String {
         out.clear();
     }
     out.push(b'\n');
-    // All of it was text.
+    // It is text: nothing else was written.
     String::from_utf8(out).unwrap_or_default()
 }
 

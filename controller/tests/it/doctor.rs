@@ -2,14 +2,16 @@
 
 use std::fs;
 use std::sync::Arc;
+use std::time::Duration;
 
-use agent::config::Policy;
+use agent::config::{Limits, Policy};
 use agent::permissions::{Permissions, Rule};
 use certs::store::Existing;
 use certs::{Algorithm, Authority, tls};
 use protocol::ALPN;
 use serde_json::Value;
 
+use crate::failures::full_backlog;
 use crate::impostors::{Minted, Then, believing_in, fake, raw};
 use crate::site::{MASKS, Site, controller, text};
 
@@ -87,6 +89,19 @@ fn every_step_is_told_until_one_makes_going_on_impossible() {
     let took =
         [(r" +\d+\.\d ms  ", "  [took]  "), (r"-?\d+\.\d+ ms", "[ms]"), (r"load \d+\.\d\d", "load [load]")];
     insta::with_settings!({ filters => [&MASKS[..], &took].concat() }, { insta::assert_snapshot!(pages.0) });
+}
+
+/// While an address does not answer, the agent at another must not give up on who has shaken hands with it.
+#[test]
+fn an_address_that_does_not_answer_spoils_none_that_does() {
+    let limits = Limits { handshake: Duration::from_millis(200), ..Limits::default() };
+    let (site, address) = Site::with_policy(Policy { limits, ..Policy::default() });
+    let (full, _held) = site.runtime.block_on(full_backlog());
+    write_hosts(&site, &[("web-1", &[&address.to_string(), &full.to_string()])]);
+    let words = ["doctor", "web-1", "--timeout", "1s"];
+    let page = text(&controller(&site.home(), &words).output().unwrap().stdout);
+    // The warning is of the other address.
+    assert!(page.ends_with("web-1 answers, with 1 warning\n"), "{page}");
 }
 
 #[test]

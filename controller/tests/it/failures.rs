@@ -193,7 +193,7 @@ fn reaching(seen: &mut Seen) {
 }
 
 /// A listener that takes no connection and has no room to let one wait.
-async fn full_backlog() -> (SocketAddr, (TcpListener, Vec<TcpStream>)) {
+pub(crate) async fn full_backlog() -> (SocketAddr, (TcpListener, Vec<TcpStream>)) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(1).unwrap();
