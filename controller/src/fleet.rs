@@ -14,6 +14,7 @@ mod window;
 
 use std::cell::RefCell;
 use std::hash::{BuildHasher, RandomState};
+use std::io::ErrorKind;
 use std::mem::take;
 use std::ops::ControlFlow;
 use std::process;
@@ -30,6 +31,7 @@ pub use self::which::{Care, Filter, Which};
 
 use self::answers::Answers;
 use self::form::{Form, Part, Said};
+use self::printer::reader_left;
 use self::progress::Progress;
 use self::tally::Tally;
 use crate::caller::Caller;
@@ -185,6 +187,10 @@ impl Fleet<'_> {
         let interrupted = tokio::select! {
             () = all => false,
             _ = ctrl_c() => true,
+            // For nobody, nobody is asked.
+            () = reader_left(), if streams => {
+                return Err(Trouble::Stdout(ErrorKind::BrokenPipe.into()));
+            }
         };
         let Count { mut tally, trouble, mut progress, .. } = count.into_inner();
         progress.clear();

@@ -1,17 +1,17 @@
 //! Starts a program as `vfork` does: the child borrows this process's memory until it becomes the program, and this process waits
-//! so long.
+//! so long. Only for who becomes another user it does not: see [`start`].
 //!
 //! The standard library does the same by `posix_spawn`, which costs some 60 µs more of the 550 that `/bin/true` takes: it looks at
 //! every signal in the child, and has the system map and unmap a stack for it. And what it cannot do, as limits and groups, it
 //! does by copying this whole process.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
-use std::io::{self, PipeWriter, Read};
+use std::io::{self, PipeReader, PipeWriter, Read};
 use std::os::fd::BorrowedFd;
 use std::ptr;
 
-use rustix::io::{FdFlags, fcntl_setfd, write};
-use rustix::process::{Gid, Pid, Resource, Rlimit, Uid, WaitOptions, chdir, setpgid, setrlimit, waitpid};
+use rustix::io::{FdFlags, fcntl_setfd, ioctl_fionbio, write};
+use rustix::process::{Gid, Pid, Resource, Rlimit, Uid, chdir, setpgid, setrlimit};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_uid};
 
@@ -54,20 +54,36 @@ struct Errand<'a> {
     fault: PipeWriter,
 }
 
-/// Starts it.
+/// A child that is the program, or becomes it, or cannot.
+pub(crate) struct Begun {
+    pub(crate) child: Pid,
+    faults: PipeReader,
+}
+
+impl Begun {
+    /// Why it did not become the program, as far as that is known: when the child is no more, it is.
+    pub(crate) fn fault(mut self) -> Option<io::Error> {
+        let mut fault = [0; size_of::<c_int>()];
+        self.faults.read_exact(&mut fault).ok()?;
+        Some(io::Error::from_raw_os_error(c_int::from_ne_bytes(fault)))
+    }
+}
+
+/// Starts it. What becomes another user has a copy of the memory and is not waited for: from then on that user's programs may stop
+/// it, and there are settings by which they may write to what it has.
 ///
 /// # Errors
-/// Why it did not begin; then there is no child.
-pub(crate) fn start(beginning: &Beginning<'_>) -> io::Result<Pid> {
+/// There is no child.
+pub(crate) fn start(beginning: &Beginning<'_>) -> io::Result<Begun> {
     let list = |all: &[CString]| all.iter().map(|one| one.as_ptr()).chain([ptr::null()]).collect();
-    let (mut faults, fault) = io::pipe()?;
+    let (faults, fault) = io::pipe()?;
+    ioctl_fionbio(&faults, true)?;
     let (arguments, environment) = (list(beginning.arguments), list(beginning.environment));
     let errand = Errand { beginning, arguments, environment, fault };
-    // What is another user's for an instant is a copy: there are settings by which he could write to it.
-    let memory = if beginning.user.is_none() { libc::CLONE_VM } else { 0 };
+    let lent = if beginning.user.is_none() { libc::CLONE_VM | libc::CLONE_VFORK } else { 0 };
     let mut stack = vec![0_u128; STACK / size_of::<u128>()];
     let child = holding_everything_back(|| {
-        let (flags, errand) = (memory | libc::CLONE_VFORK | libc::SIGCHLD, &raw const errand);
+        let (flags, errand) = (lent | libc::SIGCHLD, &raw const errand);
         // SAFETY: the stack grows down from its end, and nobody else uses it. It, the errand and all that this points to live
         // until the call returns, which is when the child has a memory of its own or is no more. What the child does takes
         // neither memory nor a lock.
@@ -75,17 +91,8 @@ pub(crate) fn start(beginning: &Beginning<'_>) -> io::Result<Pid> {
             libc::clone(run, stack.as_mut_ptr_range().end.cast(), flags, errand.cast_mut().cast())
         })
     })?;
-    drop(errand);
     let child = Pid::from_raw(child).ok_or(io::ErrorKind::NotFound)?;
-    let mut fault = [0; size_of::<c_int>()];
-    match faults.read_exact(&mut fault) {
-        Ok(()) => {
-            // Nobody else knows of it yet.
-            let _ = waitpid(Some(child), WaitOptions::empty());
-            Err(io::Error::from_raw_os_error(c_int::from_ne_bytes(fault)))
-        }
-        Err(_) => Ok(child),
-    }
+    Ok(Begun { child, faults })
 }
 
 /// Calls with every signal held back: a handler in the child would write to this process's memory.
@@ -163,12 +170,14 @@ mod tests {
     use std::fs::File;
     use std::os::fd::AsFd;
 
+    use rustix::process::{WaitOptions, waitpid};
+
     use super::*;
 
     /// Starts a program with these words in a folder, its output and its errors going to the same pipe.
-    fn started(program: &CStr, words: &[&CStr], folder: &CStr, output: &PipeWriter) -> io::Result<Pid> {
-        let nothing = File::open("/dev/null")?;
-        start(&Beginning {
+    fn started(program: &CStr, words: &[&CStr], folder: &CStr, output: &PipeWriter) -> Begun {
+        let nothing = File::open("/dev/null").unwrap();
+        let begun = start(&Beginning {
             program,
             arguments: &words.iter().map(|word| CString::from(*word)).collect::<Vec<_>>(),
             environment: &[c"ONE=1".into()],
@@ -178,7 +187,8 @@ mod tests {
             limits: [(Resource::Core, 0), (Resource::Nofile, 20)]
                 .map(|(which, limit)| (which, Rlimit { current: Some(limit), maximum: Some(limit) })),
             user: None,
-        })
+        });
+        begun.unwrap()
     }
 
     /// The signals of a line of `/proc/PID/status`.
@@ -191,12 +201,13 @@ mod tests {
         let (mut reader, writer) = io::pipe().unwrap();
         let words = c"env -u PWD -u SHLVL -u _; pwd; ulimit -n; cut -d ' ' -f 5 /proc/$$/stat; \
                       grep -E '^Sig(Blk|Ign)' /proc/$$/status; read line || echo $$";
-        let pid = started(c"/bin/sh", &[c"sh", c"-c", words], c"/usr", &writer).unwrap();
+        let begun = started(c"/bin/sh", &[c"sh", c"-c", words], c"/usr", &writer);
         drop(writer);
         let mut said = String::new();
         reader.read_to_string(&mut said).unwrap();
-        waitpid(Some(pid), WaitOptions::empty()).unwrap();
-        let pid = pid.as_raw_nonzero();
+        waitpid(Some(begun.child), WaitOptions::empty()).unwrap();
+        let pid = begun.child.as_raw_nonzero();
+        assert!(begun.fault().is_none());
         let lines: Vec<&str> = said.lines().collect();
         assert_eq!(lines[..4], ["ONE=1", "/usr", "20", &pid.to_string()], "{said}");
         assert_eq!(lines[4], "SigBlk:\t0000000000000000", "{said}");
@@ -209,16 +220,17 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_begin_is_told_and_leaves_no_child() {
+    fn what_cannot_begin_is_told() {
         let (_reader, writer) = io::pipe().unwrap();
         for (program, folder, fault) in [
             (c"/no/such/program", c"/", libc::ENOENT),
             (c"/etc", c"/", libc::EACCES),
             (c"/bin/true", c"/no/such/folder", libc::ENOENT),
         ] {
-            let error = started(program, &[c"program"], folder, &writer).unwrap_err();
-            assert_eq!(error.raw_os_error(), Some(fault), "{program:?} in {folder:?}: {error}");
+            let begun = started(program, &[c"program"], folder, &writer);
+            waitpid(Some(begun.child), WaitOptions::empty()).unwrap();
+            let told = begun.fault().and_then(|error| error.raw_os_error());
+            assert_eq!(told, Some(fault), "{program:?} in {folder:?}");
         }
-        assert_eq!(std::fs::read_to_string("/proc/thread-self/children").unwrap(), "");
     }
 }

@@ -20,6 +20,7 @@ use tokio::io::Interest;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
+use crate::c_library::start::Begun;
 use crate::c_library::{Watched, ended_children};
 
 /// Microseconds: 35 years of computing without a pause.
@@ -84,14 +85,14 @@ impl Family {
     /// Starts a job's program with the limit that is its mark. How it ends is told when it does.
     pub(super) fn start<E>(
         &self,
-        start: impl FnOnce((Resource, Rlimit)) -> Result<Pid, E>,
-    ) -> Result<(Mark, oneshot::Receiver<WaitStatus>), E> {
+        start: impl FnOnce((Resource, Rlimit)) -> Result<Begun, E>,
+    ) -> Result<(Mark, oneshot::Receiver<WaitStatus>, Begun), E> {
         let mark = Mark(FIRST_MARK + self.marks.fetch_add(1, Ordering::Relaxed));
-        let pid = start((Resource::Rttime, Rlimit { current: Some(mark.0), maximum: None }))?;
+        let begun = start((Resource::Rttime, Rlimit { current: Some(mark.0), maximum: None }))?;
         let (tell, told) = oneshot::channel();
         // Whoever hears of its end runs after this.
-        self.members().insert(pid, Member { mark, ended: Some(tell) });
-        Ok((mark, told))
+        self.members().insert(begun.child, Member { mark, ended: Some(tell) });
+        Ok((mark, told, begun))
     }
 
     /// Ends all that is left of a job, and whatever belongs to none; only for the job's own it waits.

@@ -139,10 +139,13 @@ impl Process {
         let began = Instant::now();
         let program = Program { declaration, plan, pinned, pipes };
         let started = self.family.start(|mark| program.start(&self.writable, [self.descriptors, mark]));
-        let started = started.map_err(cannot)?;
-        let mut ended = self.look_after(started, declaration.timeout, reply).await;
+        let (mark, status, begun) = started.map_err(cannot)?;
+        let mut ended = self.look_after((mark, status), declaration.timeout, reply).await;
         ended.took_seconds = began.elapsed().as_secs_f64();
-        Ok(Some(Word::Ended(ended)))
+        match begun.fault() {
+            Some(fault) => Err(cannot(program::explain(&fault, declaration))),
+            None => Ok(Some(Word::Ended(ended))),
+        }
     }
 
     /// Waits while others are before it, and says so; there is no turn for whom nobody listens.

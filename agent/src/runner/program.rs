@@ -11,10 +11,10 @@ use std::path::PathBuf;
 use protocol::Refusal;
 use protocol::requests::explain::{Plan, Sort};
 use rustix::fs::{OFlags, fcntl_getfl, fstatfs};
-use rustix::process::{Gid, Pid, Resource, Rlimit, Uid, geteuid, getrlimit, setrlimit};
+use rustix::process::{Gid, Resource, Rlimit, Uid, geteuid, getrlimit, setrlimit};
 use tokio::task::spawn_blocking;
 
-use crate::c_library::start::{Beginning, Other, start as begin};
+use crate::c_library::start::{Beginning, Begun, Other, start as begin};
 use crate::declared::{Declaration, User};
 
 /// The kernel's number for the file system of pipes that have no name.
@@ -106,7 +106,7 @@ impl Program<'_> {
         self,
         writable: &[PathBuf],
         limits: [(Resource, Rlimit); 2],
-    ) -> Result<Pid, NotStarted> {
+    ) -> Result<Begun, NotStarted> {
         let Program { declaration, plan, pinned, pipes } = self;
         // A link may lead elsewhere since it was declared.
         declaration.is_startable(writable).map_err(NotStarted)?;
@@ -132,7 +132,7 @@ impl Program<'_> {
             // Nobody but root may name somebody else than himself.
             user: declaration.user.as_ref().filter(|_| geteuid().is_root()).map(other).transpose()?,
         };
-        begin(&beginning).map_err(|error| explain(&error, declaration))
+        Ok(begin(&beginning)?)
     }
 }
 
@@ -156,8 +156,8 @@ fn other(user: &User) -> Result<Other, NotStarted> {
     Ok(Other { id: Uid::from_raw(user.id), group: Gid::from_raw(user.group), groups })
 }
 
-/// What can be told beforehand is told in the same words.
-fn explain(error: &io::Error, declaration: &Declaration) -> NotStarted {
+/// Why it did not begin. What can be told beforehand is told in the same words.
+pub(super) fn explain(error: &io::Error, declaration: &Declaration) -> NotStarted {
     NotStarted(declaration.readiness().err().unwrap_or_else(|| match (error.raw_os_error(), &declaration.user) {
         (Some(libc::ENOEXEC), _) => "it is no program for this machine, and no script with #! in front".to_owned(),
         (Some(libc::EACCES), None) => "the agent's user may not execute what it needs".to_owned(),

@@ -5,13 +5,16 @@ mod many;
 
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
+use std::{process, thread};
 
 use clap::Args;
 use protocol::refusal;
 use protocol::requests::explain::Sort;
 use protocol::requests::run::{self, Ended, Output, Piece};
 use serde::Serialize;
+use tokio::runtime::Builder;
 use tokio::signal::ctrl_c;
+use tokio::time::timeout;
 
 use crate::caller::Caller;
 use crate::client::Client;
@@ -35,6 +38,9 @@ const NOT_DECLARED: i32 = 127;
 const BY_SIGNAL: i32 = 128;
 /// Ctrl-C.
 const INTERRUPTED: i32 = 130;
+
+/// For a tidy end, unless it is said twice.
+const TIDY: Duration = Duration::from_millis(800);
 
 /// Run a command that a machine's owner declared: its output as it comes, and its exit code.
 #[derive(Debug, Args)]
@@ -60,6 +66,7 @@ struct Told<'a> {
 impl Run {
     /// Asks, passes on what comes, and ends as the command did.
     pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
+        end_though_nobody_reads();
         let begun = match self.what.explain {
             true => explain(desk, Sort::Command, &self.what, code_of).await,
             false => self.begin(desk).await,
@@ -123,6 +130,20 @@ impl Run {
         }
         Err(Failure::ended(&client.greeted().host).into())
     }
+}
+
+/// Whoever says to end it while nobody reads what it prints does not wait for that reader: with this process the connections end,
+/// and with them the commands.
+fn end_though_nobody_reads() {
+    thread::spawn(|| -> io::Result<()> {
+        // The other runtime may be held up by that very reader.
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            ctrl_c().await?;
+            let _ = timeout(TIDY, ctrl_c()).await;
+            process::exit(INTERRUPTED)
+        })
+    });
 }
 
 /// A terminal gets what is harmless, and everybody else the bytes as they are.

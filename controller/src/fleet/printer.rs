@@ -1,11 +1,15 @@
 //! Prints what comes, apart from whoever asks: were the asking to wait for a reader such as `less`, every host would look slow.
 
+use std::future::pending;
 use std::io::{self, Write};
 use std::mem::take;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::retry_on_intr;
+use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
 use crate::error::Trouble;
@@ -68,6 +72,20 @@ impl Printer {
 impl Drop for Printer {
     fn drop(&mut self) {
         self.page.end();
+    }
+}
+
+/// Comes back when whoever reads what is printed has left. Of a file nobody is known to read it.
+pub(super) async fn reader_left() {
+    let (tell, told) = oneshot::channel();
+    // Nothing but that ends this look, so it has a thread that nobody waits for.
+    thread::spawn(move || {
+        let stdout = io::stdout();
+        let look = || poll(&mut [PollFd::new(&stdout, PollFlags::empty())], None);
+        retry_on_intr(look).map(|_| tell.send(()))
+    });
+    if told.await.is_err() {
+        pending().await
     }
 }
 

@@ -173,9 +173,11 @@ fn ctrl_c_says_who_is_still_waited_for() {
 #[test]
 fn whoever_closes_the_pipe_has_seen_enough() {
     let site = fleet();
-    let mut asking = controller(&site.home(), &["uptime", "web-[1-3]", "--output", "jsonl"]);
+    // Also while one is still waited for, and nothing is left to be printed until then.
+    let words = ["uptime", "web-[1-3,5]", "--output", "jsonl", "--timeout", "60s"];
+    let mut asking = controller(&site.home(), &words);
     let mut asking = asking.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    drop(asking.stdout.take());
+    assert_eq!(BufReader::new(asking.stdout.take().unwrap()).lines().take(3).count(), 3);
     let mut said = String::new();
     asking.stderr.take().unwrap().read_to_string(&mut said).unwrap();
     assert_eq!((said.as_str(), asking.wait().unwrap().code()), ("", Some(0)));

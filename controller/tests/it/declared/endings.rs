@@ -169,6 +169,47 @@ fn another_user_has_his_own_groups_and_none_of_roots() {
 }
 
 #[test]
+fn a_user_who_stops_his_own_next_job_stops_nobody_elses() {
+    if !rustix::process::geteuid().is_root() {
+        return not_run("jobs of another user: only root may start them");
+    }
+    let workshop = Workshop::declaring(
+        r#"
+        [check.stops]
+        exec = ["DIR/stops"]
+        user = "nobody"
+        timeout = "4s"
+        [check.his]
+        exec = ["/bin/true"]
+        user = "nobody"
+        timeout = "1s"
+        [check.ours]
+        exec = ["/bin/true"]
+        "#,
+    );
+    let folder = workshop.site.folder.path();
+    // Whoever is a child of the runner beside itself, as soon as this user may do it something.
+    let words = "runner=$PPID; echo > {0}/log/begun; while :; do for child in $(cat /proc/$runner/task/$runner/children); do\n\
+                 [ $child = $$ ] || kill -STOP $child; done; done 2> /dev/null";
+    script(&folder.join("stops"), &words.replace("{0}", folder.to_str().unwrap()));
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::create_dir(folder.join("log")).unwrap();
+    fs::set_permissions(folder.join("log"), fs::Permissions::from_mode(0o777)).unwrap();
+    let mut stops = controller(&workshop.site.home(), &["check", "web-1", "stops"]);
+    let mut stops = stops.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    until(|| folder.join("log/begun").exists());
+    for _ in 0..3 {
+        let (code, _, said) = workshop.said(&["check", "web-1", "his", "--timeout", "10s"]);
+        assert!(code == 0 || code == 3, "{said}");
+        let began = Instant::now();
+        assert_eq!(workshop.said(&["check", "web-1", "ours"]).0, 0);
+        assert!(began.elapsed() < Duration::from_secs(3), "nobody waits for what is stopped");
+    }
+    stops.wait().unwrap();
+    assert!(workshop.all_are_gone());
+}
+
+#[test]
 fn whatever_is_in_the_way_has_a_code_of_its_own() {
     let workshop = Workshop::declaring(ENDINGS);
     assert_eq!(workshop.said(&["run", "nowhere.invalid", "both"]).0, 125);

@@ -59,3 +59,19 @@ fn a_gigabyte_passes_through_and_a_slow_reader_makes_its_writer_wait() {
     assert_eq!(read, 1 << 30);
     assert_eq!(running.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn who_ends_it_while_nobody_reads_does_not_wait_for_the_reader() {
+    let workshop = Workshop::declaring(
+        "[allow]\nalice = [\"run:yes\"]\n[command.yes]\nexec = [\"/usr/bin/yes\"]\nmax_output = \"2GiB\"\n",
+    );
+    for more in [&[][..], &["--output", "lines"]] {
+        let mut running = controller(&workshop.site.home(), &[&["run", "web-1", "yes"], more].concat());
+        let mut running = running.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let waits_in = format!("/proc/{}/wchan", running.id());
+        until(|| fs::read_to_string(&waits_in).is_ok_and(|place| place.contains("pipe_write")));
+        kill_process(Pid::from_child(&running), Signal::INT).unwrap();
+        assert_eq!(running.wait().unwrap().code(), Some(130));
+        assert!(workshop.all_are_gone());
+    }
+}
