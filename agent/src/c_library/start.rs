@@ -9,6 +9,7 @@ use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io::{self, PipeReader, PipeWriter, Read};
 use std::os::fd::BorrowedFd;
 use std::ptr;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use rustix::io::{FdFlags, fcntl_setfd, ioctl_fionbio, write};
 use rustix::process::{Gid, Pid, Resource, Rlimit, Uid, chdir, setpgid, setrlimit};
@@ -50,22 +51,28 @@ struct Errand<'a> {
     beginning: &'a Beginning<'a>,
     arguments: Vec<*const c_char>,
     environment: Vec<*const c_char>,
-    /// For why it did not become the program; closed when it did.
-    fault: PipeWriter,
+    /// Why it did not become the program.
+    fault: AtomicI32,
+    /// Where a copy tells that.
+    tell: Option<PipeWriter>,
 }
 
 /// A child that is the program, or becomes it, or cannot.
 pub(crate) struct Begun {
     pub(crate) child: Pid,
-    faults: PipeReader,
+    fault: c_int,
+    /// Where a copy tells that.
+    told: Option<PipeReader>,
 }
 
 impl Begun {
     /// Why it did not become the program, as far as that is known: when the child is no more, it is.
-    pub(crate) fn fault(mut self) -> Option<io::Error> {
-        let mut fault = [0; size_of::<c_int>()];
-        self.faults.read_exact(&mut fault).ok()?;
-        Some(io::Error::from_raw_os_error(c_int::from_ne_bytes(fault)))
+    pub(crate) fn fault(self) -> Option<io::Error> {
+        let mut fault = self.fault.to_ne_bytes();
+        if let Some(mut told) = self.told {
+            told.read_exact(&mut fault).ok()?;
+        }
+        Some(c_int::from_ne_bytes(fault)).filter(|fault| *fault != 0).map(io::Error::from_raw_os_error)
     }
 }
 
@@ -76,11 +83,16 @@ impl Begun {
 /// There is no child.
 pub(crate) fn start(beginning: &Beginning<'_>) -> io::Result<Begun> {
     let list = |all: &[CString]| all.iter().map(|one| one.as_ptr()).chain([ptr::null()]).collect();
-    let (faults, fault) = io::pipe()?;
-    ioctl_fionbio(&faults, true)?;
     let (arguments, environment) = (list(beginning.arguments), list(beginning.environment));
-    let errand = Errand { beginning, arguments, environment, fault };
-    let lent = if beginning.user.is_none() { libc::CLONE_VM | libc::CLONE_VFORK } else { 0 };
+    let (lent, hear, tell) = match &beginning.user {
+        None => (libc::CLONE_VM | libc::CLONE_VFORK, None, None),
+        Some(_) => {
+            let (hear, tell) = io::pipe()?;
+            ioctl_fionbio(&hear, true)?;
+            (0, Some(hear), Some(tell))
+        }
+    };
+    let errand = Errand { beginning, arguments, environment, fault: AtomicI32::new(0), tell };
     let mut stack = vec![0_u128; STACK / size_of::<u128>()];
     let child = holding_everything_back(|| {
         let (flags, errand) = (lent | libc::SIGCHLD, &raw const errand);
@@ -92,7 +104,7 @@ pub(crate) fn start(beginning: &Beginning<'_>) -> io::Result<Begun> {
         })
     })?;
     let child = Pid::from_raw(child).ok_or(io::ErrorKind::NotFound)?;
-    Ok(Begun { child, faults })
+    Ok(Begun { child, fault: errand.fault.into_inner(), told: hear })
 }
 
 /// Calls with every signal held back: a handler in the child would write to this process's memory.
@@ -118,7 +130,11 @@ extern "C" fn run(errand: *mut c_void) -> c_int {
         Ok(()) => errand.become_it(),
         Err(fault) => fault,
     };
-    let _ = write(&errand.fault, &fault.raw_os_error().unwrap_or_default().to_ne_bytes());
+    let fault = fault.raw_os_error().unwrap_or(libc::ENOEXEC);
+    errand.fault.store(fault, Ordering::Relaxed);
+    if let Some(tell) = &errand.tell {
+        let _ = write(tell, &fault.to_ne_bytes());
+    }
     libc::EXIT_FAILURE
 }
 
