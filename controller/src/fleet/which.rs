@@ -16,12 +16,9 @@ use crate::hosts::{Directory, Host, Inventory};
 use crate::output::human::plain;
 use crate::selection::{self, Where};
 
-/// The usual width of the window. It keeps a processor busy; were it wider, an answer would wait here for others, and that would look
-/// like a slow host.
-const BUSY: usize = 64;
-
-/// With those who wait for a host that is dead or silent.
-const OPEN: usize = 4096;
+/// The usual width of the window. So many near ones keep a processor busy; were it wider for them, an answer would wait here for
+/// others, and that would look like a slow host. Those who wait for a host that is dead or silent are open besides.
+const USUAL: Width = Width { near: 64, far: 256, all: 4096 };
 
 /// For files, the terminal and what the system opens by itself.
 const SPARE_DESCRIPTORS: usize = 64;
@@ -59,7 +56,7 @@ pub struct Filter {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Many hosts")]
 pub struct Care {
-    /// Ask so many at once, and no more [default: 64, and others while some of those do not answer].
+    /// Ask so many at once, and no more [default: 64, more where they are far away or do not answer].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub jobs: Option<u32>,
     /// Ask so many, and the next when all of those are done.
@@ -191,10 +188,7 @@ impl Care {
         let open = open.saturating_sub(SPARE_DESCRIPTORS).max(1);
         // As many as are open may fail: when some of them have, that must not be more than were allowed to.
         let most = self.jobs.into_iter().chain(self.max_fail).min();
-        match most {
-            Some(most) => Width { busy: most as usize, all: (most as usize).min(open) },
-            None => Width { busy: BUSY.min(open), all: OPEN.min(open) },
-        }
+        most.map_or(USUAL, |most| Width::fixed(most as usize)).within(open)
     }
 
     /// Whether anybody said how many may be asked at once, or fail.

@@ -8,18 +8,36 @@ use std::time::Duration;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::Notify;
-use tokio::time::timeout;
+use tokio::task::unconstrained;
+use tokio::time::{sleep, timeout};
 
 /// Whoever is not done by then is waiting for somebody: another one may begin.
 const SLOW: Duration = Duration::from_millis(250);
+
+/// While nothing is to be done here, the window widens by one in such a time.
+const IDLE: Duration = Duration::from_millis(1);
 
 /// How wide the window is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Width {
     /// So many are worked on at the same time.
-    pub(super) busy: usize,
-    /// With those who wait, so many.
+    pub(super) near: usize,
+    /// So many, when they are far away: an answer is long on its way, and nothing is to be done here meanwhile.
+    pub(super) far: usize,
+    /// With those who wait in vain, so many.
     pub(super) all: usize,
+}
+
+impl Width {
+    /// Never more than this.
+    pub(super) fn fixed(most: usize) -> Width {
+        Width { near: most, far: most, all: most }
+    }
+
+    /// As above, but no more than this.
+    pub(super) fn within(self, most: usize) -> Width {
+        Width { near: self.near.min(most), far: self.far.min(most), all: self.all.min(most) }
+    }
 }
 
 /// Does the job with each, and tells of each as it is done. Ends early, without those that are not done, when it is told to.
@@ -46,22 +64,30 @@ pub(super) async fn walk<'a, T>(
         (index, outcome)
     };
     let mut list = list.iter().copied().enumerate();
-    let mut open = FuturesUnordered::new();
+    let (mut open, mut wide) = (FuturesUnordered::new(), width.near);
     loop {
-        while open.len() < width.all && open.len() - slow.get() < width.busy && begins() {
+        while open.len() < width.all && open.len() - slow.get() < wide && begins() {
             let Some((at, index)) = list.next() else { break };
             open.push(one(index, if at < doubtful { Duration::ZERO } else { SLOW }));
         }
         tokio::select! {
-            outcome = open.next() => {
+            biased;
+            // With a budget, whoever is left without one has to wait behind all who came later.
+            outcome = unconstrained(open.next()) => {
                 let Some((index, outcome)) = outcome else { return };
                 if done(index, outcome).is_break() {
                     return;
                 }
             }
             () = freed.notified() => {}
+            () = idle(), if wide < width.far => wide += 1,
         }
     }
+}
+
+/// Time in which nothing is to be done. It begins when it is waited for.
+async fn idle() {
+    sleep(IDLE).await;
 }
 
 #[cfg(test)]
@@ -72,9 +98,11 @@ mod tests {
 
     use futures_util::FutureExt;
 
-    use tokio::time::{Instant, sleep};
+    use tokio::task::coop::consume_budget;
+    use tokio::task::yield_now;
+    use tokio::time::Instant;
 
-    const WIDTH: Width = Width { busy: 4, all: 64 };
+    const WIDTH: Width = Width { near: 4, far: 4, all: 64 };
 
     /// The most that were open at the same time, and in which order they were done.
     async fn walked(width: Width, count: usize, job: impl AsyncFn(usize)) -> (usize, Vec<usize>) {
@@ -114,6 +142,26 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn it_widens_for_those_who_are_far_away_and_for_no_others() {
+        let width = Width { near: 4, far: 16, all: 64 };
+        let (most, order) = walked(width, 200, async |_| sleep(Duration::from_millis(100)).await).await;
+        assert_eq!((most, order.len()), (16, 200));
+        let (most, order) = walked(width, 200, async |_| yield_now().await).await;
+        assert_eq!((most, order.len()), (4, 200));
+    }
+
+    #[tokio::test]
+    async fn who_began_first_is_not_kept_waiting_by_those_behind_him() {
+        let much_to_do = async |_| {
+            for _ in 0..50 {
+                consume_budget().await;
+            }
+        };
+        let (_, order) = walked(Width::fixed(64), 64, much_to_do).await;
+        assert_eq!(order, (0..64).collect::<Vec<_>>());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn whoever_waits_in_vain_holds_nobody_up() {
         let began = Instant::now();
         let job = async |index| {
@@ -146,8 +194,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_window_that_must_not_widen_does_not() {
-        let width = Width { busy: 4, all: 4 };
-        let (most, _) = walked(width, 20, async |_| sleep(Duration::from_secs(1)).await).await;
+        let (most, _) = walked(Width::fixed(4), 20, async |_| sleep(Duration::from_secs(1)).await).await;
         assert_eq!(most, 4);
     }
 
@@ -167,7 +214,7 @@ mod tests {
             done.set(done.get() + 1);
             if done.get() == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        walk((&[0, 1, 2, 3, 4, 5, 6, 8], 0), Width { busy: 6, all: 6 }, &job, || true, count).await;
+        walk((&[0, 1, 2, 3, 4, 5, 6, 8], 0), Width::fixed(6), &job, || true, count).await;
         assert_eq!(done.get(), 3);
         walk((&[0, 2], 0), WIDTH, &|_| async {}.boxed_local(), || false, |_, ()| unreachable!()).await;
     }
