@@ -2,6 +2,7 @@
 //! and exchanges could cost. Client and fleet share the machine.
 
 mod beside;
+mod far;
 mod faults;
 mod ground;
 mod lookup;
@@ -39,6 +40,7 @@ pub(crate) fn measure(fleet: &Fleet, effort: &Effort, report: &mut Report) -> Re
     lookup::measure(&ground, effort, report)?;
     beside::measure(&ground, effort, report)?;
     drop(ground);
+    far::measure(fleet, effort, report)?;
     faults::measure(fleet, effort, report)
 }
 
@@ -69,7 +71,7 @@ fn of(
     let mut streaming = None;
     for (at, Program { what, command, floor, streams }) in programs.iter_mut().enumerate() {
         let peak = peak_kib(command)? as f64 / 1024.0;
-        *table += &row(count, what, &shots[at], peak)?;
+        *table += &format!("{} {peak:.1} |", row(count, what, &shots[at])?);
         let Some(floor) = *floor else { continue };
         let name = format!("{what}, {count} hosts");
         let rate = ratios(&shots[floor], &shots[at], |shot| shot.wall)?;
@@ -114,12 +116,26 @@ fn programs(ground: &Ground<'_>, count: usize) -> Result<[Program; 7], Error> {
     ])
 }
 
-fn row(count: usize, what: &str, shots: &[Shot], peak: f64) -> Result<String, Error> {
+fn row(count: usize, what: &str, shots: &[Shot]) -> Result<String, Error> {
     let hosts = count as f64;
     let samples = |numbers: &mut dyn Iterator<Item = f64>| Samples::new(numbers.collect()).ok_or("no rounds");
     let rate = samples(&mut shots.iter().map(|shot| hosts * 1e3 / shot.wall))?;
     let cpu = samples(&mut shots.iter().map(|shot| shot.cpu / hosts))?;
-    Ok(format!("\n| {count} | {what} | {rate:.0} | {cpu:.3} | {peak:.1} |"))
+    Ok(format!("\n| {count} | {what} | {rate:.0} | {cpu:.3} |"))
+}
+
+/// Two in turns; the first round warms up.
+fn rounds(mut commands: [Command; 2], rounds: usize) -> Result<[Vec<Shot>; 2], Error> {
+    let mut shots = [Vec::new(), Vec::new()];
+    for round in 0..=rounds {
+        for (command, shots) in commands.iter_mut().zip(&mut shots) {
+            let shot = shoot(command)?;
+            if round > 0 {
+                shots.push(shot);
+            }
+        }
+    }
+    Ok(shots)
 }
 
 /// The most memory that a program held while it ran.

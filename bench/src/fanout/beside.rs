@@ -6,8 +6,9 @@ use std::process::Command;
 use bench::{Error, street};
 
 use super::ground::Ground;
+use super::rounds;
 use crate::Effort;
-use crate::oneshot::{Shot, numbers, ratios, shoot};
+use crate::oneshot::{Shot, numbers, ratios};
 use crate::peers::find;
 use crate::peers::ssh::Sshd;
 use crate::report::{Aim, Report};
@@ -64,20 +65,6 @@ fn clush(sshd: &Sshd, count: usize) -> Result<Command, Error> {
 
 fn hosts(count: usize) -> String {
     format!("127.1.0.[1-{count}]")
-}
-
-/// The first round warms up.
-fn rounds(mut commands: [Command; 2], rounds: usize) -> Result<[Vec<Shot>; 2], Error> {
-    let mut shots = [Vec::new(), Vec::new()];
-    for round in 0..=rounds {
-        for (command, shots) in commands.iter_mut().zip(&mut shots) {
-            let shot = shoot(command)?;
-            if round > 0 {
-                shots.push(shot);
-            }
-        }
-    }
-    Ok(shots)
 }
 
 fn beside(name: &str, [theirs, ours]: &[Vec<Shot>; 2], report: &mut Report) -> Result<String, Error> {

@@ -14,8 +14,11 @@ use tokio::time::{sleep, timeout};
 /// Whoever is not done by then is waiting for somebody: another one may begin.
 const SLOW: Duration = Duration::from_millis(250);
 
-/// While nothing is to be done here, the window widens by one in such a time.
-const IDLE: Duration = Duration::from_millis(1);
+/// After such a time in which nothing was to be done here, the window widens.
+const IDLE: Duration = Duration::from_millis(10);
+
+/// By so many.
+const STEP: usize = 16;
 
 /// How wide the window is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +83,7 @@ pub(super) async fn walk<'a, T>(
                 }
             }
             () = freed.notified() => {}
-            () = idle(), if wide < width.far => wide += 1,
+            () = idle(), if wide < width.far => wide = (wide + STEP).min(width.far),
         }
     }
 }
@@ -143,9 +146,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn it_widens_for_those_who_are_far_away_and_for_no_others() {
-        let width = Width { near: 4, far: 16, all: 64 };
+        let width = Width { near: 4, far: 40, all: 64 };
         let (most, order) = walked(width, 200, async |_| sleep(Duration::from_millis(100)).await).await;
-        assert_eq!((most, order.len()), (16, 200));
+        assert_eq!((most, order.len()), (40, 200));
         let (most, order) = walked(width, 200, async |_| yield_now().await).await;
         assert_eq!((most, order.len()), (4, 200));
     }

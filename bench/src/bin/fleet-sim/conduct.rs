@@ -13,6 +13,8 @@ pub(crate) enum Conduct {
     Silent,
     /// Answers, and takes its time before it shakes hands.
     Slow,
+    /// Answers, and is as late as somebody on another continent.
+    Far,
     /// Has a certificate of another authority.
     Wrong,
     /// Breaks off in the middle of the handshake.
@@ -41,9 +43,14 @@ fn named(name: &str) -> Result<Conduct, Error> {
         "dead" => Conduct::Dead,
         "silent" => Conduct::Silent,
         "slow" => Conduct::Slow,
+        "far" => Conduct::Far,
         "wrong" => Conduct::Wrong,
         "resets" => Conduct::Resets,
-        _ => return Err(format!("a fault is dead, silent, slow, wrong or resets, and not `{name}`").into()),
+        _ => {
+            return Err(
+                format!("a fault is dead, silent, slow, far, wrong or resets, and not `{name}`").into()
+            );
+        }
     })
 }
 

@@ -32,6 +32,8 @@ use identities::Identities;
 const BACKLOG: u32 = 4096;
 /// How long a slow machine thinks before it shakes hands.
 const SLOW: Duration = Duration::from_secs(1);
+/// How long one that is far away does: three times 50 ms, for a connection, a handshake and an answer.
+const FAR: Duration = Duration::from_millis(150);
 /// How long a silent one says nothing: longer than anybody waits.
 const SILENT: Duration = Duration::from_secs(3600);
 
@@ -39,7 +41,7 @@ const SILENT: Duration = Duration::from_secs(3600);
 #[derive(Clone)]
 enum Door {
     Answers(Arc<ServerConfig>),
-    Slow(Arc<ServerConfig>),
+    Late(Arc<ServerConfig>, Duration),
     Silent,
     Resets,
 }
@@ -68,7 +70,8 @@ fn main() -> Result<(), Error> {
 fn door(identities: &Identities, number: usize, conduct: Conduct) -> Result<Door, Error> {
     Ok(match conduct {
         Conduct::Well => Door::Answers(identities.config(number)?),
-        Conduct::Slow => Door::Slow(identities.config(number)?),
+        Conduct::Slow => Door::Late(identities.config(number)?, SLOW),
+        Conduct::Far => Door::Late(identities.config(number)?, FAR),
         Conduct::Wrong => Door::Answers(identities.of_another_authority(number)?),
         Conduct::Resets => Door::Resets,
         // Nobody gets through to a dead one.
@@ -98,8 +101,8 @@ async fn serve(listener: TcpListener, doors: Vec<Door>) -> Result<(), Error> {
 async fn take(socket: TcpStream, door: Door, answers: Arc<Answers>) -> io::Result<()> {
     let config = match door {
         Door::Answers(config) => config,
-        Door::Slow(config) => {
-            sleep(SLOW).await;
+        Door::Late(config, late) => {
+            sleep(late).await;
             config
         }
         Door::Silent => {
