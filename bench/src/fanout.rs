@@ -27,7 +27,7 @@ pub(crate) fn measure(fleet: &Fleet, effort: &Effort, report: &mut Report) -> Re
     let [few, many] = effort.hosts;
     let ground = Ground::prepare(fleet, "well", many, &[])?;
     let mut table = format!(
-        "### Many hosts\n\n{} rounds in turns. Each host is a connection, a handshake and an exchange, 256 at a time. Client and \
+        "### Many hosts\n\n{} rounds in turns. Each host is a connection, a handshake and an exchange. The floor asks 256 at a time. Client and \
          fleet are one thread each on the same processors.\n\n\
          | hosts | program | hosts/s | processor ms a host | peak RSS MiB |\n|---|---|---|---|---|",
         effort.turns
@@ -116,6 +116,7 @@ fn programs(ground: &Ground<'_>, count: usize) -> Result<[Program; 7], Error> {
     ])
 }
 
+/// Without its memory.
 fn row(count: usize, what: &str, shots: &[Shot]) -> Result<String, Error> {
     let hosts = count as f64;
     let samples = |numbers: &mut dyn Iterator<Item = f64>| Samples::new(numbers.collect()).ok_or("no rounds");

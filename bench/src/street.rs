@@ -1,6 +1,8 @@
 //! Where the machines of a simulated fleet live: each has a number, a loopback address of its own and a name.
 
 use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
 /// No address ends in 0 or 255, for people who read them.
 const HOUSES: usize = 250;
@@ -20,6 +22,15 @@ pub fn number(at: Ipv4Addr) -> Option<usize> {
     let [_, street, block, house] = at.octets().map(usize::from);
     let number = ((street.checked_sub(1)? * BLOCKS) + block) * HOUSES + house.checked_sub(1)?;
     (address(number) == at).then_some(number)
+}
+
+/// So many milliseconds take three trips to a machine that is far away: to connect, to shake hands, to answer.
+pub const FAR: RangeInclusive<u64> = 50..=200;
+
+/// How long they take to this one. Neighbours are not equally far.
+pub fn far(number: usize) -> Duration {
+    let spread = FAR.end() - FAR.start() + 1;
+    Duration::from_millis(FAR.start() + number as u64 * 97 % spread)
 }
 
 /// What a machine is called.

@@ -171,7 +171,7 @@ impl Client {
         match (reply.id, answer) {
             (Some(id), answer) if id <= self.last_id => Ok((id, answer)),
             (None, Err(refused)) => Err(refused),
-            _ => Err(self.nonsense("an answer to something that was not asked")),
+            _ => Err(self.unasked()),
         }
     }
 
@@ -208,7 +208,7 @@ impl Client {
         match (reply.id, &reply.outcome) {
             (Some(found), _) if found == id => Ok(reply.outcome),
             (None, Outcome::Refusal(_)) => Ok(reply.outcome),
-            _ => Err(self.nonsense("an answer to something that was not asked")),
+            _ => Err(self.unasked()),
         }
     }
 
@@ -228,6 +228,11 @@ impl Client {
 
     pub(crate) fn read<R: Request>(&self, answer: Untyped) -> Result<R::Answer, Failure> {
         answer.read::<R>().map_err(|error| self.nonsense(&error.to_string()))
+    }
+
+    /// What is said of an answer whose request is not open.
+    pub(crate) fn unasked(&self) -> Failure {
+        self.nonsense("an answer to something that was not asked")
     }
 
     fn nonsense(&self, what: &str) -> Failure {

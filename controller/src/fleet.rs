@@ -2,6 +2,7 @@
 //! accounted for.
 
 mod answers;
+mod breadth;
 mod form;
 mod last;
 mod lists;

@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
-/// As wide as the product's.
+/// As wide as the product's for hosts that are far away.
 const WINDOW: usize = 256;
 
 fn main() -> Result<(), Error> {

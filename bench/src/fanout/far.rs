@@ -20,12 +20,12 @@ pub(super) fn measure(fleet: &Fleet, effort: &Effort, report: &mut Report) -> Re
     let ours = ground.controller(&home, &["uptime", &range, "--output", "jsonl"]);
     let shots = rounds([ground.floor(UPTIME, count), ours], turns)?;
     let rate = ratios(&shots[0], &shots[1], |shot| shot.wall)?;
-    let what = format!(
-        "`uptime`, streamed, {count} hosts of which each is 150 ms away: hosts per second over floor"
-    );
+    let far = format!("{} to {} ms", street::FAR.start(), street::FAR.end());
+    let what =
+        format!("`uptime`, streamed, {count} hosts of which each takes {far}: hosts per second over floor");
     report.compare(&what, Aim::AtLeast(0.8), &rate, "x");
     report.detail(format!(
-        "### Far away\n\n{turns} rounds in turns; each host waits 150 ms before it shakes hands.\n\n\
+        "### Far away\n\n{turns} rounds in turns; each host waits {far} before it shakes hands.\n\n\
          | hosts | program | hosts/s | processor ms a host |\n|---|---|---|---|{}{}",
         row(count, "floor", &shots[0])?,
         row(count, "`uptime`, streamed", &shots[1])?,

@@ -11,11 +11,16 @@ use tokio::net::TcpStream;
 /// More than a handshake ends with, and a usual request.
 const ROOM: usize = 8 << 10;
 
+/// So often one agent is heard before others are.
+const TURNS: u8 = 32;
+
 /// A connection, and what is to leave on it.
 #[derive(Debug)]
 pub(crate) struct Held {
     socket: TcpStream,
     held: Vec<u8>,
+    /// How often it was heard since others were.
+    turns: u8,
     /// Whoever says that all is written means one turn of the handshake.
     is_shaking: bool,
 }
@@ -23,7 +28,7 @@ pub(crate) struct Held {
 impl Held {
     /// For a handshake: what is written leaves when an answer to it is waited for.
     pub(super) fn new(socket: TcpStream) -> Held {
-        Held { socket, held: Vec::new(), is_shaking: true }
+        Held { socket, held: Vec::new(), turns: 0, is_shaking: true }
     }
 
     /// The handshake is done: what is written leaves when somebody says that it is all.
@@ -95,14 +100,28 @@ impl AsyncRead for Held {
         let it = self.get_mut();
         // Also who does not take it may have something to say, and says best what is wrong.
         let _ = it.poll_leave(cx);
-        Pin::new(&mut it.socket).poll_read(cx, into)
+        // Whoever sends without end would keep everybody else, and all clocks, waiting.
+        if it.turns == TURNS {
+            it.turns = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let read = Pin::new(&mut it.socket).poll_read(cx, into);
+        it.turns = if read.is_ready() { it.turns + 1 } else { 0 };
+        read
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::thread;
+    use std::time::Duration;
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
+    use tokio::task::unconstrained;
+    use tokio::time::timeout;
 
     use super::*;
 
@@ -160,6 +179,22 @@ mod tests {
             }
         );
         assert_eq!(read, [b"finished".as_slice(), &large].concat());
+    }
+
+    #[tokio::test]
+    async fn who_sends_without_end_holds_nobody_up() {
+        let (mut near, far) = pair().await;
+        let mut far = far.into_std().unwrap();
+        far.set_nonblocking(false).unwrap();
+        let sends = thread::spawn(move || while far.write_all(&[b'x'; 1 << 16]).is_ok() {});
+        let hears = unconstrained(async {
+            loop {
+                near.read_exact(&mut [0]).await.unwrap();
+            }
+        });
+        assert!(timeout(Duration::from_millis(50), hears).await.is_err());
+        drop(near);
+        sends.join().unwrap();
     }
 
     #[tokio::test]

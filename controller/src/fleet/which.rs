@@ -16,8 +16,8 @@ use crate::hosts::{Directory, Host, Inventory};
 use crate::output::human::plain;
 use crate::selection::{self, Where};
 
-/// The usual width of the window. So many near ones keep a processor busy; were it wider for them, an answer would wait here for
-/// others, and that would look like a slow host. Those who wait for a host that is dead or silent are open besides.
+/// The usual width of the window. So many near ones keep a processor busy; more would only wait for each other, and hold memory.
+/// Those who wait for a host that is dead or silent are open besides.
 const USUAL: Width = Width { near: 64, far: 256, all: 4096 };
 
 /// For files, the terminal and what the system opens by itself.

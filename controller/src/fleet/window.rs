@@ -1,7 +1,8 @@
-//! Some at a time, out of many: a window moves over the list. There is no task for each, and whoever waits in vain holds nobody
-//! else up.
+//! Some at a time, out of many: a window moves over the list, as wide as it has to be. There is no task for each, and whoever waits in
+//! vain holds nobody else up.
 
 use std::cell::Cell;
+use std::future::poll_fn;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -9,23 +10,19 @@ use futures_util::future::LocalBoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::Notify;
 use tokio::task::unconstrained;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
+
+use super::breadth::Breadth;
 
 /// Whoever is not done by then is waiting for somebody: another one may begin.
 const SLOW: Duration = Duration::from_millis(250);
 
-/// After such a time in which nothing was to be done here, the window widens.
-const IDLE: Duration = Duration::from_millis(10);
-
-/// By so many.
-const STEP: usize = 16;
-
 /// How wide the window is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Width {
-    /// So many are worked on at the same time.
+    /// So many at the same time, where they are near.
     pub(super) near: usize,
-    /// So many, when they are far away: an answer is long on its way, and nothing is to be done here meanwhile.
+    /// So many where they are far away: their answers are long on the way.
     pub(super) far: usize,
     /// With those who wait in vain, so many.
     pub(super) all: usize,
@@ -37,7 +34,7 @@ impl Width {
         Width { near: most, far: most, all: most }
     }
 
-    /// As above, but no more than this.
+    /// The same, where no more than this can be open.
     pub(super) fn within(self, most: usize) -> Width {
         Width { near: self.near.min(most), far: self.far.min(most), all: self.all.min(most) }
     }
@@ -67,30 +64,34 @@ pub(super) async fn walk<'a, T>(
         (index, outcome)
     };
     let mut list = list.iter().copied().enumerate();
-    let (mut open, mut wide) = (FuturesUnordered::new(), width.near);
+    let (mut open, mut breadth) = (FuturesUnordered::new(), Breadth::new(width));
     loop {
-        while open.len() < width.all && open.len() - slow.get() < wide && begins() {
+        while open.len() < width.all && open.len() - slow.get() < breadth.now() && begins() {
             let Some((at, index)) = list.next() else { break };
             open.push(one(index, if at < doubtful { Duration::ZERO } else { SLOW }));
         }
+        let next = poll_fn(|cx| {
+            if breadth.wake() {
+                freed.notify_one();
+            }
+            let next = open.poll_next_unpin(cx);
+            if next.is_pending() {
+                breadth.rest();
+            }
+            next
+        });
         tokio::select! {
-            biased;
-            // With a budget, whoever is left without one has to wait behind all who came later.
-            outcome = unconstrained(open.next()) => {
+            // tokio wakes those whose budget is spent in reverse: whoever began first would be served last. Each connection has a
+            // budget of its own.
+            outcome = unconstrained(next) => {
                 let Some((index, outcome)) = outcome else { return };
                 if done(index, outcome).is_break() {
                     return;
                 }
             }
             () = freed.notified() => {}
-            () = idle(), if wide < width.far => wide = (wide + STEP).min(width.far),
         }
     }
-}
-
-/// Time in which nothing is to be done. It begins when it is waited for.
-async fn idle() {
-    sleep(IDLE).await;
 }
 
 #[cfg(test)]
@@ -102,8 +103,7 @@ mod tests {
     use futures_util::FutureExt;
 
     use tokio::task::coop::consume_budget;
-    use tokio::task::yield_now;
-    use tokio::time::Instant;
+    use tokio::time::{Instant, advance, sleep};
 
     const WIDTH: Width = Width { near: 4, far: 4, all: 64 };
 
@@ -147,10 +147,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn it_widens_for_those_who_are_far_away_and_for_no_others() {
         let width = Width { near: 4, far: 40, all: 64 };
-        let (most, order) = walked(width, 200, async |_| sleep(Duration::from_millis(100)).await).await;
-        assert_eq!((most, order.len()), (40, 200));
-        let (most, order) = walked(width, 200, async |_| yield_now().await).await;
-        assert_eq!((most, order.len()), (4, 200));
+        let far = async |index| sleep(Duration::from_millis(50 + index as u64 * 37 % 100)).await;
+        let (most, order) = walked(width, 400, far).await;
+        assert_eq!((most, order.len()), (40, 400));
+        let near = async |_| {
+            sleep(Duration::from_millis(1)).await;
+            advance(Duration::from_millis(3)).await;
+        };
+        let (most, order) = walked(width, 400, near).await;
+        assert_eq!((most, order.len()), (4, 400));
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@ pub(crate) enum Conduct {
     Silent,
     /// Answers, and takes its time before it shakes hands.
     Slow,
-    /// Answers, and is as late as somebody on another continent.
+    /// Answers, and each trip to it takes long.
     Far,
     /// Has a certificate of another authority.
     Wrong,
@@ -46,11 +46,7 @@ fn named(name: &str) -> Result<Conduct, Error> {
         "far" => Conduct::Far,
         "wrong" => Conduct::Wrong,
         "resets" => Conduct::Resets,
-        _ => {
-            return Err(
-                format!("a fault is dead, silent, slow, far, wrong or resets, and not `{name}`").into()
-            );
-        }
+        _ => return Err(format!("a fault is dead, silent, slow, far, wrong or resets, not `{name}`").into()),
     })
 }
 

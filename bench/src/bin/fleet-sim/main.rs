@@ -28,12 +28,10 @@ use answers::Answers;
 use conduct::Conduct;
 use identities::Identities;
 
-/// More wait to be accepted than any window is wide.
+/// More wait to be accepted than any window is wide, but that of who asks all at once.
 const BACKLOG: u32 = 4096;
 /// How long a slow machine thinks before it shakes hands.
 const SLOW: Duration = Duration::from_secs(1);
-/// How long one that is far away does: three times 50 ms, for a connection, a handshake and an answer.
-const FAR: Duration = Duration::from_millis(150);
 /// How long a silent one says nothing: longer than anybody waits.
 const SILENT: Duration = Duration::from_secs(3600);
 
@@ -71,7 +69,7 @@ fn door(identities: &Identities, number: usize, conduct: Conduct) -> Result<Door
     Ok(match conduct {
         Conduct::Well => Door::Answers(identities.config(number)?),
         Conduct::Slow => Door::Late(identities.config(number)?, SLOW),
-        Conduct::Far => Door::Late(identities.config(number)?, FAR),
+        Conduct::Far => Door::Late(identities.config(number)?, street::far(number)),
         Conduct::Wrong => Door::Answers(identities.of_another_authority(number)?),
         Conduct::Resets => Door::Resets,
         // Nobody gets through to a dead one.

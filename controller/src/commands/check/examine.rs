@@ -137,9 +137,8 @@ impl Round {
         client.send().await?;
         while !self.open.is_empty() {
             let (id, answer) = client.next_of_several(self.within).await?;
-            if let Some(part) = self.open.remove(&id) {
-                self.take(client, part, answer, begun)?;
-            }
+            let part = self.open.remove(&id).ok_or_else(|| client.unasked())?;
+            self.take(client, part, answer, begun)?;
         }
         Ok(())
     }
