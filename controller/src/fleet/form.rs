@@ -87,7 +87,7 @@ impl<T: Show> Form<T> {
             Format::Lines => Part::AtOnce(behind(host, &answer.table(host))),
             _ if self.by_column => Part::Same(self.in_words(&self.cells(answer))),
             // Whose it is must not make it another answer.
-            _ if T::SAYS_WHOSE => Part::Same(answer.among("it")),
+            _ if T::SAYS_WHOSE => Part::Same(answer.table("it")),
             _ => Part::Same(answer.table("")),
         }
     }

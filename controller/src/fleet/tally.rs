@@ -15,6 +15,12 @@ use crate::selection::fold;
 /// More reasons than this are told in JSON only.
 const MAX_REASONS: usize = 10;
 
+/// A folded list that is longer is cut where many stand in one line.
+const MAX_IN_LINE: usize = 40;
+
+/// The same before a reason, which has a line for itself.
+const MAX_BEFORE_REASON: usize = 120;
+
 /// What became of each, by its place in the list.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
@@ -159,9 +165,11 @@ impl Tally {
         let mut by_count: Vec<_> = self.failures.iter().collect();
         by_count.sort_by_key(|(_, hosts)| std::cmp::Reverse(hosts.len()));
         for (failure, hosts) in by_count.iter().take(MAX_REASONS) {
+            // What befell them stands behind their names, and must be seen.
+            let whose = cut(&folded(hosts, labels), MAX_BEFORE_REASON);
             let whose = match hosts.len() {
-                1 => folded(hosts, labels),
-                many => format!("{} ({})", folded(hosts, labels), grouped(many)),
+                1 => whose,
+                many => format!("{whose} ({})", grouped(many)),
             };
             desk.say(Failure { host: whose, ..failure.clone() }.text().trim_end());
         }
@@ -188,7 +196,11 @@ impl Tally {
         }
         let mut line = format!("{} {done}", grouped(self.good.len()));
         for (word, hosts) in by_word {
-            line += &format!(", {} {word} ({})", grouped(hosts.len()), plain(&cut(&folded(&hosts, labels))));
+            line += &format!(
+                ", {} {word} ({})",
+                grouped(hosts.len()),
+                plain(&cut(&folded(&hosts, labels), MAX_IN_LINE))
+            );
         }
         line
     }

@@ -14,13 +14,13 @@ use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::hosts::{Directory, Host, Inventory};
 use crate::output::human::plain;
-use crate::selection::{self, Where};
+use crate::selection::{self, Fault, Where};
 
 /// The usual width of the window. So many near ones keep a processor busy; more would only wait for each other, and hold memory.
 /// Those who wait for a host that is dead or silent are open besides.
 const USUAL: Width = Width { near: 64, far: 256, all: 4096 };
 
-/// For files, the terminal and what the system opens by itself.
+/// For files, the terminal and what the system opens by itself; half of them where there are few.
 const SPARE_DESCRIPTORS: usize = 64;
 
 /// Which hosts besides those that are named, and how they are asked.
@@ -107,19 +107,30 @@ impl Which {
     }
 }
 
-/// However an address is spelt, it is one host.
-fn each_once(mut labels: Vec<String>, inventory: &Inventory) -> Result<Vec<String>, String> {
+/// However an address is spelt, it is one host. A name that can be nobody's comes back with the reason.
+fn each_once(mut labels: Vec<String>, inventory: &Inventory) -> Result<Vec<String>, (String, String)> {
     let (mut addresses, mut fault) = (HashSet::new(), None);
     labels.retain(|label| match Host::judge(label, inventory) {
         Ok(address) => address.is_none_or(|address| addresses.insert(address)),
         Err(why) => {
-            fault.get_or_insert(why);
+            fault.get_or_insert((label.clone(), why));
             true
         }
     });
     // The list is kept as long as anybody on it is asked.
     labels.shrink_to_fit();
     fault.map_or(Ok(labels), Err)
+}
+
+/// What is said of a name that can be nobody's: where it is written, of all these texts.
+fn misnamed((label, what): (String, String), texts: &[String], directory: &Directory<'_>) -> Fault {
+    let means = |text: &&String| {
+        text.contains(&label)
+            || selection::select(&[text], directory).is_ok_and(|names| names.contains(&label))
+    };
+    let text = texts.iter().find(means).cloned().unwrap_or_default();
+    let at = text.find(&label).map_or(0, |at| text[..at].chars().count());
+    Fault { text, at, what }
 }
 
 impl Filter {
@@ -139,17 +150,24 @@ impl Filter {
         }
         self.hosts_file.iter().try_for_each(|file| texts.read(file))?;
         let directory = Directory::new(inventory, &desk.home);
-        let labels = self.select(&texts.all, &directory, desk);
+        let labels = self.select(&texts.all, &directory, inventory, desk);
         // What stands in the home counts first: without it, a selection means something else.
         if let Some(fault) = directory.fault() {
             return Err(fault);
         }
         let labels = labels.map_err(|fault| Trouble::Here(texts.told(&fault), String::new()))?;
         if labels.is_empty() {
-            let what = "this selects nobody".to_owned();
-            return Err(Trouble::Here(what, "controller hosts list shows what a selection means".to_owned()));
+            let flags = match (self.exclude.is_empty(), self.labelled.is_some()) {
+                (false, true) => "--exclude and --where leave",
+                (false, false) => "--exclude leaves",
+                (true, _) => "--where leaves",
+            };
+            return Err(Trouble::Here(format!("{flags} nobody of those who are named"), String::new()));
         }
-        let labels = each_once(labels, inventory).map_err(|fault| Trouble::Here(fault, String::new()))?;
+        let labels = each_once(labels, inventory).map_err(|fault| {
+            let fault = misnamed(fault, &texts.all, &directory);
+            Trouble::Here(texts.told(&fault), String::new())
+        })?;
         Ok(Chosen { is_one: labels.len() == 1 && labels == named, labels })
     }
 
@@ -157,14 +175,21 @@ impl Filter {
         &self,
         texts: &[String],
         directory: &Directory<'_>,
+        inventory: &Inventory,
         desk: &Desk,
-    ) -> Result<Vec<String>, selection::Fault> {
+    ) -> Result<Vec<String>, Fault> {
         let (mut labels, in_vain) = selection::select_and_remark(texts, directory)?;
+        // Who is named only to be left out is never judged as a host, and a slip there would ask him.
+        let judge = |names: Vec<String>, texts: &[String]| {
+            each_once(names, inventory).map_err(|fault| misnamed(fault, texts, directory))
+        };
         for word in in_vain {
+            judge(selection::select(&[&word], directory).unwrap_or_default(), texts)?;
             desk.say(&format!("controller: !{} leaves nobody out", plain(&word)));
         }
         for text in &self.exclude {
-            let not: HashSet<String> = selection::select(&[text], directory)?.into_iter().collect();
+            let not = judge(selection::select(&[text], directory)?, std::slice::from_ref(text))?;
+            let not: HashSet<String> = not.into_iter().collect();
             let before = labels.len();
             labels.retain(|label| !not.contains(label));
             if labels.len() == before {
@@ -185,7 +210,7 @@ impl Care {
         let limit = getrlimit(Resource::Nofile);
         let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
         let open = limit.maximum.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
-        let open = open.saturating_sub(SPARE_DESCRIPTORS).max(1);
+        let open = (open - SPARE_DESCRIPTORS.min(open / 2)).max(1);
         // As many as are open may fail: when some of them have, that must not be more than were allowed to.
         let most = self.jobs.into_iter().chain(self.max_fail).min();
         most.map_or(USUAL, |most| Width::fixed(most as usize)).within(open)

@@ -55,15 +55,12 @@ pub fn behind(host: &str, text: &str) -> String {
     text.lines().map(|line| format!("{}: {}\n", plain(host), harmless(line))).collect()
 }
 
-/// A folded list that is longer is cut within a line.
-const MAX_FOLDED: usize = 40;
-
-/// The beginning of a folded list, where it is long.
-pub fn cut(text: &str) -> String {
-    if text.len() <= MAX_FOLDED {
+/// The beginning of a folded list, where it is longer than this.
+pub fn cut(text: &str, most: usize) -> String {
+    if text.len() <= most {
         return text.to_owned();
     }
-    let start = &text[..text.floor_char_boundary(MAX_FOLDED)];
+    let start = &text[..text.floor_char_boundary(most)];
     format!("{}...", start.rfind(',').map_or(start, |comma| &start[..comma]))
 }
 
@@ -210,8 +207,8 @@ mod tests {
 
     #[test]
     fn a_long_list_is_cut_where_a_name_ends() {
-        assert_eq!(cut("web[1-3]"), "web[1-3]");
+        assert_eq!(cut("web[1-3]", 40), "web[1-3]");
         let long: Vec<String> = (0..20).map(|number| format!("host{number}x")).collect();
-        assert_eq!(cut(&long.join(",")), "host0x,host1x,host2x,host3x,host4x...");
+        assert_eq!(cut(&long.join(","), 40), "host0x,host1x,host2x,host3x,host4x...");
     }
 }

@@ -200,18 +200,23 @@ fn what_is_no_selection_asks_nobody() {
         ("web-{1,2}", ""),
         ("web-1,-x", ""),
         ("web-1,-", ""),
+        ("web-1!web/2", ""),
         ("w\u{435}b-1", ""),
         ("-", "web-1\nweb-2\0\n"),
         ("-", &large),
         ("-", "# nobody\n"),
         ("-", "web-1\nweb[9-1]\n"),
+        ("-", "web-1\nweb/2\n"),
     ] {
         let output = site.run_with_input(&["uptime", word], input.as_bytes());
         assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), String::new()), "{word}");
         pages += &format!("{word}: {}", text(&output.stderr));
     }
-    let output = site.run(&["uptime", "@*", "--where", "colour=red"]);
-    pages += &text(&output.stderr);
+    for flags in [["--where", "colour=red"], ["--exclude", "web/2"], ["--exclude", "@*"]] {
+        let output = site.run(&[&["uptime", "@*"][..], &flags].concat());
+        assert_eq!(output.status.code(), Some(2), "{flags:?}");
+        pages += &text(&output.stderr);
+    }
     let empty = site.path("empty");
     fs::write(&empty, "").unwrap();
     for verb in [&["uptime"][..], &["hosts", "list"]] {

@@ -46,7 +46,10 @@ impl Check {
             (None, _) => fleet.each(chosen, job).await?,
             (Some(form), _) => {
                 let (reports, exit) = fleet.gather(chosen, job).await?;
-                self.write(caller, &form(&reports))?;
+                // Whoever reads this would take those who are missing for well.
+                if exit != Exit::Interrupted {
+                    self.write(caller, &form(&reports))?;
+                }
                 exit
             }
         };

@@ -199,9 +199,12 @@ pub(super) fn change(
     Ok(changed)
 }
 
+/// A folded list that is longer is cut.
+const MAX_NAMES: usize = 40;
+
 /// All of them, and how many where it is more than one.
 fn counted(names: &[Name]) -> String {
-    let all = cut(&fold(names.iter().map(Name::as_str)));
+    let all = cut(&fold(names.iter().map(Name::as_str)), MAX_NAMES);
     if names.len() > 1 { format!("{all} ({})", grouped(names.len())) } else { all }
 }
 

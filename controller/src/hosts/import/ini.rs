@@ -1,5 +1,7 @@
 //! An Ansible inventory in the form of an ini file.
 
+use std::net::Ipv6Addr;
+
 use super::Catch;
 use super::ansible::{Site, Variable};
 use super::words::words;
@@ -25,6 +27,12 @@ pub(super) fn read(text: &str, labels: &[String]) -> Result<Catch, String> {
             section = open(line, name, kind, &mut site);
             continue;
         }
+        if is_broken_header(text) {
+            // What follows is no part of the section before.
+            site.catch.remark(line, "a section is [NAME], [NAME:children] or [NAME:vars], without blanks");
+            section = Section::Unknown;
+            continue;
+        }
         match &section {
             Section::Hosts(group) => host(line, text, group, &mut site)?,
             Section::Children(parent) => {
@@ -45,6 +53,16 @@ pub(super) fn header(text: &str) -> Option<(&str, &str)> {
     let is_word = |word: &str| !word.contains(|c: char| c.is_whitespace() || c == ':' || c == '[');
     let is_alone = rest.trim_start().is_empty() || rest.trim_start().starts_with(['#', ';']);
     (is_alone && !name.is_empty() && is_word(name) && is_word(kind)).then_some((name, kind))
+}
+
+/// `[my servers]` or `[web`: meant as a header, and none.
+fn is_broken_header(text: &str) -> bool {
+    let text = text.split('#').next().unwrap_or_default().trim_end();
+    let Some(inside) = text.strip_prefix('[') else { return false };
+    match inside.split_once(']') {
+        None => true,
+        Some((inside, rest)) => rest.is_empty() && inside.parse::<Ipv6Addr>().is_err(),
+    }
 }
 
 fn open(line: usize, name: &str, kind: &str, site: &mut Site<'_>) -> Section {

@@ -51,6 +51,14 @@ fn an_inventory_in_ini() {
                 "[web]\nweb[01:02].example.com\n[all:vars]\na=b\n[site:children]\nweb\n[world:children]\nsite\n",
                 "web01 web01.example.com @site @web @world\nweb02 web02.example.com @site @web @world\n",
             ),
+            (
+                "[web]\na1\n[lab machines]\nb1\n[db\nc1\n[api]\nd1\n",
+                "a1 @web\nd1 @api\n\
+                 remark: line 3: a section is [NAME], [NAME:children] or [NAME:vars], without blanks\n\
+                 remark: line 5: a section is [NAME], [NAME:children] or [NAME:vars], without blanks\n\
+                 left out: line 4: stands in a section that is not known\n\
+                 left out: line 6: stands in a section that is not known\n",
+            ),
             // A group may come before its parts, and a circle has no end.
             ("[a:children]\nb\n[b:children]\na\n[b]\nweb-1\n", "web-1 @a @b\n"),
             (
