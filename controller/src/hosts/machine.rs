@@ -42,19 +42,13 @@ impl Machine {
         }
     }
 
-    /// Writes what is not as before; a comment behind a value stays.
+    /// Writes what is not as before. All else stays, with its comments and in its order.
     pub(super) fn write_over(&self, before: &Machine, table: &mut DocumentMut) {
-        let list = |words: Vec<&String>| {
-            (!words.is_empty()).then(|| Value::from(words.into_iter().collect::<Array>()))
-        };
-        let labels =
-            (!self.labels.is_empty()).then(|| Value::from(self.labels.iter().collect::<InlineTable>()));
+        let addresses = (!self.addresses.is_empty()).then(|| self.addresses.iter().collect::<Array>().into());
         let entries = [
-            ("addresses", before.addresses != self.addresses, list(self.addresses.iter().collect())),
+            ("addresses", before.addresses != self.addresses, addresses),
             ("port", before.port != self.port, self.port.map(|port| i64::from(port).into())),
             ("identity", before.identity != self.identity, self.identity.as_ref().map(Value::from)),
-            ("labels", before.labels != self.labels, labels),
-            ("groups", before.groups != self.groups, list(self.groups.iter().collect())),
         ];
         for (key, _, new) in entries.into_iter().filter(|(_, is_new, _)| *is_new) {
             let Some(mut new) = new else {
@@ -65,6 +59,12 @@ impl Machine {
                 *new.decor_mut() = old.decor().clone();
             }
             table[key] = value(new);
+        }
+        if before.labels != self.labels {
+            write_labels(&self.labels, table);
+        }
+        if before.groups != self.groups {
+            write_groups(&self.groups, table);
         }
     }
 
@@ -78,6 +78,60 @@ impl Machine {
             Some(identity) => identity.parse::<Name>().map(drop).map_err(|error| error.to_string()),
             None => Ok(()),
         }
+    }
+}
+
+fn write_labels(labels: &BTreeMap<String, String>, table: &mut DocumentMut) {
+    if labels.is_empty() {
+        table.remove("labels");
+        return;
+    }
+    let item = table.entry("labels").or_insert_with(|| value(InlineTable::new()));
+    let Some(written) = item.as_table_like_mut() else { return };
+    let gone = written.iter().map(|(key, _)| key.to_owned()).filter(|key| !labels.contains_key(key));
+    for key in gone.collect::<Vec<_>>() {
+        written.remove(&key);
+    }
+    for (key, text) in labels {
+        match written.get_mut(key).and_then(Item::as_value_mut) {
+            Some(old) => {
+                let decor = old.decor().clone();
+                *old = text.into();
+                *old.decor_mut() = decor;
+            }
+            None => drop(written.insert(key, value(text))),
+        }
+    }
+    // In there is no comment.
+    if let Some(inline) = item.as_inline_table_mut() {
+        inline.fmt();
+    }
+}
+
+fn write_groups(groups: &BTreeSet<String>, table: &mut DocumentMut) {
+    if groups.is_empty() {
+        table.remove("groups");
+        return;
+    }
+    let item = table.entry("groups").or_insert_with(|| value(Array::new()));
+    let Some(written) = item.as_array_mut() else { return };
+    written.retain(|group| group.as_str().is_some_and(|group| groups.contains(group)));
+    let known: Vec<String> = written.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    let new = groups.iter().filter(|group| !known.contains(group));
+    if !written.to_string().contains('\n') {
+        written.extend(new);
+        written.fmt();
+        return;
+    }
+    // Each on a line of its own. A comment behind the last one stays behind it.
+    let last = written.iter().last().and_then(|last| last.decor().prefix()?.as_str());
+    let line = last.map_or("\n", |last| &last[last.rfind('\n').unwrap_or(0)..]).to_owned();
+    let trailing = written.trailing().as_str().unwrap_or_default().to_owned();
+    let (mut comment, end) = trailing.split_at(trailing.rfind('\n').unwrap_or(0));
+    for group in new {
+        written.push_formatted(Value::from(group).decorated(comment.to_owned() + &line, ""));
+        comment = "";
+        written.set_trailing(end);
     }
 }
 

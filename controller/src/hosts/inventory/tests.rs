@@ -100,6 +100,29 @@ fn who_is_called_otherwise_must_still_prove_who_he_is() {
 }
 
 #[test]
+fn labels_and_groups_change_where_they_stand() {
+    let text = "[hosts.db-1]\nlabels = { zone = \"b\", role = \"db\" } # why\n\
+                groups = [ # all\n  \"z-last\", # one\n  \"a-first\", # two\n]\n\
+                [hosts.db-2]\n# where\nlabels.zone = \"x\" # z\nlabels.role = \"db\" # r\ngroups = [\"z\", \"a\"] # g\n";
+    let mine = Inventory::parse(text.to_owned()).unwrap();
+    let changed = ["db-1", "db-2"].map(|host| {
+        let mut machine = mine.machine(&name(host)).unwrap().unwrap();
+        machine.labels.insert("zone".to_owned(), "y".to_owned());
+        machine.labels.insert("age".to_owned(), "1".to_owned());
+        machine.groups.insert("mid".to_owned());
+        machine.groups.remove("z");
+        (name(host), machine)
+    });
+    let changed = mine.changed(&changed).unwrap();
+    assert_eq!(
+        changed.text(),
+        "[hosts.db-1]\nlabels = { zone = \"y\", role = \"db\", age = \"1\" } # why\n\
+         groups = [ # all\n  \"z-last\", # one\n  \"a-first\", # two\n  \"mid\",\n]\n\
+         [hosts.db-2]\n# where\nlabels.zone = \"y\" # z\nlabels.role = \"db\" # r\nlabels.age = \"1\"\ngroups = [\"a\", \"mid\"] # g\n"
+    );
+}
+
+#[test]
 fn a_label_is_changed_and_the_rest_is_as_it_was() {
     let db_1 = name("db-1");
     let mut machine = mine().machine(&db_1).unwrap().unwrap();
