@@ -1,6 +1,6 @@
 //! Which checks are wanted of a host, with which thresholds, and what they find.
 
-use super::checks::{CHECKS, Check, Need, When};
+use super::checks::{CHECKS, Check, Need, Subject, When};
 use super::facts::{Facts, Needs};
 use super::finding::{Finding, Report, Verdict, worst};
 use super::range::Fault;
@@ -40,11 +40,12 @@ impl Wanted {
 
     /// Reads what stands behind a flag: `WARN,CRIT`, `NAME` or `NAME:WARN,CRIT`.
     pub fn read(check: &'static Check, text: &str) -> Result<Wanted, Fault> {
-        if check.subject().is_none() {
-            return Wanted::new(check, "").with(text);
-        }
-        if text.is_empty() || text.contains(char::is_control) {
+        let Some(subject) = check.subject() else { return Wanted::new(check, "").with(text) };
+        if text.is_empty() || text.starts_with(':') || text.contains(char::is_control) {
             return Err(Fault::new(0, text, "a name is missing, or has characters that no name has"));
+        }
+        if subject == Subject::Path && !text.starts_with('/') {
+            return Err(Fault::new(0, text, "a path begins with /"));
         }
         let Some(scale) = check.scale else { return Ok(Wanted::new(check, text)) };
         // Names and ranges may both have colons in them: thresholds stand behind the first that has some behind it.
@@ -254,6 +255,8 @@ mod tests {
     fn what_cannot_be_read_is_pointed_at() {
         for (name, text, said) in [
             ("process", "", "at character 1: a name is missing, or has characters that no name has"),
+            ("mount", "srv", "at character 1, 'srv': a path begins with /"),
+            ("process", ":1", "at character 1, ':1': a name is missing, or has characters that no name has"),
             (
                 "process",
                 "a\nb",
