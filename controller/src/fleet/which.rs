@@ -180,15 +180,19 @@ impl Filter {
     ) -> Result<Vec<String>, Fault> {
         let (mut labels, in_vain) = selection::select_and_remark(texts, directory)?;
         // Who is named only to be left out is never judged as a host, and a slip there would ask him.
-        let judge = |names: Vec<String>, texts: &[String]| {
-            each_once(names, inventory).map_err(|fault| misnamed(fault, texts, directory))
+        let judge = |names: &[String], texts: &[String]| {
+            names.iter().try_for_each(|name| {
+                let judged = Host::judge(name, inventory).map(drop);
+                judged.map_err(|why| misnamed((name.clone(), why), texts, directory))
+            })
         };
         for word in in_vain {
-            judge(selection::select(&[&word], directory).unwrap_or_default(), texts)?;
+            judge(&selection::select(&[&word], directory).unwrap_or_default(), texts)?;
             desk.say(&format!("controller: !{} leaves nobody out", plain(&word)));
         }
         for text in &self.exclude {
-            let not = judge(selection::select(&[text], directory)?, std::slice::from_ref(text))?;
+            let not = selection::select(&[text], directory)?;
+            judge(&not, std::slice::from_ref(text))?;
             let not: HashSet<String> = not.into_iter().collect();
             let before = labels.len();
             labels.retain(|label| !not.contains(label));

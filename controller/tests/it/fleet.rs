@@ -212,6 +212,9 @@ fn what_is_no_selection_asks_nobody() {
         assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), String::new()), "{word}");
         pages += &format!("{word}: {}", text(&output.stderr));
     }
+    // Whoever is left out is left out in each spelling that is written.
+    let twice = site.run(&["uptime", "192.0.2.1,192.0.2.1:5669", "--exclude", "192.0.2.1:5669,192.0.2.1"]);
+    assert!(text(&twice.stderr).contains("--exclude leaves nobody"), "{}", text(&twice.stderr));
     for flags in [["--where", "colour=red"], ["--exclude", "web/2"], ["--exclude", "@*"]] {
         let output = site.run(&[&["uptime", "@*"][..], &flags].concat());
         assert_eq!(output.status.code(), Some(2), "{flags:?}");
