@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use clap_complete::CompleteEnv;
 use controller::cli::Cli;
@@ -29,7 +30,11 @@ fn main() -> ExitCode {
 
 /// Says what is wrong with what was typed. `check` and `run` have codes of their own for that, as for everything.
 fn usage(error: &clap::Error) -> ! {
-    let _ = error.print();
+    // Whoever knows the flag has no use for the help: what is wrong with its value is a line.
+    let _ = match error.kind() {
+        ErrorKind::ValueValidation => writeln!(io::stderr(), "controller: {}", in_one_line(error)),
+        _ => error.print(),
+    };
     // What stands behind a flag such as --home is no verb.
     let verb = std::env::args().skip(1).find(|word| Cli::command().find_subcommand(word).is_some());
     let exit = match (error.exit_code(), verb.as_deref()) {

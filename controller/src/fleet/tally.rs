@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::desk::Desk;
 use crate::error::Failure;
 use crate::exit::Exit;
-use crate::output::human::{cut, grouped, plain};
+use crate::output::human::{cut, grouped, harmless, plain};
 use crate::selection::fold;
 
 /// More reasons than this are told in JSON only.
@@ -178,6 +178,10 @@ impl Tally {
             desk.say(&format!("controller: and {more} more reasons; --output json has them all"));
         }
         desk.remark(&self.line(labels, done));
+        let pending = folded(&self.pending, labels);
+        if pending.len() > MAX_IN_LINE {
+            desk.remark(&format!("not done: {}", harmless(&pending)));
+        }
     }
 
     fn line(&self, labels: &[String], done: &str) -> String {
