@@ -1,5 +1,5 @@
 //! A connection on which the last bytes of a handshake wait for the first request, and leave with it: one packet, and one time that
-//! the agent is woken.
+//! the agent is woken. And it is not read for ever at a time, so that no agent takes the turns of others.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
