@@ -36,6 +36,7 @@ use self::printer::reader_left;
 use self::progress::Progress;
 use self::tally::Tally;
 use crate::caller::Caller;
+use crate::cli::Format;
 use crate::client::Client;
 use crate::desk::Desk;
 use crate::error::{Failure, Kind, Trouble};
@@ -111,7 +112,8 @@ impl Fleet<'_> {
         };
         let (tally, exit) = self.visit(labels, form.streams(), &job, hear).await?;
         answers.end(&tally).await?;
-        self.close(&tally, labels);
+        self.note(&tally, labels);
+        self.tell(&tally, labels);
         Ok(exit)
     }
 
@@ -128,28 +130,38 @@ impl Fleet<'_> {
             let host = labels[index].as_str();
             async move {
                 let answer = job(host).await?;
-                let odd = answer.odd();
+                let said = Said::of(Part::None, &answer);
                 found_now.borrow_mut().push((index, answer));
-                Ok(Said { part: Part::None, odd })
+                Ok(said)
             }
             .boxed_local()
         };
         let (tally, exit) = self.visit(labels, false, &job, &mut |_, _| Ok(())).await?;
         if !chosen.is_one {
-            self.close(&tally, labels);
+            self.note(&tally, labels);
+            // A monitoring system may take both outputs for one, and what it reads names everybody.
+            if self.desk.format != Format::Nagios || exit == Exit::Interrupted {
+                self.tell(&tally, labels);
+            }
         }
         let mut found = found.into_inner();
         found.sort_by_key(|(index, _)| *index);
         Ok((found.into_iter().map(|(_, answer)| answer).collect(), exit))
     }
 
-    fn close(&self, tally: &Tally, labels: &[String]) {
+    fn note(&self, tally: &Tally, labels: &[String]) {
         if let Err(trouble) = Last::of(tally, labels).note(&self.desk.home) {
             // Somebody may act on those that failed.
             let (what, ..) = trouble.told();
             self.desk.say(&format!("controller: @last is still of a run before this one: {}", plain(&what)));
         }
+    }
+
+    fn tell(&self, tally: &Tally, labels: &[String]) {
         tally.tell(self.desk, labels, self.words.done);
+        if self.which.care.stops_after(tally.failed()) && !tally.pending.is_empty() {
+            self.desk.remark("nobody more was asked: --max-fail was reached");
+        }
     }
 
     /// Goes through the list, as carefully as was asked for, and counts.
@@ -164,7 +176,7 @@ impl Fleet<'_> {
         let count = Count {
             labels,
             words: self.words,
-            progress: Progress::new(self.desk, labels.len(), streams),
+            progress: Progress::new(self.desk, labels.len(), care, streams),
             tally: Tally::default(),
             trouble: None,
         };
@@ -177,9 +189,9 @@ impl Fleet<'_> {
         let (order, mut doubtful) = self.order(labels);
         let width = care.width();
         let all = async {
-            let batch = care.batch.map_or(order.len(), |batch| batch as usize);
-            for (at, batch) in order.chunks(batch.max(1)).enumerate() {
+            for (at, batch) in order.chunks(care.batch_of(order.len())).enumerate() {
                 if at > 0 && begins() {
+                    count.borrow_mut().pause();
                     sleep(care.pause.unwrap_or_default()).await;
                 }
                 window::walk((batch, take(&mut doubtful)), width, job, begins, &mut done).await;
@@ -241,8 +253,11 @@ impl Count<'_> {
             outcome => outcome.map_err(|trouble| trouble.of_host(&self.labels[index], not_begun, hint)),
         };
         let outcome = match outcome {
-            Ok(Said { part, odd }) => {
-                self.tally.take(index, odd);
+            Ok(Said { part, odd, failure }) => {
+                match failure {
+                    Some(failure) => self.tally.fail(index, &failure),
+                    None => self.tally.take(index, odd),
+                }
                 Ok(part)
             }
             Err(failure) => {
@@ -255,6 +270,10 @@ impl Count<'_> {
             Ok(()) => ControlFlow::Continue(()),
             Err(cannot) => self.give_up(cannot),
         }
+    }
+
+    fn pause(&mut self) {
+        self.progress.pause(self.tally.done(), self.tally.failed());
     }
 
     fn give_up(&mut self, cannot: Trouble) -> ControlFlow<()> {

@@ -7,6 +7,8 @@ mod inventory;
 mod machine;
 mod tables;
 
+use std::net::Ipv6Addr;
+
 use certs::Name;
 
 pub(crate) use self::directory::Directory;
@@ -26,6 +28,15 @@ pub struct Host {
     pub endpoints: Vec<Endpoint>,
 }
 
+/// What a text means, as far as the list of machines need not be read for that.
+#[derive(Debug)]
+pub(crate) enum Meant {
+    /// A machine that is known by this name, and at another port than its own where one is given.
+    Machine(Name, Option<u16>),
+    /// An address: many texts mean the same.
+    Address(Endpoint),
+}
+
 /// Why a text means no host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unmeant {
@@ -36,15 +47,22 @@ pub enum Unmeant {
 }
 
 impl Host {
-    /// Whether a text can mean a host, and the address, where it is one: many texts mean the same. The list of machines is not
-    /// read for that.
+    /// Whether a text can mean a host, and which.
     ///
     /// # Errors
     /// It is neither a known name, with a port or without, nor an address.
-    pub(crate) fn judge(text: &str, inventory: &Inventory) -> Result<Option<Endpoint>, String> {
-        match known(text, inventory)? {
-            Some(_) => Ok(None),
-            None => endpoint(text).map(Some),
+    pub(crate) fn judge(text: &str, inventory: &Inventory) -> Result<Meant, String> {
+        let (name, port) = match text.split_once(':') {
+            // The first group of such an address may be a name as well.
+            Some(_) if text.parse::<Ipv6Addr>().is_ok() => ("", None),
+            Some((name, port)) => (name, Some(port)),
+            None => (text, None),
+        };
+        let name = name.parse::<Name>().ok().filter(|name| inventory.knows(name));
+        match (name, port) {
+            (None, _) => Ok(Meant::Address(endpoint(text)?)),
+            (Some(name), None) => Ok(Meant::Machine(name, None)),
+            (Some(name), Some(_)) => Ok(Meant::Machine(name, Some(endpoint(text)?.port))),
         }
     }
 
@@ -55,9 +73,9 @@ impl Host {
     /// It is neither, or there is a slip in what is known of it.
     pub fn resolve(text: &str, inventory: &Inventory) -> Result<Host, Unmeant> {
         let label = text.to_owned();
-        let Some((name, port)) = known(text, inventory).map_err(Unmeant::Text)? else {
-            let endpoints = vec![endpoint(text).map_err(Unmeant::Text)?];
-            return Ok(Host { label, expected: None, endpoints });
+        let (name, port) = match Host::judge(text, inventory).map_err(Unmeant::Text)? {
+            Meant::Machine(name, port) => (name, port),
+            Meant::Address(endpoint) => return Ok(Host { label, expected: None, endpoints: vec![endpoint] }),
         };
         let machine = inventory.machine(&name).map_err(Unmeant::Slip)?.unwrap_or_default();
         let mut endpoints = machine.endpoints(name.as_str()).map_err(Unmeant::Slip)?;
@@ -66,17 +84,6 @@ impl Host {
         }
         let expected = machine.identity.and_then(|identity| identity.parse().ok()).unwrap_or(name);
         Ok(Host { label, expected: Some(expected), endpoints })
-    }
-}
-
-/// The known machine that is meant, and the port, where one is given.
-fn known(text: &str, inventory: &Inventory) -> Result<Option<(Name, Option<u16>)>, String> {
-    let (name, port) = text.split_once(':').map_or((text, None), |(name, port)| (name, Some(port)));
-    let name = name.parse::<Name>().ok().filter(|name| inventory.knows(name));
-    match (name, port) {
-        (None, _) => Ok(None),
-        (Some(name), None) => Ok(Some((name, None))),
-        (Some(name), Some(_)) => Ok(Some((name, Some(endpoint(text)?.port)))),
     }
 }
 
@@ -105,6 +112,8 @@ mod tests {
         assert_eq!(elsewhere.expected, Some("web-1".parse().unwrap()));
         assert_eq!(elsewhere.endpoints, [endpoint("192.0.2.7", 9), endpoint("2001:db8::7", 9)]);
         assert_eq!(Host::resolve("web-3", &inventory).unwrap().expected, None);
+        let inventory = inventory.with(&"beef".parse().unwrap(), &[]).unwrap();
+        assert_eq!(Host::resolve("beef::7", &inventory).unwrap().endpoints, [endpoint("beef::7", 5669)]);
         for bad in ["web-1:", "web-1:0", "web-1:70000", "web-1:x", "-x", "http://web-1", "web-{1"] {
             assert!(Host::judge(bad, &inventory).is_err(), "{bad} was taken");
             assert!(Host::resolve(bad, &inventory).is_err(), "{bad} was taken");

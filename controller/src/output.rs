@@ -9,6 +9,8 @@ pub mod table;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::error::Failure;
+
 /// An answer that can be shown.
 pub trait Show: Serialize {
     /// The name and version of its JSON form.
@@ -30,6 +32,11 @@ pub trait Show: Serialize {
 
     /// What is counted of it, where it is no answer that anybody hopes for, such as `ended with 1`.
     fn odd(&self) -> Option<String> {
+        None
+    }
+
+    /// What was in the way of a better one, where something was.
+    fn failure(&self) -> Option<&Failure> {
         None
     }
 

@@ -63,8 +63,7 @@ impl<'a> Answers<'a> {
                 let whose = Cell::text(&self.labels[index]);
                 let row: Vec<Cell> = [whose].into_iter().chain(cells).collect();
                 if self.format == Format::Csv {
-                    let values = row.into_iter().map(|cell| cell.value);
-                    self.printer.print(&csv::line(values.chain([Value::Null])))?;
+                    self.printer.print(&csv::line(row.into_iter().map(|cell| cell.value)))?;
                 } else {
                     self.rows.push((index, row));
                 }

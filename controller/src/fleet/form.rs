@@ -2,7 +2,7 @@
 
 use super::which::Look;
 use crate::cli::Format;
-use crate::error::Trouble;
+use crate::error::{Failure, Trouble};
 use crate::output::human::behind;
 use crate::output::{Cell, Column, Show, json, table};
 
@@ -19,6 +19,8 @@ pub(super) struct Said {
     pub(super) part: Part,
     /// What is counted of it, where it is no answer that anybody hopes for.
     pub(super) odd: Option<String>,
+    /// What is counted in place of that, where something was in the way.
+    pub(super) failure: Option<Failure>,
 }
 
 /// What is left of an answer, by what becomes of it.
@@ -35,6 +37,12 @@ pub(super) enum Part {
     Same(String),
     /// It is an entry of one document.
     Entry(String),
+}
+
+impl Said {
+    pub(super) fn of<T: Show>(part: Part, answer: &T) -> Said {
+        Said { part, odd: answer.odd(), failure: answer.failure().cloned() }
+    }
 }
 
 impl<T: Show> Form<T> {
@@ -73,7 +81,7 @@ impl<T: Show> Form<T> {
     }
 
     pub(super) fn say(&self, host: &str, answer: &T) -> Said {
-        Said { part: self.part(host, answer), odd: answer.odd() }
+        Said::of(self.part(host, answer), answer)
     }
 
     fn part(&self, host: &str, answer: &T) -> Part {
@@ -81,7 +89,10 @@ impl<T: Show> Form<T> {
             Format::Table | Format::Lines if T::IS_PRINTED => Part::None,
             Format::Json => Part::Entry(json::document_of(&json::Entry::answer(host, answer))),
             Format::Jsonl => Part::AtOnce(json::line(T::SCHEMA, &json::Entry::answer(host, answer))),
-            Format::Csv => Part::Row(self.cells(answer)),
+            Format::Csv => {
+                let failure = answer.failure().map_or_else(Cell::none, |it| Cell::text(&it.in_one_line()));
+                Part::Row(self.cells(answer).into_iter().chain([failure]).collect())
+            }
             Format::Table if self.by_column || !self.columns.is_empty() => Part::Row(self.cells(answer)),
             Format::Table if T::SAYS_WHOSE => Part::Among(answer.among(host)),
             Format::Lines => Part::AtOnce(behind(host, &answer.table(host))),

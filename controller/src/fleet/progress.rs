@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+use super::which::Care;
 use crate::desk::Desk;
 use crate::output::human::{age_of_seconds, grouped};
 
@@ -13,24 +14,48 @@ pub(super) struct Progress {
     shown: bool,
     all: usize,
     began: Instant,
+    /// How long each pause is, and how many are to come.
+    pause: Duration,
+    pauses: usize,
+    /// Time in which nobody is asked says nothing of how fast they answer.
+    paused: Duration,
     written: Option<Instant>,
 }
 
 impl Progress {
     /// Where answers come to the same terminal, they show how far it is.
-    pub(super) fn new(desk: &Desk, all: usize, streams: bool) -> Progress {
+    pub(super) fn new(desk: &Desk, all: usize, care: &Care, streams: bool) -> Progress {
         let is_free = !streams || !io::stdout().is_terminal();
-        let shown = !desk.is_quiet() && io::stderr().is_terminal() && is_free;
-        Progress { shown, all, began: Instant::now(), written: None }
+        Progress::of(!desk.is_quiet() && io::stderr().is_terminal() && is_free, all, care)
+    }
+
+    fn of(shown: bool, all: usize, care: &Care) -> Progress {
+        let pauses = all.div_ceil(care.batch_of(all)).saturating_sub(1);
+        let (pause, paused) = (care.pause.unwrap_or_default(), Duration::ZERO);
+        Progress { shown, all, began: Instant::now(), pause, pauses, paused, written: None }
     }
 
     /// Shows it, where that is not too soon.
     pub(super) fn show(&mut self, done: usize, failed: usize) {
         let is_due = self.written.is_none_or(|written| written.elapsed() >= OFTEN_ENOUGH);
         if self.shown && is_due {
-            let _ = write!(io::stderr(), "\r\x1b[2K{}", self.line(done, failed, self.began.elapsed()));
-            self.written = Some(Instant::now());
+            self.write(&self.line(done, failed, self.began.elapsed()));
         }
+    }
+
+    /// Says that one of the pauses begins.
+    pub(super) fn pause(&mut self, done: usize, failed: usize) {
+        if self.shown && !self.pause.is_zero() {
+            let line = self.line(done, failed, self.began.elapsed());
+            self.write(&format!("{line}, pauses for {}", age_of_seconds(self.pause.as_secs_f64())));
+        }
+        self.paused += self.pause;
+        self.pauses = self.pauses.saturating_sub(1);
+    }
+
+    fn write(&mut self, line: &str) {
+        let _ = write!(io::stderr(), "\r\x1b[2K{line}");
+        self.written = Some(Instant::now());
     }
 
     /// Makes room for something else.
@@ -47,8 +72,9 @@ impl Progress {
         let pending = self.all - done;
         #[expect(clippy::cast_precision_loss, reason = "nobody has 2^52 machines")]
         let (rate, left) = {
-            let rate = done as f64 / passed.as_secs_f64().max(1e-3);
-            (rate, pending as f64 / rate.max(1e-3))
+            let asked = passed.saturating_sub(self.paused).as_secs_f64();
+            let rate = done as f64 / asked.max(1e-3);
+            (rate, pending as f64 / rate.max(1e-3) + self.pause.as_secs_f64() * self.pauses as f64)
         };
         let left = match left.ceil() {
             _ if done == 0 => String::new(),
@@ -64,9 +90,24 @@ impl Progress {
 mod tests {
     use super::*;
 
+    fn progress(all: usize, care: &Care) -> Progress {
+        Progress::of(false, all, care)
+    }
+
+    #[test]
+    fn a_pause_is_time_that_is_left_and_says_nothing_of_how_fast_they_answer() {
+        let (batch, pause) = (Some(10), Some(Duration::from_secs(60)));
+        let mut progress = progress(100, &Care { batch, pause, ..Care::default() });
+        let line = progress.line(10, 0, Duration::from_secs(1));
+        assert!(line.ends_with(" 90 pending, 10 hosts/s, 9 min 9 s left"), "{line}");
+        progress.pause(10, 0);
+        let line = progress.line(20, 0, Duration::from_secs(62));
+        assert!(line.ends_with(" 80 pending, 10 hosts/s, 8 min 8 s left"), "{line}");
+    }
+
     #[test]
     fn the_line_says_what_is_left() {
-        let progress = Progress { shown: true, all: 10_000, began: Instant::now(), written: None };
+        let progress = progress(10_000, &Care::default());
         let line = progress.line(2500, 3, Duration::from_secs(5));
         assert_eq!(
             line,

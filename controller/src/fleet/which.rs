@@ -1,9 +1,10 @@
 //! Which hosts are meant, and how carefully they are asked: what every verb takes that asks many.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use certs::Name;
 use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -12,7 +13,7 @@ use super::window::Width;
 use crate::cli::parse_duration;
 use crate::desk::Desk;
 use crate::error::Trouble;
-use crate::hosts::{Directory, Host, Inventory};
+use crate::hosts::{Directory, Host, Inventory, Meant};
 use crate::output::human::plain;
 use crate::selection::{self, Fault, Where};
 
@@ -107,19 +108,44 @@ impl Which {
     }
 }
 
-/// However an address is spelt, it is one host. A name that can be nobody's comes back with the reason.
+/// However a host is spelt, it is one. A name that can be nobody's comes back with the reason.
 fn each_once(mut labels: Vec<String>, inventory: &Inventory) -> Result<Vec<String>, (String, String)> {
-    let (mut addresses, mut fault) = (HashSet::new(), None);
+    let (mut addresses, mut with_port, mut fault) = (HashSet::new(), HashSet::new(), None);
     labels.retain(|label| match Host::judge(label, inventory) {
-        Ok(address) => address.is_none_or(|address| addresses.insert(address)),
+        Ok(Meant::Address(address)) => addresses.insert(address),
+        Ok(Meant::Machine(name, port)) => {
+            with_port.extend(port.map(|_| name));
+            true
+        }
         Err(why) => {
             fault.get_or_insert((label.clone(), why));
             true
         }
     });
+    if !with_port.is_empty() {
+        retain_each_port_once(&mut labels, &with_port, inventory);
+    }
     // The list is kept as long as anybody on it is asked.
     labels.shrink_to_fit();
     fault.map_or(Ok(labels), Err)
+}
+
+/// A machine with the port that it has anyway is that machine. Only of those that stand there twice is the port looked up.
+fn retain_each_port_once(labels: &mut Vec<String>, with_port: &HashSet<Name>, inventory: &Inventory) {
+    let name = |label: &str| label.split(':').next()?.parse().ok().filter(|name| with_port.contains(name));
+    let mut spellings: HashMap<Name, usize> = HashMap::new();
+    for name in labels.iter().filter_map(|label| name(label)) {
+        *spellings.entry(name).or_default() += 1;
+    }
+    let mut machines = HashSet::new();
+    labels.retain(|label| match name(label) {
+        Some(name) if spellings[&name] > 1 => match Host::resolve(label, inventory) {
+            Ok(host) => machines.insert((name, host.endpoints)),
+            // It is told when it is asked.
+            Err(_) => true,
+        },
+        _ => true,
+    });
 }
 
 /// What is said of a name that can be nobody's: where it is written, of all these texts.
@@ -223,6 +249,11 @@ impl Care {
     /// Whether anybody said how many may be asked at once, or fail.
     pub(super) fn is_asked_for(&self) -> bool {
         self.jobs.is_some() || self.batch.is_some() || self.max_fail.is_some()
+    }
+
+    /// How many of so many are asked before the next.
+    pub(super) fn batch_of(&self, all: usize) -> usize {
+        self.batch.map_or(all, |batch| batch as usize).max(1)
     }
 
     pub(super) fn stops_after(&self, failed: usize) -> bool {

@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 use super::range::Range;
 use super::threshold::Threshold;
 use super::unit::Unit;
+use crate::error::Failure;
 
 /// What one check found on one host.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -74,6 +75,9 @@ pub struct Report {
     pub took: Duration,
     /// Whether it could be asked at all.
     pub reached: bool,
+    /// What was in the way of asking it, or of all its answers.
+    #[serde(skip)]
+    pub failure: Option<Failure>,
     /// When its certificate ends; absent where it was not seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate_ends: Option<Timestamp>,
@@ -103,6 +107,16 @@ impl Report {
         let verdict = Verdict::new(State::Unknown, "not known, the host is not reached");
         brief.push(Finding { check, subject, verdict });
         brief
+    }
+
+    /// The same without whose it is and at which address, as far as that is a part of what was in the way.
+    pub(crate) fn of_many(mut self) -> Report {
+        if let Some(failure) = &self.failure {
+            let (own, common) = (failure.in_one_line(), failure.of_many().in_one_line());
+            let verdicts = self.checks.iter_mut().map(|finding| &mut finding.verdict);
+            verdicts.filter(|verdict| verdict.text == own).for_each(|verdict| verdict.text.clone_from(&common));
+        }
+        self
     }
 }
 

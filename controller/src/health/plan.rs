@@ -133,6 +133,7 @@ impl Plan {
             at: facts.now,
             took: facts.took,
             reached: facts.reached.is_ok(),
+            failure: None,
             certificate_ends: facts.certificate_ends.as_ref().ok().copied(),
             state: worst(checks.iter().map(|finding| finding.verdict.state)),
             checks,

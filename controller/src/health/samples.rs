@@ -22,6 +22,7 @@ pub(super) fn report(host: &str, checks: Vec<Finding>) -> Report {
         at: Timestamp::from_second(1_800_000_000).unwrap(),
         took: Duration::from_millis(12),
         reached: true,
+        failure: None,
         certificate_ends: Timestamp::from_second(1_830_000_000).ok(),
         state: worst(checks.iter().map(|finding| finding.verdict.state)),
         checks,

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::finding::Report;
 use super::nagios::summary;
+use crate::error::Failure;
 use crate::output::human::plain;
 use crate::output::table::columns;
 use crate::output::{Cell, Column, Show};
@@ -26,6 +27,11 @@ impl Show for Report {
 
     fn odd(&self) -> Option<String> {
         (self.state != State::Ok).then(|| self.state.word().to_owned())
+    }
+
+    /// What was found out before may be worse than that not all was.
+    fn failure(&self) -> Option<&Failure> {
+        self.failure.as_ref().filter(|_| !self.reached || self.state == State::Unknown)
     }
 
     fn table(&self, host: &str) -> String {
@@ -60,6 +66,10 @@ impl Show for Line {
 
     fn odd(&self) -> Option<String> {
         self.0.odd()
+    }
+
+    fn failure(&self) -> Option<&Failure> {
+        Show::failure(&self.0)
     }
 
     fn columns() -> Vec<Column<Line>> {

@@ -70,6 +70,9 @@ impl Machine {
 
     /// Whether what stands there means something.
     pub(super) fn check(&self, name: &str) -> Result<(), String> {
+        if self.port == Some(0) {
+            return Err("a port is a number from 1 to 65535".to_owned());
+        }
         self.endpoints(name)?;
         for word in self.groups.iter().chain(self.labels.keys()) {
             demand_word(word)?;

@@ -5,6 +5,7 @@ use std::io;
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 
+use super::Show;
 use crate::error::Failure;
 use crate::output::human::is_dangerous;
 
@@ -24,10 +25,10 @@ pub struct Entry<'a, T> {
     failure: Option<&'a Failure>,
 }
 
-impl<'a, T> Entry<'a, T> {
-    /// What it said.
+impl<'a, T: Show> Entry<'a, T> {
+    /// What it said, and what was in the way of more.
     pub fn answer(host: &'a str, answer: &'a T) -> Entry<'a, T> {
-        Entry { host, answer: Some(answer), failure: None }
+        Entry { host, answer: Some(answer), failure: answer.failure() }
     }
 
     /// What it said before it failed.
@@ -150,10 +151,14 @@ impl<F: Formatter> Formatter for Plain<F> {
 mod tests {
     use super::*;
 
+    fn said<'a, T>(host: &'a str, answer: &'a T) -> Entry<'a, T> {
+        Entry { host, answer: Some(answer), failure: None }
+    }
+
     #[test]
     fn what_a_terminal_might_obey_is_escaped_and_means_the_same() {
         let hostile = "a\u{1b}]0;x\u{7}b\u{9b}31mc\u{202e}d\u{7f}é";
-        let text = line("s/1", &Entry::answer("web-1", &hostile));
+        let text = line("s/1", &said("web-1", &hostile));
         assert!(!text.trim_end().chars().any(is_dangerous), "{text:?}");
         let read: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(read["answer"], hostile);
@@ -168,7 +173,7 @@ mod tests {
             summary: [u8; 1],
         }
         let answer = ["a\n\"b\"", "c"];
-        let entries = || [Entry::answer("web-1", &answer), Entry::answer("web-2", &answer)];
+        let entries = || [said("web-1", &answer), said("web-2", &answer)];
         let parts = entries().map(|part| document_of(&part));
         let together = document_of_many("s/1", &parts.each_ref().map(String::as_str), &[7]);
         assert_eq!(together, document_of(&Many { schema: "s/1", hosts: entries(), summary: [7] }));

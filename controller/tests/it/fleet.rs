@@ -131,24 +131,28 @@ fn who_answered_last_can_be_asked_again() {
 #[test]
 fn the_careful_stop_when_enough_has_failed() {
     let site = fleet();
-    let words = ["uptime", "web-[4,1-3]", "--jobs", "1", "--max-fail", "1", "-q"];
+    let words = ["uptime", "web-[4,1-3]", "--jobs", "1", "--max-fail", "1"];
     let output = site.run(&[&words[..], &["--output", "jsonl"]].concat());
     let last = lines(&text(&output.stdout)).pop().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert_eq!((&last["summary"]["answered"], &last["summary"]["pending"]), (&0.into(), &3.into()));
     assert_eq!(last["summary"]["pending_hosts"], "web-[1-3]");
+    let said = text(&output.stderr);
+    assert!(said.ends_with("nobody more was asked: --max-fail was reached\n"), "{said}");
     let batches =
         ["uptime", "web-[1-3]", "--batch", "2", "--pause", "1ms", "--random-order", "--output", "jsonl"];
     assert_eq!(lines(&site.good(&batches)).len(), 4);
 }
 
 #[test]
-fn an_address_is_asked_once_however_it_is_spelt() {
+fn a_host_is_asked_once_however_it_is_spelt() {
     let site = Site::new();
     site.good(&["hosts", "add", "web-1", "--address", "127.0.0.1:7000"]);
-    let spelt = "[2001:db8::1]:5669,127.0.0.1,2001:0db8::1,127.0.0.1:5669,127.0.0.1:7000,2001:db8::1,web-1,web-1:5669";
+    let spelt = "[2001:db8::1]:5669,127.0.0.1,2001:0db8::1,127.0.0.1:5669,127.0.0.1:7000,2001:db8::1,web-1,web-1:5669,web-1:7000";
     let once = "[2001:db8::1]:5669\n127.0.0.1\n127.0.0.1:7000\nweb-1\nweb-1:5669\n";
     assert_eq!(site.good(&["hosts", "list", "--expand", spelt]), once);
+    let its_own = site.good(&["hosts", "list", "--expand", "web-1:07000,web-1:7000,web-1:0700,web-1"]);
+    assert_eq!(its_own, "web-1:07000\nweb-1:0700\n");
 }
 
 #[test]

@@ -66,7 +66,13 @@ fn programs_read_it_in_their_own_forms() {
         .map(|host| host["answer"]["state"].as_str().unwrap())
         .collect();
     assert_eq!(states, ["ok", "ok", "ok", "critical", "critical"]);
-    assert_eq!(json["summary"]["otherwise"][0]["hosts"], "web-[4-5]");
+    assert_eq!(json["hosts"][3]["failure"]["kind"], "refused");
+    let failures = json["summary"]["failures"].as_array().unwrap();
+    let hosts: Vec<_> = failures.iter().map(|failure| failure["hosts"].as_str().unwrap()).collect();
+    assert_eq!(hosts, ["web-4", "web-5"]);
+    let (_, csv, _) = checked(&site, &["web-[1,4]", "--output", "csv"]);
+    let refused = csv.lines().find(|line| line.starts_with("web-4,CRITICAL,")).unwrap();
+    assert!(refused.ends_with(" refused the connection\""), "{csv}");
     assert_eq!(site.run(&["uptime", "web-[1-2]", "--output", "nagios"]).status.code(), Some(2));
 }
 
@@ -234,6 +240,20 @@ fn lines_and_fold_say_a_report_in_one_line() {
     assert!(out.starts_with("web-1: CRITICAL - reachable, load: ") && out.lines().count() == 1, "{out}");
     let (_, out) = ended(&site, &["check", "web-1", "--only", "load", "--output", "fold"]);
     assert!(out.lines().nth(3).unwrap().starts_with("CRITICAL - reachable, load: "), "{out}");
+}
+
+#[test]
+fn who_is_not_reached_for_one_reason_is_told_once() {
+    let site = gone();
+    let other = site.listener("127.0.0.1:0").local_addr().unwrap().to_string();
+    site.issue("web-2", &other);
+    let output = site.run(&["check", "web-[1-2]", "--only", "load", "--output", "fold"]);
+    let (out, said) = (text(&output.stdout), text(&output.stderr));
+    assert!(out.lines().count() == 4 && out.contains("web-[1-2] (2)"), "{out}");
+    assert!(out.contains("connect: it refused the connection"), "{out}");
+    assert!(said.starts_with("controller: web-[1-2] (2): connect: it refused the connection"), "{said}");
+    assert!(said.ends_with("2 refused (web-[1-2])\n"), "{said}");
+    assert_eq!(site.good(&["hosts", "list", "--fold", "@last:failed"]), "web-[1-2]\n");
 }
 
 #[test]

@@ -71,6 +71,14 @@ fn what_is_no_list_changes_nothing() {
         assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), String::new()), "{words:?}");
         pages += &text(&output.stderr);
     }
+    site.good(&["hosts", "add", "web-1"]);
+    site.good(&["hosts", "add", "web-2"]);
+    for words in [&["add", "web-1"][..], &["rename", "web-1", "web-2"]] {
+        let output = site.run(&[&["hosts"], words].concat());
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), String::new()), "{words:?}");
+        pages += &text(&output.stderr);
+    }
+    site.good(&["hosts", "remove", "web-[1-2]"]);
     let many: String = (0..30).map(|_| "web[1-\n").collect();
     let output = site.run_with_input(&["hosts", "import", "-"], many.as_bytes());
     assert_eq!(output.status.code(), Some(1));

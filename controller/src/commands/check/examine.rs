@@ -11,11 +11,12 @@ use protocol::requests::processes::Processes;
 use protocol::requests::services::{Service, Services};
 use protocol::requests::time::Time;
 
+use super::WORDS;
 use crate::caller::Caller;
 use crate::client::{Client, Several};
 use crate::commands::declared::PATIENCE;
 use crate::commands::time::{Begun, Compared};
-use crate::error::{Failure, Trouble};
+use crate::error::Failure;
 use crate::health::facts::{
     ClockTold, Declared, Facts, FileState, Needs, Offset, ProcessCount, Told, UnitState,
 };
@@ -44,7 +45,7 @@ pub(crate) async fn examine(
     parameters: &BTreeMap<String, String>,
 ) -> Report {
     let began = Instant::now();
-    let mut facts = match caller.meet(host).await {
+    let (mut facts, failure) = match caller.meet(host).await {
         Ok(mut client) => {
             let needs = plan.needs();
             // What its owner declared may take as long as it may; all else is there at once.
@@ -54,22 +55,13 @@ pub(crate) async fn examine(
             };
             Round::new(&client, within).ask(&mut client, needs, parameters).await
         }
-        Err(trouble) => Facts::of_unreachable(Timestamp::now(), &in_one_line(&trouble)),
+        Err(trouble) => {
+            let failure = trouble.of_host(host, WORDS.not_begun, WORDS.hint);
+            (Facts::of_unreachable(Timestamp::now(), &failure.in_one_line()), Some(failure))
+        }
     };
     facts.took = began.elapsed();
-    plan.judge(host, &facts)
-}
-
-fn in_one_line(trouble: &Trouble) -> String {
-    match trouble {
-        Trouble::Host(failure) => reason(failure),
-        Trouble::Here(what, _) => what.clone(),
-        Trouble::Stdout(error) => error.to_string(),
-    }
-}
-
-fn reason(failure: &Failure) -> String {
-    format!("{}: {}", failure.stage.word(), failure.message)
+    Report { failure, ..plan.judge(host, &facts) }
 }
 
 /// Requests that are sent together, and what they have told so far.
@@ -94,18 +86,17 @@ impl Round {
         client: &mut Client,
         needs: Needs,
         parameters: &BTreeMap<String, String>,
-    ) -> Facts {
-        if let Err(failure) = self.exchange(client, needs, parameters).await {
-            let why = reason(&failure);
-            // In TLS 1.3 the agent's verdict on this side's certificate comes with the first answer.
-            if failure.stage.is_before_trust() {
-                return Facts::of_unreachable(self.facts.now, &why);
-            }
-            for part in std::mem::take(&mut self.open).into_values() {
-                self.fail(part, &why);
-            }
+    ) -> (Facts, Option<Failure>) {
+        let Err(failure) = self.exchange(client, needs, parameters).await else { return (self.close(), None) };
+        let why = failure.in_one_line();
+        // In TLS 1.3 the agent's verdict on this side's certificate comes with the first answer.
+        if failure.stage.is_before_trust() {
+            return (Facts::of_unreachable(self.facts.now, &why), Some(failure));
         }
-        self.close()
+        for part in std::mem::take(&mut self.open).into_values() {
+            self.fail(part, &why);
+        }
+        (self.close(), Some(failure))
     }
 
     async fn exchange(
@@ -147,7 +138,7 @@ impl Round {
         let answer = match answer {
             Ok(answer) => answer,
             Err(refused) => {
-                self.fail(part, &reason(&refused));
+                self.fail(part, &refused.in_one_line());
                 return Ok(());
             }
         };

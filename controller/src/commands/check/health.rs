@@ -40,8 +40,12 @@ impl Check {
         };
         let fleet = Fleet { desk: caller.desk, which: &self.which, words: WORDS };
         let exit = match (self.form(caller.desk.format), caller.desk.format) {
-            (None, Format::Lines | Format::Fold) => {
-                fleet.each(chosen, async |host: &str| job(host).await.map(Line)).await?
+            (None, format @ (Format::Lines | Format::Fold)) => {
+                let line = |report: Report| match format {
+                    Format::Fold => Line(report.of_many()),
+                    _ => Line(report),
+                };
+                fleet.each(chosen, async |host: &str| job(host).await.map(line)).await?
             }
             (None, _) => fleet.each(chosen, job).await?,
             (Some(form), _) => {
@@ -72,7 +76,11 @@ impl Check {
     pub(super) fn write(&self, caller: &Caller<'_>, text: &str) -> Result<(), Trouble> {
         match &self.to {
             Some(file) => replace(file, text).map_err(|error| {
-                let what = format!("{} cannot be written: {}", file.display(), error.kind());
+                let why = match error.kind() {
+                    ErrorKind::NotFound => "there is no such folder".to_owned(),
+                    kind => kind.to_string(),
+                };
+                let what = format!("{} cannot be written: {why}", file.display());
                 Trouble::Here(what, "the old one, where there was one, is still there".to_owned())
             }),
             None => caller.desk.print(text),

@@ -99,13 +99,7 @@ impl Add {
         };
         let at = machine.endpoints(name.as_str()).map_err(unchanged)?;
         change(desk, |inventory| {
-            if inventory.knows(name) {
-                let hint = "choose another name; or change it with `controller hosts label` and `rename`, or in the file";
-                return Err(Trouble::Here(
-                    format!("there is a machine called {name} already"),
-                    hint.to_owned(),
-                ));
-            }
+            demand_unknown(inventory, name)?;
             inventory.with_machines(&[(name.clone(), machine)]).map_err(unchanged)
         })?;
         let at: Vec<String> = at.iter().map(ToString::to_string).collect();
@@ -134,6 +128,9 @@ impl Rename {
         let Rename { old, new } = self;
         let inventory = change(desk, |inventory| {
             known(&Filter::default(), &[old.to_string()], desk, inventory)?;
+            if old != new {
+                demand_unknown(inventory, new)?;
+            }
             inventory.renamed(old, new).map_err(unchanged)
         })?;
         let machine = inventory.machine(new).map_err(|fault| desk.home.damaged_hosts(&fault))?;
@@ -206,6 +203,14 @@ const MAX_NAMES: usize = 40;
 fn counted(names: &[Name]) -> String {
     let all = cut(&fold(names.iter().map(Name::as_str)), MAX_NAMES);
     if names.len() > 1 { format!("{all} ({})", grouped(names.len())) } else { all }
+}
+
+fn demand_unknown(inventory: &Inventory, name: &Name) -> Result<(), Trouble> {
+    if !inventory.knows(name) {
+        return Ok(());
+    }
+    let hint = "choose another name; or change it with `controller hosts label` and `rename`, or in the file";
+    Err(Trouble::Here(format!("there is a machine called {name} already"), hint.to_owned()))
 }
 
 /// What is written under `[groups]` does not follow: a name in there that is known no more means an address.

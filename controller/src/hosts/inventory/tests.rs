@@ -49,6 +49,7 @@ fn a_slip_in_the_file_is_named_by_line() {
             "# \n[hosts.a]\naddresses = [\"web-1:0\"]",
             "line 2: a: `web-1:0`: a port is a number from 1 to 65535",
         ),
+        ("[hosts.a]\nport = 0", "line 1: a: a port is a number from 1 to 65535"),
         (
             "[hosts.a]\ngroups = [\"a b\"]",
             "line 1: a: `a b`: a label or a group is named by a-z, 0-9, -, _ and .",
