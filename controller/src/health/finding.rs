@@ -114,7 +114,9 @@ impl Report {
         if let Some(failure) = &self.failure {
             let (own, common) = (failure.in_one_line(), failure.of_many().in_one_line());
             let verdicts = self.checks.iter_mut().map(|finding| &mut finding.verdict);
-            verdicts.filter(|verdict| verdict.text == own).for_each(|verdict| verdict.text.clone_from(&common));
+            verdicts
+                .filter(|verdict| verdict.text == own)
+                .for_each(|verdict| verdict.text.clone_from(&common));
         }
         self
     }

@@ -47,8 +47,15 @@ impl Ranges {
         loop {
             let start = *reader;
             let item = reader.take_until(|byte| byte == b']' || byte == b'[' || ends_word(byte));
-            let end = reader.peek().filter(|end| matches!(end, b',' | b']'));
-            let end = end.ok_or_else(|| open.fault("this bracket is not closed, a `]` is missing"))?;
+            let end = match reader.peek() {
+                Some(end @ (b',' | b']')) => end,
+                Some(b'[') => {
+                    let what =
+                        "another bracket begins before this one is closed, and no range stands within one";
+                    return Err(open.fault(what));
+                }
+                _ => return Err(open.fault("this bracket is not closed, a `]` is missing")),
+            };
             let range = range(item, start)?;
             all.count += range.count();
             enough(all.count * times).map_err(|what| start.fault(what))?;

@@ -87,7 +87,9 @@ impl Round {
         needs: Needs,
         parameters: &BTreeMap<String, String>,
     ) -> (Facts, Option<Failure>) {
-        let Err(failure) = self.exchange(client, needs, parameters).await else { return (self.close(), None) };
+        let Err(failure) = self.exchange(client, needs, parameters).await else {
+            return (self.close(), None);
+        };
         let why = failure.in_one_line();
         // In TLS 1.3 the agent's verdict on this side's certificate comes with the first answer.
         if failure.stage.is_before_trust() {

@@ -11,10 +11,12 @@ fn check(cases: &[(&str, &str)]) {
 #[test]
 fn in_brackets() {
     let unclosed = "this bracket is not closed, a `]` is missing";
+    let nested = "another bracket begins before this one is closed, and no range stands within one";
     check(&[
         ("web[1-", &format!("`web[1-`, at character 4: {unclosed}")),
         ("web[1-3 db1]", &format!("`web[1-3 db1]`, at character 4: {unclosed}")),
-        ("web[1[2]]", &format!("`web[1[2]]`, at character 4: {unclosed}")),
+        ("web[1[2]]", &format!("`web[1[2]]`, at character 4: {nested}")),
+        ("[2001:db8::[1-2]]:70", &format!("`[2001:db8::[1-2]]:70`, at character 1: {nested}")),
         ("[2001:db8::1", &format!("`[2001:db8::1`, at character 1: {unclosed}")),
         ("web1]", "`web1]`, at character 5: this `]` closes nothing, a `[` is missing"),
         ("web[9-1]", "`web[9-1]`, at character 5: a range goes up, and 9 is more than 1"),
