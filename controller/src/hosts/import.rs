@@ -69,7 +69,7 @@ pub(crate) struct Catch {
     said: HashSet<&'static str>,
 }
 
-/// All machines of a file; of the variables of its hosts, these become labels.
+/// All machines of a file; of the variables of its hosts and groups, these become labels.
 ///
 /// # Errors
 /// It is not of this format at all, or means more than anybody has.

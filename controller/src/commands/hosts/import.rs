@@ -27,7 +27,7 @@ pub struct Import {
     /// How it is written [default: found out by its name and by what stands in it].
     #[arg(long, value_enum)]
     pub format: Option<Format>,
-    /// These variables of an inventory's hosts become labels; separated by commas.
+    /// These variables of an inventory's hosts and groups become labels; separated by commas.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = parse_key)]
     pub labels: Vec<String>,
     /// Print what would be written, and write nothing.

@@ -1,10 +1,13 @@
 //! What an Ansible inventory says, whichever way it is written: hosts, their variables, and groups within groups.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::Ipv6Addr;
 
 use super::{Catch, ranges};
 use crate::hosts::demand_word;
+
+/// The group of everybody.
+const ALL: &str = "all";
 
 /// Groups that one machine can be in through others. More are no order of things.
 const MOST_ANCESTORS: usize = 100;
@@ -14,13 +17,22 @@ const PORT_IS_OF_SSH: &str = "ansible_port, or a port behind a host, is that of 
 /// An inventory while it is read.
 pub(super) struct Site<'a> {
     pub(super) catch: Catch,
-    /// The line of each group, and the groups that it is a part of.
-    groups: HashMap<String, (usize, BTreeSet<String>)>,
+    groups: HashMap<String, Group>,
     /// Variables that become labels.
     wanted: &'a [String],
 }
 
-/// What is said of a host: name, value.
+/// What is known of a group.
+#[derive(Default)]
+struct Group {
+    line: usize,
+    /// The groups that it is a part of.
+    parents: BTreeSet<String>,
+    /// What is said of all in it, as far as it becomes labels.
+    labels: BTreeMap<String, String>,
+}
+
+/// What is said of a host or a group: name, value.
 pub(super) type Variable = (String, String);
 
 impl<'a> Site<'a> {
@@ -30,11 +42,18 @@ impl<'a> Site<'a> {
 
     pub(super) fn nest(&mut self, line: usize, child: &str, parent: &str) {
         self.group(line, parent);
-        self.group(line, child).insert(parent.to_owned());
+        self.group(line, child).parents.insert(parent.to_owned());
     }
 
-    fn group(&mut self, line: usize, name: &str) -> &mut BTreeSet<String> {
-        &mut self.groups.entry(name.to_owned()).or_insert_with(|| (line, BTreeSet::new())).1
+    /// Takes what is said of a group, where it is wanted.
+    pub(super) fn say(&mut self, line: usize, group: &str, (key, value): Variable) {
+        if self.wanted.contains(&key) {
+            self.group(line, group).labels.insert(key, value);
+        }
+    }
+
+    fn group(&mut self, line: usize, name: &str) -> &mut Group {
+        self.groups.entry(name.to_owned()).or_insert_with(|| Group { line, ..Group::default() })
     }
 
     /// Takes all hosts that a pattern means into a group.
@@ -81,17 +100,17 @@ impl<'a> Site<'a> {
         Ok(())
     }
 
-    /// Puts every machine into the groups that its groups are parts of.
+    /// Puts every machine into the groups that its groups are parts of, and takes what is said of all in them.
     pub(super) fn finish(self) -> Result<Catch, String> {
         let Site { mut catch, groups, .. } = self;
         let mut all: HashMap<&str, BTreeSet<&str>> = HashMap::new();
-        for (name, (line, _)) in &groups {
-            all.insert(name, with_ancestors(name, *line, &groups, &mut catch)?);
+        for (name, group) in &groups {
+            all.insert(name, with_ancestors(name, group.line, &groups, &mut catch)?);
         }
         let mut strange: Vec<(usize, &str)> = groups
             .iter()
             .filter(|(name, _)| demand_word(name).is_err())
-            .map(|(name, (line, _))| (*line, name.as_str()))
+            .map(|(name, group)| (group.line, name.as_str()))
             .collect();
         strange.sort_unstable();
         for (line, name) in strange {
@@ -101,28 +120,66 @@ impl<'a> Site<'a> {
                 format!("group `{name}` is left out, for a group is named by a-z, 0-9, -, _ and ."),
             );
         }
+        let mut depths = HashMap::new();
         for at in 0..catch.found.len() {
             let direct = std::mem::take(&mut catch.found[at].groups);
-            let meant: BTreeSet<&str> =
+            let mut meant: BTreeSet<&str> =
                 direct.iter().filter_map(|group| all.get(group.as_str())).flatten().copied().collect();
-            catch.spend(catch.found[at].line, meant.iter().map(|group| group.len() + 1).sum())?;
+            let line = catch.found[at].line;
+            for label in labels(&meant, &groups, &mut depths) {
+                catch.spend(line, label.0.len() + label.1.len())?;
+                catch.found[at].labels.entry(label.0.clone()).or_insert_with(|| label.1.clone());
+            }
+            // Everybody is in `all`, which says nothing.
+            meant.retain(|group| !matches!(*group, ALL | "ungrouped") && demand_word(group).is_ok());
+            catch.spend(line, meant.iter().map(|group| group.len() + 1).sum())?;
             catch.found[at].groups = meant.into_iter().map(str::to_owned).collect();
         }
         Ok(catch)
     }
 }
 
-/// A group and all that it is a part of, but for those that say nothing: everybody is in `all`.
+/// What is said of all in these groups; of two that say otherwise, as Ansible has it, the deeper one comes first.
+fn labels<'g>(
+    meant: &BTreeSet<&'g str>,
+    groups: &'g HashMap<String, Group>,
+    depths: &mut HashMap<&'g str, usize>,
+) -> impl Iterator<Item = (&'g String, &'g String)> {
+    let said = meant.iter().chain([&ALL]).filter_map(|name| groups.get_key_value(*name));
+    let mut said: Vec<_> = said.filter(|(_, group)| !group.labels.is_empty()).collect();
+    said.sort_by_cached_key(|(name, _)| std::cmp::Reverse((depth(name, groups, depths), name.as_str())));
+    said.into_iter().flat_map(|(_, group)| &group.labels)
+}
+
+/// How many groups lie around this one, by the longest way out to `all`.
+fn depth<'g>(
+    name: &'g str,
+    groups: &'g HashMap<String, Group>,
+    depths: &mut HashMap<&'g str, usize>,
+) -> usize {
+    if let Some(known) = depths.get(name) {
+        return *known;
+    }
+    // A circle of groups ends here.
+    depths.insert(name, 0);
+    let parents = groups.get(name).into_iter().flat_map(|group| &group.parents);
+    let around = parents.map(|parent| depth(parent, groups, depths)).max();
+    let depth = around.map_or(usize::from(name != ALL), |around| around + 1);
+    depths.insert(name, depth);
+    depth
+}
+
+/// A group and all that it is a part of.
 fn with_ancestors<'g>(
     name: &'g str,
     line: usize,
-    groups: &'g HashMap<String, (usize, BTreeSet<String>)>,
+    groups: &'g HashMap<String, Group>,
     catch: &mut Catch,
 ) -> Result<BTreeSet<&'g str>, String> {
     let mut seen = BTreeSet::from([name]);
     let mut open = vec![name];
     while let Some(group) = open.pop() {
-        for parent in groups.get(group).into_iter().flat_map(|(_, parents)| parents) {
+        for parent in groups.get(group).into_iter().flat_map(|group| &group.parents) {
             catch.spend(line, 0)?;
             if seen.insert(parent) {
                 open.push(parent);
@@ -135,7 +192,6 @@ fn with_ancestors<'g>(
             }
         }
     }
-    seen.retain(|group| !matches!(*group, "all" | "ungrouped") && demand_word(group).is_ok());
     Ok(seen)
 }
 

@@ -10,8 +10,7 @@ use super::words::words;
 enum Section {
     Hosts(String),
     Children(String),
-    /// Variables of groups, which say nothing that is taken.
-    Variables,
+    Variables(String),
     /// Nobody knows.
     Unknown,
 }
@@ -40,7 +39,15 @@ pub(super) fn read(text: &str, labels: &[String]) -> Result<Catch, String> {
                 site.nest(line, child, parent);
             }
             Section::Unknown => site.catch.leave_out(line, "stands in a section that is not known"),
-            Section::Variables => {}
+            Section::Variables(group) => {
+                if let Some((key, value)) = text.split_once('=') {
+                    site.say(
+                        line,
+                        group,
+                        (key.trim_end().to_owned(), unquoted(value.trim_start()).to_owned()),
+                    );
+                }
+            }
         }
     }
     site.finish()
@@ -69,13 +76,19 @@ fn open(line: usize, name: &str, kind: &str, site: &mut Site<'_>) -> Section {
     match kind {
         "" | "hosts" => Section::Hosts(name.to_owned()),
         "children" => Section::Children(name.to_owned()),
-        "vars" => Section::Variables,
+        "vars" => Section::Variables(name.to_owned()),
         _ => {
             let kind = kind.escape_debug();
             site.catch.remark(line, format!("a section ends in :children or :vars, and not in `:{kind}`"));
             Section::Unknown
         }
     }
+}
+
+/// A variable of a group may have blanks in it without quotes.
+fn unquoted(value: &str) -> &str {
+    let within = |quote: char| value.strip_prefix(quote)?.strip_suffix(quote);
+    within('"').or_else(|| within('\'')).unwrap_or(value)
 }
 
 fn host(line: usize, text: &str, group: &str, site: &mut Site<'_>) -> Result<(), String> {

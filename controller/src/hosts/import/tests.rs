@@ -52,6 +52,16 @@ fn an_inventory_in_ini() {
                 "web01 web01.example.com @site @web @world\nweb02 web02.example.com @site @web @world\n",
             ),
             (
+                "a\n[web]\nb rack=own\nc\n[db]\nc\n[site:children]\ndb\n[all:vars]\nrack = all\nnot=me\n[web:vars]\n\
+                 rack='of web'\n[site:vars]\nrack=of site\n",
+                "a rack=all\nb rack=own @web\nc rack=of web @db @site @web\n",
+            ),
+            (
+                "[web]\nc\n[site:children]\ndb\n[db]\nc\n[web:vars]\nrack=web\n[db:vars]\nrack=deeper\n",
+                "c rack=deeper @db @site @web\n",
+            ),
+            ("[a:children]\nb\n[b:children]\na\n[a]\nx\n[b:vars]\nrack=round\n", "x rack=round @a @b\n"),
+            (
                 "[web]\na1\n[lab machines]\nb1\n[db\nc1\n[api]\nd1\n",
                 "a1 @web\nd1 @api\n\
                  remark: line 3: a section is [NAME], [NAME:children] or [NAME:vars], without blanks\n\
@@ -93,7 +103,7 @@ fn an_inventory_in_yaml() {
             (
                 "all:\n  hosts:\n    web-1:\n    db.example.com: {ansible_host: 192.0.2.7, rack: 7, more: {rack: 8}}\n  \
                  vars: {rack: 9}\n",
-                "web-1\ndb 192.0.2.7 rack=7\n",
+                "web-1 rack=9\ndb 192.0.2.7 rack=7\n",
             ),
             (
                 "all:\n  children:\n    site:\n      children:\n        web: {hosts: {'web[1:2]': null}}\n        db: ~\n",

@@ -148,14 +148,16 @@ impl Reader<'_, '_> {
                         while self.group(Some(&name), level + 1)? {}
                     }
                 }
-                _ => {
-                    if key != "vars" {
-                        let key = key.escape_debug();
-                        self.site.catch.remark(
-                            self.line,
-                            format!("`{key}` is none of hosts, children and vars, and left out"),
-                        );
+                "vars" => {
+                    let line = self.line;
+                    if self.enter(&key)? {
+                        self.variables(&name)?.into_iter().for_each(|said| self.site.say(line, &name, said));
                     }
+                }
+                _ => {
+                    let key = key.escape_debug();
+                    let what = format!("`{key}` is none of hosts, children and vars, and left out");
+                    self.site.catch.remark(self.line, what);
                     let value = self.next()?;
                     self.pass(&value)?;
                 }
@@ -176,14 +178,14 @@ impl Reader<'_, '_> {
         Ok(())
     }
 
-    fn variables(&mut self, host: &str) -> Result<Vec<Variable>, String> {
+    fn variables(&mut self, whose: &str) -> Result<Vec<Variable>, String> {
         let mut said = Vec::new();
         while let Some(key) = self.key()? {
             match self.next()? {
                 Node::Word(value) => said.push((key, value)),
                 Node::Alias => {
-                    let host = host.escape_debug();
-                    self.site.catch.remark(self.line, format!("an alias at {host} is not followed"));
+                    let whose = whose.escape_debug();
+                    self.site.catch.remark(self.line, format!("an alias at {whose} is not followed"));
                 }
                 other => self.pass(&other)?,
             }
