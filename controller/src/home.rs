@@ -299,7 +299,9 @@ impl Home {
     /// The file cannot be written; then the old one is still there.
     pub fn save_inventory(&self, inventory: &Inventory) -> Result<(), Trouble> {
         let file = self.hosts_file();
-        let saved = store::write_secret(&file, inventory.text().as_bytes(), Existing::Replace);
+        // Who keeps it elsewhere has a link here.
+        let target = fs::canonicalize(&file).unwrap_or_else(|_| file.clone());
+        let saved = store::write_secret(&target, inventory.text().as_bytes(), Existing::Replace);
         saved.map_err(|error| match error {
             // Which step it was, and the name of a file that is there for an instant, help nobody.
             certs::Error::Io { source, .. } => {

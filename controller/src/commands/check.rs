@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use clap::Args;
 use protocol::requests::check::State;
 use protocol::requests::explain::Sort;
+use serde::Serialize;
 
 use crate::caller::Caller;
 use crate::cli::Format;
@@ -24,10 +25,11 @@ use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::exit::Exit;
 use crate::fleet::{ANSWERED, Which, Words};
-use crate::health::checks;
+use crate::health::checks::{self, Listed};
 use crate::health::finding::worst;
 use crate::health::flags::Flags;
 use crate::output::human::plain;
+use crate::output::json;
 
 /// Whether machines are well: exit code 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
 #[derive(Debug, Args)]
@@ -97,8 +99,7 @@ impl Check {
     /// Asks and shows. Whatever is in the way is `UNKNOWN`.
     pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
         if self.list {
-            desk.print(&checks::list())?;
-            return Ok(Exit::Answered);
+            return list(desk);
         }
         match self.begin(desk).await {
             Ok(exit) => Ok(exit),
@@ -168,6 +169,26 @@ impl Check {
             which: self.which.clone(),
         })
     }
+}
+
+/// What can be checked.
+fn list(desk: &Desk) -> Result<Exit, Trouble> {
+    #[derive(Serialize)]
+    struct Document {
+        schema: &'static str,
+        checks: Vec<Listed>,
+    }
+    const SCHEMA: &str = "rollcall.checks/1";
+    match desk.format {
+        Format::Json => {
+            desk.print(&json::document_of(&Document { schema: SCHEMA, checks: checks::list() }))?;
+        }
+        Format::Jsonl => {
+            checks::list().iter().try_for_each(|listed| desk.print(&json::line(SCHEMA, listed)))?;
+        }
+        _ => desk.print(&checks::table())?,
+    }
+    Ok(Exit::Answered)
 }
 
 /// The line that stands on standard output when there is nothing else to say.

@@ -11,6 +11,7 @@ mod way;
 mod tests;
 
 use protocol::requests::info::Section;
+use serde::Serialize;
 
 use super::facts::{Facts, Told};
 use super::finding::Verdict;
@@ -123,17 +124,40 @@ impl Check {
     }
 }
 
+/// A check as it is listed.
+#[derive(Debug, Serialize)]
+pub struct Listed {
+    check: &'static str,
+    /// What stands behind its flag.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    takes: Option<&'static str>,
+    /// Whether it is done where nobody says otherwise.
+    always: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thresholds: Option<&'static str>,
+    sentence: &'static str,
+}
+
 /// Each check in a sentence, with its flag and its thresholds.
-pub fn list() -> String {
-    let row = |check: &Check| {
-        let takes = match check.takes() {
-            Some(takes) => format!("--{} {takes}", check.name),
-            None => check.name.to_owned(),
-        };
-        let standard = check.scale.map_or("", |scale| scale.standard);
-        let when = if check.when == When::Always { "always" } else { "on demand" };
-        vec![takes, when.to_owned(), standard.to_owned(), check.sentence.to_owned()]
+pub fn list() -> Vec<Listed> {
+    let listed = |check: &Check| Listed {
+        check: check.name,
+        takes: check.takes(),
+        always: check.when == When::Always,
+        thresholds: check.scale.map(|scale| scale.standard),
+        sentence: check.sentence,
     };
-    let rows: Vec<Vec<String>> = CHECKS.iter().map(row).collect();
+    CHECKS.iter().map(listed).collect()
+}
+
+/// The same for eyes.
+pub fn table() -> String {
+    let row = |listed: Listed| {
+        let flag = listed.takes.map(|takes| format!("--{} {takes}", listed.check));
+        let flag = flag.unwrap_or_else(|| listed.check.to_owned());
+        let when = if listed.always { "always" } else { "on demand" };
+        [&flag, when, listed.thresholds.unwrap_or_default(), listed.sentence].map(str::to_owned).to_vec()
+    };
+    let rows: Vec<Vec<String>> = list().into_iter().map(row).collect();
     all_columns(Some(&["check", "", "thresholds", ""]), &rows, &[])
 }

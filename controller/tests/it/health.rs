@@ -77,6 +77,17 @@ fn programs_read_it_in_their_own_forms() {
 }
 
 #[test]
+fn programs_read_what_can_be_checked() {
+    let site = Site::new();
+    let whole: Value = serde_json::from_str(&site.good(&["check", "--list", "--output", "json"])).unwrap();
+    let each = site.good(&["check", "--list", "--output", "jsonl"]);
+    let each: Vec<Value> = each.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let disk = whole["checks"].as_array().unwrap().iter().find(|listed| listed["check"] == "disk").unwrap();
+    assert_eq!((&disk["thresholds"], &disk["always"]), (&"80%,90%".into(), &true.into()));
+    assert!(each.iter().any(|line| line["check"] == "disk" && line["schema"] == "rollcall.checks/1"));
+}
+
+#[test]
 fn profiles_say_what_is_checked_where() {
     let site = fleet();
     let file = site.home().join("checks.toml");

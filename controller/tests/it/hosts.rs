@@ -138,6 +138,17 @@ fn a_file_has_one_way_to_end_its_lines() {
 }
 
 #[test]
+fn a_list_that_is_kept_elsewhere_stays_there() {
+    let site = Site::new();
+    let kept = site.path("kept.toml");
+    fs::write(&kept, "").unwrap();
+    std::os::unix::fs::symlink(&kept, site.home().join("hosts.toml")).unwrap();
+    site.good(&["hosts", "add", "web-1"]);
+    assert!(fs::read_to_string(&kept).unwrap().contains("[hosts.web-1]"));
+    assert!(site.home().join("hosts.toml").is_symlink());
+}
+
+#[test]
 fn a_label_with_a_comma_can_be_asked_for() {
     let site = Site::new();
     for (name, label) in [("a", "use=web, mail"), ("b", "use=web")] {

@@ -79,7 +79,7 @@ fn names_are_flags_and_standards_can_be_read() {
                 check.name
             );
         }
-        assert!(list().contains(check.sentence), "{}", list());
+        assert!(table().contains(check.sentence), "{}", table());
     }
 }
 
