@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use crate::tls::provider;
+use crate::provider::provider;
 use crate::{Error, Role};
 
 /// Whether this certificate may sign others.

@@ -15,6 +15,7 @@ pub mod grant;
 pub mod identity;
 pub mod passphrase;
 pub mod pending;
+mod provider;
 pub mod revocation;
 pub mod signed;
 pub mod store;

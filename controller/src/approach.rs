@@ -1,8 +1,6 @@
 //! The way to one host, stage by stage: looks up, connects, shakes hands. Every stage has its own limit and its own words
 //! when it fails.
 
-mod held;
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,12 +14,10 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::client::{Client, Greeted};
+use crate::client::{Client, Greeted, Held};
 use crate::error::{Failure, Trouble, USE_YOUR_OWN};
 use crate::hosts::{Endpoint, Host};
 use crate::trace::Trace;
-
-pub(crate) use self::held::Held;
 
 /// Who goes where, before the first byte.
 pub struct Approach<'a> {
@@ -65,7 +61,7 @@ impl<'a> Approach<'a> {
     }
 
     /// Goes through all stages, to the first address that connects. The end of the handshake leaves with the first request.
-    pub(crate) async fn walk(&self) -> Result<Client, Trouble> {
+    pub async fn walk(&self) -> Result<Client, Trouble> {
         let (endpoint, socket, address) = self.reach().await?;
         let stream = self.agree(endpoint, socket, address).await?;
         self.greet(stream, address)

@@ -1,11 +1,13 @@
 //! A conversation with one agent that proved who it is: asks, and takes what comes.
 
+mod held;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use certs::{Credentials, Peer, Revocations};
+use certs::{Peer, Revocations};
 use jiff::Timestamp;
 use protocol::frame::FrameError;
 use protocol::message::{Outcome, Reply, Untyped, put_ask, put_cancel};
@@ -13,10 +15,11 @@ use protocol::{MAX_REPLY_FRAME, MessageStream, Request};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::client::TlsStream;
 
-use crate::approach::{Approach, Held};
-use crate::error::{Failure, Trouble};
+use crate::error::Failure;
 use crate::hosts::Host;
 use crate::trace::Trace;
+
+pub(crate) use self::held::Held;
 
 /// How often a conversation that lasts looks for what was revoked meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
@@ -52,19 +55,6 @@ pub struct Greeted {
 }
 
 impl Client {
-    /// Goes through all stages up to a verified agent.
-    ///
-    /// # Errors
-    /// The stage that failed, and why.
-    pub async fn connect(
-        host: &Host,
-        credentials: &Credentials,
-        limit: Duration,
-        trace: Trace,
-    ) -> Result<Client, Trouble> {
-        Approach::new(host, credentials, limit, trace)?.walk().await
-    }
-
     pub(crate) fn new(
         stream: TlsStream<Held>,
         greeted: Greeted,

@@ -1,25 +1,48 @@
 //! Where the person sits: which home, how to print, how long to wait. Every verb is run at a desk.
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::Args;
 use serde::Serialize;
 
-use crate::caller::Caller;
-use crate::cli::{Format, Shared};
-use crate::client::Client;
 use crate::error::{Failure, Trouble};
 use crate::exit::Exit;
 use crate::expiry::Told;
 use crate::home::Home;
-use crate::output::Show;
 use crate::output::json::{self, Entry};
+use crate::output::{Format, Show};
 use crate::passphrase::Source;
+use crate::span::parse_duration;
 use crate::trace::Trace;
 
 /// How long to wait at each stage, where nobody says.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Flags that mean the same on every verb.
+#[derive(Debug, Clone, Args)]
+pub struct Shared {
+    /// Where authority, identity and hosts are kept [default: ~/.config/rollcall].
+    #[arg(long, global = true, value_name = "DIR", env = "ROLLCALL_HOME")]
+    pub home: Option<PathBuf>,
+    /// How to print answers.
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "table")]
+    pub output: Format,
+    /// How long to wait at each stage: lookup, connect, TLS, answer [default: 10s; for what `run` and `check` start, as long as it
+    /// may run].
+    #[arg(long, global = true, value_name = "TIME", value_parser = parse_duration)]
+    pub timeout: Option<Duration>,
+    /// Read the authority's passphrase, where it carries one, from this descriptor: one line [default: ask].
+    #[arg(long, global = true, value_name = "N")]
+    pub passphrase_fd: Option<u32>,
+    /// Print answers only.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Say each stage as it passes, with its time.
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+}
 
 /// What a verb needs to know of its surroundings.
 #[derive(Debug)]
@@ -80,14 +103,6 @@ impl Desk {
     /// Whether the answer of one host alone can be printed so.
     pub(crate) fn suits_one(&self) -> bool {
         matches!(self.format, Format::Table | Format::Json | Format::Jsonl)
-    }
-
-    /// Finds out who is meant, and connects.
-    ///
-    /// # Errors
-    /// The home is broken, or the host was not reached or not trusted.
-    pub async fn connect(&self, host: &str) -> Result<Client, Trouble> {
-        Caller::at(self)?.meet(host).await
     }
 
     /// Prints an answer.

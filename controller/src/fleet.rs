@@ -3,6 +3,7 @@
 
 mod answers;
 mod breadth;
+mod directory;
 mod form;
 mod last;
 mod lists;
@@ -26,23 +27,23 @@ use futures_util::future::LocalBoxFuture;
 use tokio::signal::ctrl_c;
 use tokio::time::sleep;
 
-pub(crate) use self::last::Last;
+pub(crate) use self::directory::Directory;
 pub(crate) use self::which::Chosen;
 pub use self::which::{Care, Filter, Which};
 
 use self::answers::Answers;
 use self::form::{Form, Part, Said};
+use self::last::Last;
 use self::printer::reader_left;
 use self::progress::Progress;
 use self::tally::Tally;
 use crate::caller::Caller;
-use crate::cli::Format;
 use crate::client::Client;
 use crate::desk::Desk;
 use crate::error::{Failure, Kind, Trouble};
 use crate::exit::Exit;
-use crate::output::Show;
 use crate::output::human::plain;
+use crate::output::{Format, Show};
 
 /// Many hosts with which the same is done.
 pub(crate) struct Fleet<'a> {

@@ -1,6 +1,5 @@
 //! What HOST means: a machine known by name, or an address.
 
-mod directory;
 mod endpoint;
 pub mod import;
 mod inventory;
@@ -11,7 +10,6 @@ use std::net::Ipv6Addr;
 
 use certs::Name;
 
-pub(crate) use self::directory::Directory;
 pub use self::endpoint::Endpoint;
 pub use self::inventory::Inventory;
 pub use self::machine::Machine;

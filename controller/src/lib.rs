@@ -28,4 +28,5 @@ pub mod passphrase;
 mod receipts;
 pub mod registry;
 pub mod selection;
+mod span;
 pub mod trace;

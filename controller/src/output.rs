@@ -6,10 +6,34 @@ pub mod human;
 pub mod json;
 pub mod table;
 
+use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::error::Failure;
+
+/// How answers are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For eyes.
+    Table,
+    /// One JSON document.
+    Json,
+    /// One JSON object a line, as answers come.
+    Jsonl,
+    /// Of many hosts: each line as it comes, behind its host.
+    Lines,
+    /// Of many hosts: the same answer of several once, under all their names.
+    Fold,
+    /// Of many hosts: a row for each.
+    Csv,
+    /// Of `check`: for Nagios and Icinga.
+    Nagios,
+    /// Of `check`: for the node exporter's folder of text files.
+    Prometheus,
+    /// Of `check`: for what shows the results of tests.
+    Junit,
+}
 
 /// An answer that can be shown.
 pub trait Show: Serialize {

@@ -13,7 +13,6 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::adoption::{Applied, prove};
-use crate::cli::parse_life;
 use crate::commands::init::Init;
 use crate::desk::Desk;
 use crate::error::{Kind, Trouble};
@@ -24,6 +23,7 @@ use crate::input;
 use crate::office::Office;
 use crate::output::Show;
 use crate::registry::How;
+use crate::span::parse_life;
 
 /// A line with a code in it is not longer.
 const MAX_LINE: u64 = 1024;

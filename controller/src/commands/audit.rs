@@ -7,6 +7,7 @@ use protocol::requests::audit::{self, Records};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::caller::Caller;
 use crate::client::Client;
 use crate::completion;
 use crate::desk::Desk;
@@ -44,7 +45,7 @@ pub struct Audit {
 impl Audit {
     /// Asks, checks, shows, and notes what was seen.
     pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
-        let mut client = desk.connect(&self.host).await?;
+        let mut client = Caller::at(desk)?.meet(&self.host).await?;
         let name = client.greeted().peer.identity.name.clone();
         let noted = Receipt::load(&desk.home, &name)?;
         let receipt = match &noted {

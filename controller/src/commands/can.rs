@@ -3,6 +3,7 @@
 use clap::Args;
 use protocol::requests::can::{self, Verdict};
 
+use crate::caller::Caller;
 use crate::completion;
 use crate::desk::Desk;
 use crate::error::Trouble;
@@ -25,7 +26,7 @@ impl Can {
     /// Asks and shows.
     pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
         let ask = can::Can { permission: self.permission.clone() };
-        let verdict = desk.connect(&self.host).await?.ask(ask).await?;
+        let verdict = Caller::at(desk)?.meet(&self.host).await?.ask(ask).await?;
         desk.show(&self.host, &verdict)?;
         Ok(if verdict.allowed { Exit::Answered } else { Exit::Refused })
     }

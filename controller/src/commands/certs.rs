@@ -8,13 +8,13 @@ use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use crate::cli::parse_days;
 use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::exit::Exit;
 use crate::output::human::age;
 use crate::output::{json, table};
 use crate::registry::{self, Issued};
+use crate::span::parse_days;
 
 const SCHEMA: &str = "rollcall.certs/1";
 

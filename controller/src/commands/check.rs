@@ -17,7 +17,6 @@ use protocol::requests::explain::Sort;
 use serde::Serialize;
 
 use crate::caller::Caller;
-use crate::cli::Format;
 use crate::commands::declared::{What, parse_parameter};
 use crate::commands::explain::explain;
 use crate::completion;
@@ -28,6 +27,7 @@ use crate::fleet::{ANSWERED, Which, Words};
 use crate::health::checks::{self, Listed};
 use crate::health::finding::worst;
 use crate::health::flags::Flags;
+use crate::output::Format;
 use crate::output::human::plain;
 use crate::output::json;
 

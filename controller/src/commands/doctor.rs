@@ -13,7 +13,8 @@ use protocol::Kind as Refused;
 use protocol::requests::uptime::Uptime;
 use protocol::requests::whoami::{Whoami, You};
 
-use self::chart::{Chart, Finding, Outcome, Step, Ways};
+use self::chart::{Chart, Finding, Step, Ways};
+use self::sign::Outcome;
 use crate::approach::Approach;
 use crate::client::{Client, Greeted};
 use crate::commands::time::{Compared, OffsetFound, compare};

@@ -7,6 +7,7 @@ use clap::Args;
 use protocol::requests::echo::{self, MAX_PAYLOAD};
 use serde::Serialize;
 
+use crate::caller::Caller;
 use crate::client::Client;
 use crate::completion;
 use crate::desk::Desk;
@@ -46,7 +47,7 @@ impl Echo {
         }
         if self.text == "-" && desk.is_table() {
             // Any bytes, and not one more.
-            let echoed = exchange(&mut desk.connect(&self.hosts).await?, &payload).await?;
+            let echoed = exchange(&mut Caller::at(desk)?.meet(&self.hosts).await?, &payload).await?;
             let mut stdout = io::stdout().lock();
             stdout.write_all(&echoed).and_then(|()| stdout.flush()).map_err(Trouble::Stdout)?;
             return Ok(Exit::Answered);

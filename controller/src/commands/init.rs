@@ -7,11 +7,11 @@ use certs::{Algorithm, Authority, Grant, Identity, Name, Validity};
 use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
 
-use crate::cli::parse_life;
 use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::exit::Exit;
 use crate::registry::{How, Registry};
+use crate::span::parse_life;
 
 /// The kind of key to make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

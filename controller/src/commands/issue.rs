@@ -9,13 +9,13 @@ use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use protocol::DEFAULT_PORT;
 
-use crate::cli::parse_life;
 use crate::commands::init::Key;
 use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::exit::Exit;
 use crate::hosts::Endpoint;
 use crate::registry::{How, Registry};
+use crate::span::parse_life;
 
 /// Make the identity of a machine, in one file to carry there.
 #[derive(Debug, Args)]

@@ -9,11 +9,11 @@ use certs::{Identity, Name, Validity};
 use clap::{Args, Subcommand};
 use jiff::SignedDuration;
 
-use crate::cli::parse_life;
 use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::exit::Exit;
 use crate::registry::Registry;
+use crate::span::parse_life;
 
 /// Let others ask, under names of their own.
 #[derive(Debug, Args)]

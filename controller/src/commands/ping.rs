@@ -10,7 +10,6 @@ use tokio::signal::ctrl_c;
 use tokio::time::sleep_until;
 
 use crate::caller::Caller;
-use crate::cli::parse_duration;
 use crate::client::Client;
 use crate::completion;
 use crate::desk::Desk;
@@ -19,6 +18,7 @@ use crate::exit::Exit;
 use crate::fleet::{ANSWERED, Fleet, Which};
 use crate::output::human::{milliseconds, plain};
 use crate::output::{Cell, Column, Show};
+use crate::span::parse_duration;
 
 /// Measure the way to a machine and back.
 #[derive(Debug, Args)]

@@ -3,13 +3,13 @@
 use clap::{ArgGroup, Args};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::cli::{parse_days, parse_life};
 use crate::completion;
 use crate::desk::Desk;
 use crate::error::{Kind, Trouble};
 use crate::exit::Exit;
 use crate::fleet::{Chosen, Fleet, Which, Words};
 use crate::office::Office;
+use crate::span::{parse_days, parse_life};
 
 /// Give machines new certificates before the old ones end, while they serve.
 #[derive(Debug, Args)]

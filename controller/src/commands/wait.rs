@@ -11,7 +11,6 @@ use serde::Serialize;
 use tokio::time::sleep;
 
 use crate::caller::Caller;
-use crate::cli::{parse_days, parse_duration};
 use crate::commands::check::{Plans, examine};
 use crate::completion;
 use crate::desk::Desk;
@@ -22,6 +21,7 @@ use crate::health::flags::Flags;
 use crate::health::plan::Plan;
 use crate::output::human::{age_of_seconds, plain};
 use crate::output::{Cell, Column, Show};
+use crate::span::{parse_days, parse_duration};
 
 /// How long it waits, where nobody says.
 const USUAL: Duration = Duration::from_secs(600);

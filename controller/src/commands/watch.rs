@@ -8,13 +8,14 @@ use protocol::requests::info::Section;
 use protocol::requests::watch::{self, MAX_EVERY_SECONDS, MIN_EVERY_SECONDS};
 use tokio::signal::ctrl_c;
 
-use crate::cli::parse_duration;
+use crate::caller::Caller;
 use crate::client::Client;
 use crate::commands::info::section_parser;
 use crate::completion;
 use crate::desk::Desk;
 use crate::error::{Failure, Trouble};
 use crate::exit::Exit;
+use crate::span::parse_duration;
 
 /// Home, and clear to the end: the old picture stays until the new one is there.
 const REDRAW: &str = "\x1b[H\x1b[J";
@@ -49,7 +50,7 @@ impl Watch {
             let what = "watch prints one answer after the other, which is no one JSON document".to_owned();
             return Err(Trouble::Here(what, "use --output jsonl: one object a line".to_owned()));
         }
-        let mut client = desk.connect(&self.host).await?;
+        let mut client = Caller::at(desk)?.meet(&self.host).await?;
         let ask = watch::Watch {
             every_seconds: self.interval.as_secs_f64(),
             count: self.count,

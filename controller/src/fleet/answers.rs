@@ -8,12 +8,11 @@ use super::printer::Printer;
 use super::sorted::{self, By};
 use super::tally::{Summary, Tally};
 use super::which::Look;
-use crate::cli::Format;
 use crate::error::{Failure, Trouble};
 use crate::output::fold::Folded;
 use crate::output::human::harmless;
 use crate::output::table::all_columns;
-use crate::output::{Cell, Show, csv, json};
+use crate::output::{Cell, Format, Show, csv, json};
 
 /// What was heard so far.
 pub(super) struct Answers<'a> {

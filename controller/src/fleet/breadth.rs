@@ -1,17 +1,38 @@
-//! How wide the window is at the moment: wider while it mostly waits, for then its hosts are far away, and narrow again when it has
-//! enough to do.
+//! How wide the window may be, and how wide it is at the moment: wider while it mostly waits, for then its hosts are far away, and
+//! narrow again when it has enough to do.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
-
-use super::window::Width;
 
 /// So often it is looked at.
 const PERIOD: Duration = Duration::from_millis(20);
 
 /// It changes by so many for each period.
 const STEP: usize = 16;
+
+/// How wide the window may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Width {
+    /// So many at the same time, where they are near.
+    pub(super) near: usize,
+    /// So many where they are far away: their answers are long on the way.
+    pub(super) far: usize,
+    /// With those who wait in vain, so many.
+    pub(super) all: usize,
+}
+
+impl Width {
+    /// Never more than this.
+    pub(super) fn fixed(most: usize) -> Width {
+        Width { near: most, far: most, all: most }
+    }
+
+    /// The same, where no more than this can be open.
+    pub(super) fn within(self, most: usize) -> Width {
+        Width { near: self.near.min(most), far: self.far.min(most), all: self.all.min(most) }
+    }
+}
 
 /// A breadth that goes with how much of its time the window rests.
 pub(super) struct Breadth {

@@ -1,10 +1,9 @@
 //! What is made of one host's answer as soon as it is there: words, or a row. From here on it does not matter what was asked.
 
 use super::which::Look;
-use crate::cli::Format;
 use crate::error::{Failure, Trouble};
 use crate::output::human::behind;
-use crate::output::{Cell, Column, Show, json, table};
+use crate::output::{Cell, Column, Format, Show, json, table};
 
 /// How answers of one kind are said.
 pub(super) struct Form<T> {

@@ -8,14 +8,15 @@ use certs::Name;
 use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use super::breadth::Width;
+use super::directory::Directory;
 use super::lists::Texts;
-use super::window::Width;
-use crate::cli::parse_duration;
 use crate::desk::Desk;
 use crate::error::Trouble;
-use crate::hosts::{Directory, Host, Inventory, Meant};
+use crate::hosts::{Host, Inventory, Meant};
 use crate::output::human::plain;
 use crate::selection::{self, Fault, Where};
+use crate::span::parse_duration;
 
 /// The usual width of the window. So many near ones keep a processor busy; more would only wait for each other, and hold memory.
 /// Those who wait for a host that is dead or silent are open besides.

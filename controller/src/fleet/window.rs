@@ -12,33 +12,10 @@ use tokio::sync::Notify;
 use tokio::task::unconstrained;
 use tokio::time::timeout;
 
-use super::breadth::Breadth;
+use super::breadth::{Breadth, Width};
 
 /// Whoever is not done by then is waiting for somebody: another one may begin.
 const SLOW: Duration = Duration::from_millis(250);
-
-/// How wide the window is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Width {
-    /// So many at the same time, where they are near.
-    pub(super) near: usize,
-    /// So many where they are far away: their answers are long on the way.
-    pub(super) far: usize,
-    /// With those who wait in vain, so many.
-    pub(super) all: usize,
-}
-
-impl Width {
-    /// Never more than this.
-    pub(super) fn fixed(most: usize) -> Width {
-        Width { near: most, far: most, all: most }
-    }
-
-    /// The same, where no more than this can be open.
-    pub(super) fn within(self, most: usize) -> Width {
-        Width { near: self.near.min(most), far: self.far.min(most), all: self.all.min(most) }
-    }
-}
 
 /// Does the job with each, and tells of each as it is done. Ends early, without those that are not done, when it is told to.
 ///

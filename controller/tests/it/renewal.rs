@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use certs::Credentials;
-use controller::client::Client;
+use controller::approach::Approach;
 use controller::home::Home;
 use controller::hosts::Host;
 use controller::trace::Trace;
@@ -36,7 +36,7 @@ fn asker(site: &Site, over: &Arc<AtomicBool>, many: usize) -> JoinHandle<usize> 
         let mut answers = 0;
         while !over.load(Ordering::Relaxed) {
             let limit = std::time::Duration::from_secs(10);
-            let client = Client::connect(&host, &credentials, limit, Trace::new(false)).await;
+            let client = Approach::new(&host, &credentials, limit, Trace::new(false)).unwrap().walk().await;
             let mut client = client.unwrap_or_else(|trouble| panic!("{}", trouble.text()));
             for _ in 0..many {
                 client.ask(Uptime {}).await.unwrap_or_else(|failure| panic!("{failure:?}"));

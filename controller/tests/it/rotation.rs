@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use certs::store::Existing;
 use certs::{Algorithm, Authority, Credentials, Stage};
-use controller::client::Client;
+use controller::approach::Approach;
 use controller::home::Home;
 use controller::hosts::Host;
 use controller::trace::Trace;
@@ -134,7 +134,7 @@ fn asker(site: &Site, machine: &str, over: &Arc<AtomicBool>) -> tokio::task::Joi
         while !over.load(Ordering::Relaxed) {
             let limit = std::time::Duration::from_secs(10);
             let credentials = home.credentials().unwrap();
-            let client = Client::connect(&host, &credentials, limit, Trace::new(false)).await;
+            let client = Approach::new(&host, &credentials, limit, Trace::new(false)).unwrap().walk().await;
             let mut client = client.unwrap_or_else(|trouble| panic!("{}", trouble.text()));
             client.ask(Uptime {}).await.unwrap_or_else(|failure| panic!("{failure:?}"));
             answers += 1;

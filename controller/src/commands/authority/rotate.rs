@@ -17,7 +17,6 @@ use jiff::SignedDuration;
 use crate::caller::Caller;
 use crate::carry::carry;
 use crate::changeover::{Left, Notes, Step};
-use crate::cli::parse_life;
 use crate::commands::init::Key;
 use crate::desk::Desk;
 use crate::error::{Kind, Trouble};
@@ -26,6 +25,7 @@ use crate::fleet::{Chosen, Fleet, Which, Words};
 use crate::hosts::Inventory;
 use crate::office::{Office, Renewed};
 use crate::registry::{How, Registry};
+use crate::span::parse_life;
 
 /// How long the identity of whoever sits here holds.
 const OWN_LIFE: SignedDuration = SignedDuration::from_hours(24 * 365);

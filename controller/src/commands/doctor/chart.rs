@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::sign::Signs;
+use super::sign::{Outcome, Signs};
 use crate::desk::Desk;
 use crate::error::{Kind, Trouble};
 use crate::output::Show;
@@ -57,17 +57,6 @@ impl Step {
             Step::Request => "request",
         }
     }
-}
-
-/// How a step went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Outcome {
-    Ok,
-    /// Something to mend that keeps nobody from going on.
-    Warning,
-    Failed,
-    NotTried,
 }
 
 /// One step, and what came of it.

@@ -1,9 +1,20 @@
-//! A tick or a cross, where the terminal can show it, and in colour where somebody is looking.
+//! How a step went: a tick or a cross, where the terminal can show it, and in colour where somebody is looking.
 
 use std::env;
 use std::io::{self, IsTerminal};
 
-use super::chart::Outcome;
+use serde::Serialize;
+
+/// How a step went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Outcome {
+    Ok,
+    /// Something to mend that keeps nobody from going on.
+    Warning,
+    Failed,
+    NotTried,
+}
 
 /// The signs that fit where they are printed.
 pub(super) struct Signs {

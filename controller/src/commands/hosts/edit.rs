@@ -9,8 +9,8 @@ use crate::completion;
 use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::exit::Exit;
-use crate::fleet::Filter;
-use crate::hosts::{Directory, Inventory, Machine};
+use crate::fleet::{Directory, Filter};
+use crate::hosts::{Inventory, Machine};
 use crate::output::human::{cut, grouped};
 use crate::selection::{self, fold};
 

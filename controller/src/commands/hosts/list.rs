@@ -4,7 +4,6 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::cli::Format;
 use crate::completion;
 use crate::desk::Desk;
 use crate::error::Trouble;
@@ -13,7 +12,7 @@ use crate::fleet::Filter;
 use crate::hosts::{Inventory, Machine};
 use crate::output::human::plain;
 use crate::output::table::all_columns;
-use crate::output::{csv, json};
+use crate::output::{Format, csv, json};
 use crate::selection::fold;
 
 /// Whom a selection means [default: everybody].

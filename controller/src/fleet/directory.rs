@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use super::{Inventory, Machine};
+use super::last::Last;
 use crate::error::Trouble;
-use crate::fleet::Last;
 use crate::home::Home;
+use crate::hosts::{Inventory, Machine};
 use crate::selection::{self, Known};
 
 /// Names, groups and labels.

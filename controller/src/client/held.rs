@@ -27,12 +27,12 @@ pub(crate) struct Held {
 
 impl Held {
     /// For a handshake: what is written leaves when an answer to it is waited for.
-    pub(super) fn new(socket: TcpStream) -> Held {
+    pub(crate) fn new(socket: TcpStream) -> Held {
         Held { socket, held: Vec::new(), turns: 0, is_shaking: true }
     }
 
     /// The handshake is done: what is written leaves when somebody says that it is all.
-    pub(super) fn shaken(&mut self) {
+    pub(crate) fn shaken(&mut self) {
         self.is_shaking = false;
     }
 
