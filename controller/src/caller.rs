@@ -1,6 +1,7 @@
 //! Whoever asks: an identity, what is void, and the machines that are known. Read once, for one conversation or ten thousand.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use certs::Credentials;
 use certs::tls::ClientSide;
@@ -24,7 +25,7 @@ pub(crate) struct Caller<'a> {
     pub(crate) inventory: Inventory,
     side: ClientSide,
     /// Whose certificates end soon, where that is told of all at once.
-    end_soon: Option<RefCell<Vec<String>>>,
+    end_soon: Option<RefCell<BTreeSet<String>>>,
 }
 
 impl<'a> Caller<'a> {
@@ -69,7 +70,7 @@ impl<'a> Caller<'a> {
         for certificate in [own, peer] {
             let Some(ending) = Ending::of(certificate, host, Timestamp::now()) else { continue };
             match &self.end_soon {
-                Some(all) if certificate == peer => all.borrow_mut().push(host.to_owned()),
+                Some(all) if certificate == peer => drop(all.borrow_mut().insert(host.to_owned())),
                 _ if self.desk.told.is_news(certificate) => {
                     self.desk.remark(&human::plain(&ending.remark()));
                 }

@@ -68,7 +68,8 @@ impl Desk {
             timeout: shared.timeout.unwrap_or(TIMEOUT),
             patience: shared.timeout,
             format: shared.output,
-            quiet: shared.quiet,
+            // A monitoring system may take both outputs for one.
+            quiet: shared.quiet || shared.output == Format::Nagios,
             verbose: shared.verbose,
             told: Told::default(),
         }
@@ -90,8 +91,8 @@ impl Desk {
         self.format == Format::Json
     }
 
-    /// Whether answers are for eyes.
-    pub fn is_table(&self) -> bool {
+    /// Whether answers are text, and no JSON.
+    pub fn is_text(&self) -> bool {
         !matches!(self.format, Format::Json | Format::Jsonl)
     }
 

@@ -113,7 +113,9 @@ impl Fleet<'_> {
         };
         let (tally, exit) = self.visit(labels, form.streams(), &job, hear).await?;
         answers.end(&tally).await?;
-        self.note(&tally, labels);
+        if !chosen.is_one {
+            self.note(&tally, labels);
+        }
         self.tell(&tally, labels);
         Ok(exit)
     }
@@ -140,8 +142,8 @@ impl Fleet<'_> {
         let (tally, exit) = self.visit(labels, false, &job, &mut |_, _| Ok(())).await?;
         if !chosen.is_one {
             self.note(&tally, labels);
-            // A monitoring system may take both outputs for one, and what it reads names everybody.
-            if self.desk.format != Format::Nagios || exit == Exit::Interrupted {
+            // A monitoring system may take both outputs for one, and what it reads names everybody who was asked.
+            if self.desk.format != Format::Nagios || !tally.pending.is_empty() {
                 self.tell(&tally, labels);
             }
         }

@@ -300,7 +300,17 @@ impl Home {
     pub fn save_inventory(&self, inventory: &Inventory) -> Result<(), Trouble> {
         let file = self.hosts_file();
         // Who keeps it elsewhere has a link here.
-        let target = fs::canonicalize(&file).unwrap_or_else(|_| file.clone());
+        let target = match fs::canonicalize(&file) {
+            Ok(target) => target,
+            Err(error) if file.is_symlink() => {
+                let what = format!("{} is a link, and leads nowhere: {error}", file.display());
+                return Err(Trouble::Here(
+                    what,
+                    "nothing is changed; mend the link, or remove it".to_owned(),
+                ));
+            }
+            Err(_) => file.clone(),
+        };
         let saved = store::write_secret(&target, inventory.text().as_bytes(), Existing::Replace);
         saved.map_err(|error| match error {
             // Which step it was, and the name of a file that is there for an instant, help nobody.

@@ -26,12 +26,12 @@ pub struct Host {
     pub endpoints: Vec<Endpoint>,
 }
 
-/// What a text means, as far as the list of machines need not be read for that.
-#[derive(Debug)]
+/// What a text means: many texts mean the same.
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Meant {
-    /// A machine that is known by this name, and at another port than its own where one is given.
+    /// A machine that is known by this name, and at which port, where that is another than its own.
     Machine(Name, Option<u16>),
-    /// An address: many texts mean the same.
+    /// An address.
     Address(Endpoint),
 }
 
@@ -45,23 +45,28 @@ pub enum Unmeant {
 }
 
 impl Host {
-    /// Whether a text can mean a host, and which.
+    /// Whether a text can mean a host, and which. Of the list of machines nothing is read but for who is named with a port.
     ///
     /// # Errors
     /// It is neither a known name, with a port or without, nor an address.
     pub(crate) fn judge(text: &str, inventory: &Inventory) -> Result<Meant, String> {
-        let (name, port) = match text.split_once(':') {
+        let (name, has_port) = match text.split_once(':') {
             // The first group of such an address may be a name as well.
-            Some(_) if text.parse::<Ipv6Addr>().is_ok() => ("", None),
-            Some((name, port)) => (name, Some(port)),
-            None => (text, None),
+            Some(_) if text.parse::<Ipv6Addr>().is_ok() => return Ok(Meant::Address(endpoint(text)?)),
+            Some((name, _)) => (name, true),
+            None => (text, false),
         };
-        let name = name.parse::<Name>().ok().filter(|name| inventory.knows(name));
-        match (name, port) {
-            (None, _) => Ok(Meant::Address(endpoint(text)?)),
-            (Some(name), None) => Ok(Meant::Machine(name, None)),
-            (Some(name), Some(_)) => Ok(Meant::Machine(name, Some(endpoint(text)?.port))),
+        let Some(name) = name.parse::<Name>().ok().filter(|name| inventory.knows(name)) else {
+            return Ok(Meant::Address(endpoint(text)?));
+        };
+        if !has_port {
+            return Ok(Meant::Machine(name, None));
         }
+        let port = endpoint(text)?.port;
+        // Where its table has a slip, that is told when it is asked.
+        let known = inventory.machine(&name).ok().flatten().and_then(|it| it.endpoints(name.as_str()).ok());
+        let is_its_own = known.is_some_and(|known| known.iter().all(|endpoint| endpoint.port == port));
+        Ok(Meant::Machine(name, (!is_its_own).then_some(port)))
     }
 
     /// A known name means that very machine, with a port in place of the known one if one is given; anything else is an

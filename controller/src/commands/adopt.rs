@@ -109,7 +109,7 @@ impl Adopt {
             [one] if self.file.is_none() => {
                 let adopted = self.adopt(one, &office).await?;
                 desk.show(&one.label, &adopted)?;
-                if desk.is_table() {
+                if desk.is_text() {
                     desk.remark(&format!("Ask it: controller info {}", adopted.name));
                 }
                 Ok(Exit::Answered)

@@ -63,7 +63,7 @@ impl Certs {
             let is_due = |row: &Row| row.issued.peer.not_after.duration_since(now) <= within;
             rows.retain(|row| !matches!(row.state, State::Renewed | State::Revoked) && is_due(row));
         }
-        if desk.is_table() {
+        if desk.is_text() {
             desk.print(&self.table(&rows, now))?;
             match desk.home.believed()?.1 {
                 Stage::Settled => {}

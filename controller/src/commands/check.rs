@@ -23,7 +23,7 @@ use crate::completion;
 use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::exit::Exit;
-use crate::fleet::{ANSWERED, Which, Words};
+use crate::fleet::{ANSWERED, Chosen, Which, Words};
 use crate::health::checks::{self, Listed};
 use crate::health::finding::worst;
 use crate::health::flags::Flags;
@@ -90,8 +90,12 @@ impl Worst {
     fn exit(&self, exit: Exit) -> Exit {
         match exit {
             Exit::Interrupted => exit,
-            _ => Exit::Program(self.0.get().unwrap_or(State::Unknown).code()),
+            _ => Exit::Program(self.state().code()),
         }
+    }
+
+    fn state(&self) -> State {
+        self.0.get().unwrap_or(State::Unknown)
     }
 }
 
@@ -108,7 +112,8 @@ impl Check {
                 _ => Ok(Exit::Program(State::Unknown.code())),
             },
             Err(trouble) => {
-                if desk.is_table() {
+                // A table of another kind would be spoilt.
+                if matches!(desk.format, Format::Table | Format::Lines | Format::Fold | Format::Nagios) {
                     let text = trouble.text();
                     desk.print(&unknown(text.lines().next().unwrap_or_default()))?;
                 }
@@ -128,16 +133,22 @@ impl Check {
         let named: Vec<String> = self.hosts.iter().cloned().collect();
         let chosen = self.which.choose(&named, desk, &caller.inventory)?;
         let caller = if chosen.is_one { caller } else { caller.of_many() };
-        let Some(what) = what else { return self.health(&caller, &chosen).await };
+        let exit = self.ask(&caller, &chosen, what).await?;
+        caller.tell_of_endings();
+        Ok(exit)
+    }
+
+    async fn ask(&self, caller: &Caller<'_>, chosen: &Chosen, what: Option<What>) -> Result<Exit, Trouble> {
+        let Some(what) = what else { return self.health(caller, chosen).await };
         // What a plugin wrote is what is to be shown, but for forms that have no place for it.
-        match (desk.format, chosen.labels.as_slice()) {
+        match (caller.desk.format, chosen.labels.as_slice()) {
             (Format::Nagios, [host]) => {
-                let (text, state) = declared::alone(&caller, host, &what).await?;
-                self.write(&caller, &text)?;
+                let (text, state) = declared::alone(caller, host, &what).await?;
+                self.write(caller, &text)?;
                 Ok(Exit::Program(state.code()))
             }
-            (Format::Nagios | Format::Prometheus | Format::Junit, _) => self.health(&caller, &chosen).await,
-            _ => declared::run(&caller, &chosen, &what).await,
+            (Format::Nagios | Format::Prometheus | Format::Junit, _) => self.health(caller, chosen).await,
+            _ => declared::run(caller, chosen, &what).await,
         }
     }
 
@@ -193,5 +204,9 @@ fn list(desk: &Desk) -> Result<Exit, Trouble> {
 
 /// The line that stands on standard output when there is nothing else to say.
 pub fn unknown(why: &str) -> String {
-    format!("{} - {}\n", State::Unknown.word(), plain(why))
+    status(State::Unknown, why)
+}
+
+fn status(state: State, why: &str) -> String {
+    format!("{} - {}\n", state.word(), plain(why))
 }

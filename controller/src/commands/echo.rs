@@ -45,7 +45,7 @@ impl Echo {
             let what = format!("an echo carries at most {MAX_PAYLOAD} bytes, and these are more");
             return Err(Trouble::Here(what, "send less".to_owned()));
         }
-        if self.text == "-" && desk.is_table() {
+        if self.text == "-" && desk.is_text() {
             // Any bytes, and not one more.
             let echoed = exchange(&mut Caller::at(desk)?.meet(&self.hosts).await?, &payload).await?;
             let mut stdout = io::stdout().lock();

@@ -79,7 +79,7 @@ impl Ping {
     pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
         let caller = Caller::at(desk)?;
         let chosen = self.which.choose(&self.hosts, desk, &caller.inventory)?;
-        if chosen.is_one {
+        if chosen.is_one && desk.suits_one() {
             return self.one(desk, caller.meet(&chosen.labels[0]).await?).await;
         }
         let fleet = Fleet { desk, which: &self.which, words: ANSWERED };
@@ -97,7 +97,7 @@ impl Ping {
     /// Says each echo as it comes back.
     async fn one(&self, desk: &Desk, mut client: Client) -> Result<Exit, Trouble> {
         let host = client.greeted().host.label.clone();
-        let says_each = desk.is_table() && !desk.is_quiet();
+        let says_each = desk.is_text() && !desk.is_quiet();
         if says_each {
             let (name, at) = (plain(&host), client.greeted().reached);
             desk.print(&format!("PING {name} ({at}) over TLS: {} bytes of data\n", self.size))?;

@@ -117,7 +117,7 @@ impl Run {
             let piece = client.next::<run::Run>(id, patience).await;
             let Some(piece) = piece.map_err(|failure| failure.after_a_stall(stalled))? else { break };
             let began = Instant::now();
-            if desk.is_table() {
+            if desk.is_text() {
                 terminals.pass_on(&piece).map_err(Trouble::Stdout)?;
             } else {
                 let text = piece.to.map(|_| String::from_utf8_lossy(&piece.bytes).into_owned());

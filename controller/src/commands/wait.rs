@@ -14,11 +14,10 @@ use crate::caller::Caller;
 use crate::commands::check::{Plans, examine};
 use crate::completion;
 use crate::desk::Desk;
-use crate::error::{Failure, Trouble};
+use crate::error::{Failure, Kind, Trouble};
 use crate::exit::Exit;
 use crate::fleet::{ANSWERED, Fleet, Which, Words};
 use crate::health::flags::Flags;
-use crate::health::plan::Plan;
 use crate::output::human::{age_of_seconds, plain};
 use crate::output::{Cell, Column, Show};
 use crate::span::{parse_days, parse_duration};
@@ -117,25 +116,28 @@ impl Wait {
         let patience = desk.patience.unwrap_or(USUAL);
         let deadline = Instant::now() + patience;
         let looks = desk.with_limits(LOOK.min(patience), patience);
-        let caller = Caller::at(&looks)?.of_many();
+        let caller = Caller::at(&looks)?;
         let chosen = self.which.choose(&self.hosts, desk, &caller.inventory)?;
+        let caller = if chosen.is_one { caller } else { caller.of_many() };
         let plans = match self.until {
-            Until::Healthy => Plans::by_host(None, Flags::default(), &caller)?,
-            _ => Plans::Same(Plan::standard()),
+            Until::Healthy => Some(Plans::by_host(None, Flags::default(), &caller)?),
+            _ => None,
         };
-        plans.refuse_nothing(&chosen.labels)?;
+        plans.iter().try_for_each(|plans| plans.refuse_nothing(&chosen.labels))?;
         let fleet = Fleet { desk, which: &self.which, words: WORDS };
         let job = async |host: &str| {
-            let waited = self.wait(&caller, &plans, host, deadline).await;
+            let waited = self.wait(&caller, plans.as_ref(), host, deadline).await;
             waited.map_err(|trouble| in_vain(trouble, patience))
         };
-        fleet.each(&chosen, job).await
+        let exit = fleet.each(&chosen, job).await?;
+        caller.tell_of_endings();
+        Ok(exit)
     }
 
     async fn wait(
         &self,
         caller: &Caller<'_>,
-        plans: &Plans,
+        plans: Option<&Plans>,
         host: &str,
         deadline: Instant,
     ) -> Result<Came, Trouble> {
@@ -156,14 +158,17 @@ impl Wait {
     }
 
     /// Whether it is as it should be, and if not, why.
-    async fn look(&self, caller: &Caller<'_>, plans: &Plans, host: &str) -> Result<(), Trouble> {
-        if self.until == Until::Healthy {
+    async fn look(&self, caller: &Caller<'_>, plans: Option<&Plans>, host: &str) -> Result<(), Trouble> {
+        if let Some(plans) = plans {
             let report = examine(caller, host, &plans.of_host(host), &BTreeMap::new()).await;
             let said = format!("{} - {}", report.state.word(), report.summary());
-            return if report.state == State::Ok {
-                Ok(())
-            } else {
-                Err(Failure::not_yet(host, &said).into())
+            return match report.failure {
+                Some(failure) if failure.kind == Kind::NotAsked => {
+                    Err(Trouble::Here(failure.message, failure.hint))
+                }
+                Some(failure) if !report.reached => Err(failure.into()),
+                _ if report.state == State::Ok => Ok(()),
+                _ => Err(Failure::not_yet(host, &said).into()),
             };
         }
         let running = caller.meet(host).await?.ask(Uptime {}).await?;

@@ -70,7 +70,7 @@ impl Watch {
     }
 
     async fn follow(&self, desk: &Desk, client: &mut Client, id: u64) -> Result<(), Trouble> {
-        let redraw = desk.is_table() && io::stdout().is_terminal();
+        let redraw = desk.is_text() && io::stdout().is_terminal();
         let patience = desk.timeout + self.interval;
         let mut shown: u64 = 0;
         // The agent was told how many; it may be of another opinion.

@@ -30,6 +30,8 @@ pub(crate) struct Tally {
     by_reason: HashMap<(String, String), usize>,
     /// Who answered otherwise than anybody hopes, by how that is called.
     odd: BTreeMap<String, Vec<usize>>,
+    /// How many those are: reasons may be as many as hosts.
+    failed: usize,
     /// Those who were being asked when it was ended, and those whose turn had not come.
     pub(super) pending: Vec<usize>,
     pub(super) seconds: f64,
@@ -69,12 +71,16 @@ struct Told {
 impl Tally {
     pub(super) fn take(&mut self, index: usize, odd: Option<String>) {
         match odd {
-            Some(odd) => self.odd.entry(odd).or_default().push(index),
+            Some(odd) => {
+                self.odd.entry(odd).or_default().push(index);
+                self.failed += 1;
+            }
             None => self.good.push(index),
         }
     }
 
     pub(super) fn fail(&mut self, index: usize, failure: &Failure) {
+        self.failed += 1;
         let reason = failure.of_many();
         let key =
             (format!("{:?}", reason.kind), format!("{}\n{}\n{}", reason.message, reason.why, reason.hint));
@@ -92,7 +98,7 @@ impl Tally {
     }
 
     pub(super) fn failed(&self) -> usize {
-        self.failures.iter().map(|(_, hosts)| hosts).chain(self.odd.values()).map(Vec::len).sum()
+        self.failed
     }
 
     pub(super) fn done(&self) -> usize {

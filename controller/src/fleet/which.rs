@@ -1,10 +1,9 @@
 //! Which hosts are meant, and how carefully they are asked: what every verb takes that asks many.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use certs::Name;
 use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -111,42 +110,17 @@ impl Which {
 
 /// However a host is spelt, it is one. A name that can be nobody's comes back with the reason.
 fn each_once(mut labels: Vec<String>, inventory: &Inventory) -> Result<Vec<String>, (String, String)> {
-    let (mut addresses, mut with_port, mut fault) = (HashSet::new(), HashSet::new(), None);
+    let (mut met, mut fault) = (HashSet::new(), None);
     labels.retain(|label| match Host::judge(label, inventory) {
-        Ok(Meant::Address(address)) => addresses.insert(address),
-        Ok(Meant::Machine(name, port)) => {
-            with_port.extend(port.map(|_| name));
-            true
-        }
+        Ok(meant) => met.insert(meant),
         Err(why) => {
             fault.get_or_insert((label.clone(), why));
             true
         }
     });
-    if !with_port.is_empty() {
-        retain_each_port_once(&mut labels, &with_port, inventory);
-    }
     // The list is kept as long as anybody on it is asked.
     labels.shrink_to_fit();
     fault.map_or(Ok(labels), Err)
-}
-
-/// A machine with the port that it has anyway is that machine. Only of those that stand there twice is the port looked up.
-fn retain_each_port_once(labels: &mut Vec<String>, with_port: &HashSet<Name>, inventory: &Inventory) {
-    let name = |label: &str| label.split(':').next()?.parse().ok().filter(|name| with_port.contains(name));
-    let mut spellings: HashMap<Name, usize> = HashMap::new();
-    for name in labels.iter().filter_map(|label| name(label)) {
-        *spellings.entry(name).or_default() += 1;
-    }
-    let mut machines = HashSet::new();
-    labels.retain(|label| match name(label) {
-        Some(name) if spellings[&name] > 1 => match Host::resolve(label, inventory) {
-            Ok(host) => machines.insert((name, host.endpoints)),
-            // It is told when it is asked.
-            Err(_) => true,
-        },
-        _ => true,
-    });
 }
 
 /// What is said of a name that can be nobody's: where it is written, of all these texts.
@@ -220,9 +194,10 @@ impl Filter {
         for text in &self.exclude {
             let not = selection::select(&[text], directory)?;
             judge(&not, std::slice::from_ref(text))?;
-            let not: HashSet<String> = not.into_iter().collect();
+            let meant = |label: &String| Host::judge(label, inventory).ok();
+            let not: HashSet<Meant> = not.iter().filter_map(meant).collect();
             let before = labels.len();
-            labels.retain(|label| !not.contains(label));
+            labels.retain(|label| meant(label).is_none_or(|meant| !not.contains(&meant)));
             if labels.len() == before {
                 desk.say(&format!("controller: --exclude {} leaves nobody out", plain(text)));
             }

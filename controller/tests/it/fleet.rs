@@ -116,6 +116,7 @@ fn who_answered_last_can_be_asked_again() {
     assert_eq!((listed("@last:ok"), listed("@last:failed")), ("web-[1-3]\n".into(), "web-[4-5]\n".into()));
     // One host alone says nothing of the others.
     site.good(&["uptime", "web-1"]);
+    site.good(&["uptime", "web-1", "--output", "csv"]);
     assert_eq!(listed("@last:failed"), "web-[4-5]\n");
     // Where it cannot be noted, that is said: somebody may act on those that failed.
     fs::rename(site.home().join("last.json"), site.home().join("kept.json")).unwrap();
@@ -219,6 +220,8 @@ fn what_is_no_selection_asks_nobody() {
     // Whoever is left out is left out in each spelling that is written.
     let twice = site.run(&["uptime", "192.0.2.1,192.0.2.1:5669", "--exclude", "192.0.2.1:5669,192.0.2.1"]);
     assert!(text(&twice.stderr).contains("--exclude leaves nobody"), "{}", text(&twice.stderr));
+    let once = site.run(&["uptime", "192.0.2.1,192.0.2.1:5669", "--exclude", "192.0.2.1"]);
+    assert!(text(&once.stderr).contains("--exclude leaves nobody"), "{}", text(&once.stderr));
     for flags in [["--where", "colour=red"], ["--exclude", "web/2"], ["--exclude", "@*"]] {
         let output = site.run(&[&["uptime", "@*"][..], &flags].concat());
         assert_eq!(output.status.code(), Some(2), "{flags:?}");

@@ -268,6 +268,32 @@ fn who_is_not_reached_for_one_reason_is_told_once() {
 }
 
 #[test]
+fn where_somebody_was_not_asked_no_monitoring_reads_of_the_others() {
+    let site = fleet();
+    let file = site.path("rollcall.prom");
+    let careful = ["web-[4,1-3]", "--jobs", "1", "--max-fail", "1", "--output"];
+    let to = ["prometheus", "--to", file.to_str().unwrap()];
+    let (code, out, said) = checked(&site, &[&careful[..], &to].concat());
+    assert_eq!((code, out.as_str(), file.exists()), (2, "", false));
+    assert!(said.contains("3 not done (web-[1-3])"), "{said}");
+    let (code, out, _) = checked(&site, &[&careful[..], &["nagios"]].concat());
+    let line = "CRITICAL - 3 of 4 hosts were not asked, or did not end in time\n";
+    assert_eq!((code, out.as_str()), (2, line));
+}
+
+#[test]
+fn who_waits_for_health_is_told_that_nobody_answers() {
+    let site = gone();
+    let output = site.run(&["wait", "web-1", "--for", "healthy", "--timeout", "50ms", "--interval", "10ms"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(text(&output.stderr).contains("try: look there with `agent status`"), "{}", text(&output.stderr));
+    fs::write(site.home().join("hosts.toml"), "[hosts.web-1]\nport = 0\n").unwrap();
+    let output = site.run(&["wait", "web-1", "--for", "healthy"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("line 1: web-1: a port is"), "{}", text(&output.stderr));
+}
+
+#[test]
 fn who_waits_looks_last_at_the_deadline() {
     let site = gone();
     let began = std::time::Instant::now();

@@ -146,6 +146,10 @@ fn a_list_that_is_kept_elsewhere_stays_there() {
     site.good(&["hosts", "add", "web-1"]);
     assert!(fs::read_to_string(&kept).unwrap().contains("[hosts.web-1]"));
     assert!(site.home().join("hosts.toml").is_symlink());
+    fs::remove_file(&kept).unwrap();
+    let output = site.run(&["hosts", "add", "web-2"]);
+    assert!(text(&output.stderr).contains("is a link, and leads nowhere"), "{}", text(&output.stderr));
+    assert!(site.home().join("hosts.toml").is_symlink());
 }
 
 #[test]

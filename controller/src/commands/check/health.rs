@@ -7,10 +7,11 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use protocol::requests::check::State;
 use tempfile::NamedTempFile;
 
 use super::examine::examine;
-use super::{Check, WORDS, Worst};
+use super::{Check, WORDS, Worst, status};
 use crate::caller::Caller;
 use crate::error::Trouble;
 use crate::exit::Exit;
@@ -47,11 +48,20 @@ impl Check {
                 fleet.each(chosen, async |host: &str| job(host).await.map(line)).await?
             }
             (None, _) => fleet.each(chosen, job).await?,
-            (Some(form), _) => {
+            (Some(form), format) => {
                 let (reports, exit) = fleet.gather(chosen, job).await?;
                 // Whoever reads this would take those who are missing for well.
-                if exit != Exit::Interrupted {
-                    self.write(caller, &form(&reports))?;
+                match chosen.labels.len() - reports.len() {
+                    0 => self.write(caller, &form(&reports))?,
+                    missing => {
+                        worst.add(State::Unknown);
+                        if format == Format::Nagios {
+                            let all = chosen.labels.len();
+                            let why =
+                                format!("{missing} of {all} hosts were not asked, or did not end in time");
+                            caller.desk.print(&status(worst.state(), &why))?;
+                        }
+                    }
                 }
                 exit
             }

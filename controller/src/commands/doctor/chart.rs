@@ -121,7 +121,7 @@ pub(super) struct Chart<'a> {
 
 impl<'a> Chart<'a> {
     pub(super) fn new(desk: &'a Desk) -> Chart<'a> {
-        Chart { says: desk.is_table(), ..Chart::silent(desk) }
+        Chart { says: desk.is_text(), ..Chart::silent(desk) }
     }
 
     /// One among many, of which what is wrong is told at the end.

@@ -128,9 +128,10 @@ impl Rename {
         let Rename { old, new } = self;
         let inventory = change(desk, |inventory| {
             known(&Filter::default(), &[old.to_string()], desk, inventory)?;
-            if old != new {
-                demand_unknown(inventory, new)?;
+            if old == new {
+                return Ok(inventory.clone());
             }
+            demand_unknown(inventory, new)?;
             inventory.renamed(old, new).map_err(unchanged)
         })?;
         let machine = inventory.machine(new).map_err(|fault| desk.home.damaged_hosts(&fault))?;

@@ -98,7 +98,7 @@ impl One {
             let what = format!("hosts.toml knows no machine called {}", plain(&self.host));
             return Err(Trouble::Here(what, "controller hosts list shows all of them".to_owned()));
         }
-        if !desk.is_table() {
+        if !desk.is_text() {
             desk.print(&in_json(desk, &[known]))?;
             return Ok(Exit::Answered);
         }

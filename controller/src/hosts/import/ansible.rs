@@ -40,6 +40,10 @@ impl<'a> Site<'a> {
         Site { catch: Catch::default(), groups: HashMap::new(), wanted }
     }
 
+    pub(super) fn wants_labels(&self) -> bool {
+        !self.wanted.is_empty()
+    }
+
     pub(super) fn nest(&mut self, line: usize, child: &str, parent: &str) {
         self.group(line, parent);
         self.group(line, child).parents.insert(parent.to_owned());
@@ -123,14 +127,16 @@ impl<'a> Site<'a> {
         let mut depths = HashMap::new();
         for at in 0..catch.found.len() {
             let direct = std::mem::take(&mut catch.found[at].groups);
-            let mut meant: BTreeSet<&str> =
-                direct.iter().filter_map(|group| all.get(group.as_str())).flatten().copied().collect();
+            let meant = direct.iter().filter_map(|group| all.get(group.as_str())).flatten();
+            let mut meant: BTreeSet<&str> = meant.copied().chain([ALL]).collect();
             let line = catch.found[at].line;
-            for label in labels(&meant, &groups, &mut depths) {
-                catch.spend(line, label.0.len() + label.1.len())?;
-                catch.found[at].labels.entry(label.0.clone()).or_insert_with(|| label.1.clone());
+            for (key, value) in labels(&meant, &groups, &mut depths) {
+                if !catch.found[at].labels.contains_key(key) {
+                    catch.spend(line, key.len() + value.len())?;
+                    catch.found[at].labels.insert(key.clone(), value.clone());
+                }
             }
-            // Everybody is in `all`, which says nothing.
+            // That somebody is in `all` says nothing.
             meant.retain(|group| !matches!(*group, ALL | "ungrouped") && demand_word(group).is_ok());
             catch.spend(line, meant.iter().map(|group| group.len() + 1).sum())?;
             catch.found[at].groups = meant.into_iter().map(str::to_owned).collect();
@@ -145,7 +151,7 @@ fn labels<'g>(
     groups: &'g HashMap<String, Group>,
     depths: &mut HashMap<&'g str, usize>,
 ) -> impl Iterator<Item = (&'g String, &'g String)> {
-    let said = meant.iter().chain([&ALL]).filter_map(|name| groups.get_key_value(*name));
+    let said = meant.iter().filter_map(|name| groups.get_key_value(*name));
     let mut said: Vec<_> = said.filter(|(_, group)| !group.labels.is_empty()).collect();
     said.sort_by_cached_key(|(name, _)| std::cmp::Reverse((depth(name, groups, depths), name.as_str())));
     said.into_iter().flat_map(|(_, group)| &group.labels)

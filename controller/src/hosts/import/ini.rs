@@ -39,15 +39,13 @@ pub(super) fn read(text: &str, labels: &[String]) -> Result<Catch, String> {
                 site.nest(line, child, parent);
             }
             Section::Unknown => site.catch.leave_out(line, "stands in a section that is not known"),
-            Section::Variables(group) => {
-                if let Some((key, value)) = text.split_once('=') {
-                    site.say(
-                        line,
-                        group,
-                        (key.trim_end().to_owned(), unquoted(value.trim_start()).to_owned()),
-                    );
+            Section::Variables(group) => match text.split_once('=') {
+                Some((key, value)) => {
+                    let said = (key.trim_end().to_owned(), unquoted(value.trim_start()).to_owned());
+                    site.say(line, group, said);
                 }
-            }
+                None => site.catch.remark(line, "a variable is NAME=VALUE"),
+            },
         }
     }
     site.finish()

@@ -52,16 +52,6 @@ fn an_inventory_in_ini() {
                 "web01 web01.example.com @site @web @world\nweb02 web02.example.com @site @web @world\n",
             ),
             (
-                "a\n[web]\nb rack=own\nc\n[db]\nc\n[site:children]\ndb\n[all:vars]\nrack = all\nnot=me\n[web:vars]\n\
-                 rack='of web'\n[site:vars]\nrack=of site\n",
-                "a rack=all\nb rack=own @web\nc rack=of web @db @site @web\n",
-            ),
-            (
-                "[web]\nc\n[site:children]\ndb\n[db]\nc\n[web:vars]\nrack=web\n[db:vars]\nrack=deeper\n",
-                "c rack=deeper @db @site @web\n",
-            ),
-            ("[a:children]\nb\n[b:children]\na\n[a]\nx\n[b:vars]\nrack=round\n", "x rack=round @a @b\n"),
-            (
                 "[web]\na1\n[lab machines]\nb1\n[db\nc1\n[api]\nd1\n",
                 "a1 @web\nd1 @api\n\
                  remark: line 3: a section is [NAME], [NAME:children] or [NAME:vars], without blanks\n\
@@ -94,6 +84,26 @@ fn an_inventory_in_ini() {
 }
 
 #[test]
+fn what_is_said_of_a_group_is_said_of_all_in_it() {
+    check(
+        Format::Ansible,
+        &[
+            (
+                "a\n[web]\nb rack=own\nc\n[db]\nc\n[site:children]\ndb\n[all:vars]\nrack = all\nnot=me\n[web:vars]\n\
+                 rack='of web'\n[site:vars]\nrack=of site\n",
+                "a rack=all\nb rack=own @web\nc rack=of web @db @site @web\n",
+            ),
+            (
+                "[web]\nc\n[site:children]\ndb\n[db]\nc\n[web:vars]\nrack=web\n[db:vars]\nrack=deeper\n",
+                "c rack=deeper @db @site @web\n",
+            ),
+            ("[a]\nx\n[a:vars]\nrack\n", "x @a\nremark: line 4: a variable is NAME=VALUE\n"),
+            ("[a:children]\nb\n[b:children]\na\n[a]\nx\n[b:vars]\nrack=round\n", "x rack=round @a @b\n"),
+        ],
+    );
+}
+
+#[test]
 fn an_inventory_in_yaml() {
     check(
         Format::AnsibleYaml,
@@ -110,6 +120,11 @@ fn an_inventory_in_yaml() {
                 "web1 @site @web\nweb2 @site @web\n",
             ),
             ("{\"web\": {\"hosts\": {\"web-1\": {}}}}", "web-1 @web\n"),
+            ("web:\n  hosts: {a: }\n  vars: [b]\n", "a @web\n"),
+            (
+                "x: &x {hosts: {a: }}\nweb:\n  hosts: {b: }\n  vars: *x\n",
+                "a @x\nb @web\nremark: line 4: an alias in `vars` is not followed\n",
+            ),
             (
                 "x: &x {hosts: {web-1: &v {ansible_port: 22}, web-2: {<<: *v}, web-3: *v}}\ny: *x\n",
                 "web-1 @x\nweb-2 @x\nweb-3 @x\n\

@@ -148,12 +148,7 @@ impl Reader<'_, '_> {
                         while self.group(Some(&name), level + 1)? {}
                     }
                 }
-                "vars" => {
-                    let line = self.line;
-                    if self.enter(&key)? {
-                        self.variables(&name)?.into_iter().for_each(|said| self.site.say(line, &name, said));
-                    }
-                }
+                "vars" => self.said_of(&name)?,
                 _ => {
                     let key = key.escape_debug();
                     let what = format!("`{key}` is none of hosts, children and vars, and left out");
@@ -176,6 +171,22 @@ impl Reader<'_, '_> {
             self.site.hosts(line, &pattern, group, &said)?;
         }
         Ok(())
+    }
+
+    /// What is said of all in a group. Where nobody wants that, no word is lost on it.
+    fn said_of(&mut self, group: &str) -> Result<(), String> {
+        let line = self.line;
+        match self.next()? {
+            Node::Map if self.site.wants_labels() => {
+                self.variables(group)?.into_iter().for_each(|said| self.site.say(line, group, said));
+                Ok(())
+            }
+            Node::Alias if self.site.wants_labels() => {
+                self.site.catch.remark(line, "an alias in `vars` is not followed");
+                Ok(())
+            }
+            other => self.pass(&other),
+        }
     }
 
     fn variables(&mut self, whose: &str) -> Result<Vec<Variable>, String> {
