@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
-use crate::error::{Failure, Trouble};
+use crate::error::Trouble;
 use crate::exit::Exit;
 use crate::expiry::Told;
 use crate::home::Home;
@@ -106,24 +106,14 @@ impl Desk {
         matches!(self.format, Format::Table | Format::Json | Format::Jsonl)
     }
 
-    /// Prints an answer.
+    /// Prints an answer, and tells what was in the way of a better one.
     ///
     /// # Errors
     /// Standard output cannot be written.
-    pub fn show<T: Show>(&self, host: &str, answer: &T) -> Result<(), Trouble> {
+    pub fn show<T: Show>(&self, host: &str, answer: &T) -> Result<Exit, Trouble> {
         let text = self.form(T::SCHEMA, &Entry::answer(host, answer), || answer.table(host));
-        self.print(&text)
-    }
-
-    /// Prints an answer that a failure cut short, and the failure with it.
-    ///
-    /// # Errors
-    /// Standard output cannot be written.
-    pub fn show_cut_short<T: Show>(&self, host: &str, answer: &T, failure: Failure) -> Result<Exit, Trouble> {
-        let entry = Entry::cut_short(host, answer, &failure);
-        let text = self.form(T::SCHEMA, &entry, || answer.table(host));
         self.print(&text)?;
-        Ok(tell(&Trouble::Host(failure)))
+        Ok(answer.failure().map_or(Exit::Answered, |failure| tell(&failure.clone().into())))
     }
 
     /// Whether only what was asked for is printed.

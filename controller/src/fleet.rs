@@ -97,8 +97,7 @@ impl Fleet<'_> {
         let labels = &chosen.labels;
         if chosen.is_one && self.desk.suits_one() {
             let answer = job(&labels[0]).await?;
-            self.desk.show(&labels[0], &answer)?;
-            return Ok(Exit::Answered);
+            return self.desk.show(&labels[0], &answer);
         }
         let form = Form::new(self.desk.format, &self.which.look)?;
         let mut answers = Answers::new(self.desk.format, labels, &form, &self.which.look)?;

@@ -57,6 +57,9 @@ struct Summary {
     bytes: usize,
     #[serde(flatten)]
     times: Option<Times>,
+    /// What cut it short.
+    #[serde(skip)]
+    failure: Option<Failure>,
 }
 
 #[derive(Debug, PartialEq, Serialize)]
@@ -86,10 +89,8 @@ impl Ping {
         let asks = async |client: &mut Client| {
             let mut tally = Tally::default();
             let count = self.count.unwrap_or(COUNT_OF_MANY);
-            match self.exchange(client, Some(count), &mut tally, &|_, _| Ok(())).await? {
-                Some(failure) => Err(failure.into()),
-                None => Ok(self.sum_up(&tally)),
-            }
+            let failure = self.exchange(client, Some(count), &mut tally, &|_, _| Ok(())).await?;
+            Ok(self.sum_up(&tally, failure))
         };
         fleet.ask(&self.hosts, asks).await
     }
@@ -116,17 +117,13 @@ impl Ping {
             failure = revoked => Some(failure),
             _ = ctrl_c() => None,
         };
-        let summary = self.sum_up(&tally);
-        match failure {
-            Some(failure) => desk.show_cut_short(&host, &summary, failure),
-            None => desk.show(&host, &summary).map(|()| Exit::Answered),
-        }
+        desk.show(&host, &self.sum_up(&tally, failure))
     }
 
-    fn sum_up(&self, tally: &Tally) -> Summary {
+    fn sum_up(&self, tally: &Tally, failure: Option<Failure>) -> Summary {
         let (sent, received) = (tally.sent, tally.taken.len() as u64);
         let times = Times::of(&tally.taken);
-        Summary { sent, received, lost: sent - received, bytes: self.size, times }
+        Summary { sent, received, lost: sent - received, bytes: self.size, times, failure }
     }
 
     async fn exchange(
@@ -194,6 +191,10 @@ impl Show for Summary {
             text += &format!("min/avg/max/p99 = {}\n", shown.join(" / "));
         }
         text
+    }
+
+    fn failure(&self) -> Option<&Failure> {
+        self.failure.as_ref()
     }
 
     fn columns() -> Vec<Column<Summary>> {

@@ -77,7 +77,9 @@ impl<'a> Answers<'a> {
     pub(super) fn miss(&mut self, index: usize, failure: &Failure) -> Result<(), Trouble> {
         let host = self.labels[index].as_str();
         match self.format {
-            Format::Json => self.texts.push((index, json::document_of(&json::Entry::missed(host, failure)))),
+            Format::Json => {
+                self.texts.push((index, json::of_many::entry(&json::Entry::missed(host, failure))))
+            }
             Format::Jsonl => {
                 self.printer.print(&json::line(self.schema, &json::Entry::missed(host, failure)))?;
             }
@@ -94,15 +96,20 @@ impl<'a> Answers<'a> {
     /// All have been heard; those that are shown at the end are shown in the order in which they were named, or sorted.
     pub(super) async fn end(mut self, tally: &Tally) -> Result<(), Trouble> {
         self.texts.sort_unstable_by_key(|(index, _)| *index);
-        let texts = self.texts.iter().map(|(_, text)| text.as_str());
+        let mut texts = self.texts.into_iter().map(|(_, text)| text);
         let text = match self.format {
             Format::Jsonl => {
                 let ending = Ending { summary: tally.summary(self.labels) };
                 json::line("rollcall.summary/1", &ending)
             }
             Format::Json => {
-                let entries: Vec<&str> = texts.collect();
-                json::document_of_many(self.schema, &entries, &tally.summary(self.labels))
+                self.printer.print(&json::of_many::head(self.schema))?;
+                self.printer.print(&texts.next().unwrap_or_default())?;
+                texts.try_for_each(|text| {
+                    self.printer.print(json::of_many::BETWEEN)?;
+                    self.printer.print(&text)
+                })?;
+                json::of_many::tail(&tally.summary(self.labels))
             }
             _ => {
                 let rows = table(self.rows, &self.heads, self.sort);

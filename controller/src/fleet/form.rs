@@ -86,7 +86,7 @@ impl<T: Show> Form<T> {
     fn part(&self, host: &str, answer: &T) -> Part {
         match self.format {
             Format::Table | Format::Lines if T::IS_PRINTED => Part::None,
-            Format::Json => Part::Entry(json::document_of(&json::Entry::answer(host, answer))),
+            Format::Json => Part::Entry(json::of_many::entry(&json::Entry::answer(host, answer))),
             Format::Jsonl => Part::AtOnce(json::line(T::SCHEMA, &json::Entry::answer(host, answer))),
             Format::Csv => {
                 let failure = answer.failure().map_or_else(Cell::none, |it| Cell::text(&it.in_one_line()));

@@ -59,10 +59,8 @@ pub enum Subject {
 /// What a check has to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
-    /// What reaching the host tells.
+    /// What is told in any case: by reaching the host, and by a comparison of clocks, which measures the way as well.
     Contact,
-    /// A comparison of clocks.
-    Clock,
     /// A section of `info`.
     Section(Section),
     /// How many processes there are of a name.

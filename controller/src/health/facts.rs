@@ -10,6 +10,8 @@ use protocol::requests::info::{Machine, Section};
 use super::checks::Need;
 use super::plan::Wanted;
 
+const NOT_TOLD: &str = "the agent does not tell it";
+
 /// A fact, or why it is not known.
 pub type Told<T> = Result<T, String>;
 
@@ -30,13 +32,13 @@ pub struct Facts {
     pub certificate_ends: Told<Timestamp>,
     /// The sections that were asked for.
     pub machine: Told<Machine>,
-    /// How many processes there are of each name.
-    pub processes: Told<BTreeMap<String, ProcessCount>>,
-    /// Services by the name that was asked for: of each it may be unknown.
-    pub services: Told<BTreeMap<String, Told<UnitState>>>,
-    /// Files by their path: of each it may be unknown.
-    pub files: Told<BTreeMap<String, Told<FileState>>>,
-    /// Declared checks by their name: each may have failed for itself.
+    /// How many processes there are of each name. Of each thing that has a name, something else may be in the way.
+    pub processes: BTreeMap<String, Told<u64>>,
+    /// Services by the name that was asked for.
+    pub services: BTreeMap<String, Told<UnitState>>,
+    /// Files by their path.
+    pub files: BTreeMap<String, Told<FileState>>,
+    /// Declared checks by their name.
     pub declared: BTreeMap<String, Told<Declared>>,
 }
 
@@ -56,13 +58,6 @@ pub struct Offset {
     pub seconds: f64,
     /// How wrong that may be.
     pub error_seconds: f64,
-}
-
-/// How many processes of a name there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ProcessCount {
-    /// So many.
-    pub running: u64,
 }
 
 /// A unit of the service manager, in its own words.
@@ -123,16 +118,22 @@ impl Facts {
             clock: Err(why.to_owned()),
             certificate_ends: Err(why.to_owned()),
             machine: Err(why.to_owned()),
-            processes: Err(why.to_owned()),
-            services: Err(why.to_owned()),
-            files: Err(why.to_owned()),
+            processes: BTreeMap::new(),
+            services: BTreeMap::new(),
+            files: BTreeMap::new(),
             declared: BTreeMap::new(),
         }
     }
 
     /// A section of what the machine told.
     pub(super) fn section<'a, T>(&'a self, part: fn(&'a Machine) -> Option<&'a T>) -> Told<&'a T> {
-        part(told(&self.machine)?).ok_or_else(|| "the agent does not tell it".to_owned())
+        part(told(&self.machine)?).ok_or_else(|| NOT_TOLD.to_owned())
+    }
+
+    /// What was told of one of these things.
+    pub(super) fn named<'a, T>(&self, all: &'a BTreeMap<String, Told<T>>, name: &str) -> Told<&'a T> {
+        told(&self.reached)?;
+        told(all.get(name).ok_or(NOT_TOLD)?)
     }
 }
 
@@ -146,8 +147,6 @@ pub(super) fn told<T>(fact: &Told<T>) -> Told<&T> {
 pub struct Needs {
     /// Sections of `info`; none means that it is not asked.
     pub sections: Vec<Section>,
-    /// Whether clocks are compared, which measures the way as well.
-    pub clock: bool,
     /// Names of processes.
     pub processes: Vec<String>,
     /// Names of services.
@@ -167,7 +166,6 @@ impl Needs {
                 Need::Contact => {}
                 Need::Section(section) if needs.sections.contains(&section) => {}
                 Need::Section(section) => needs.sections.push(section),
-                Need::Clock => needs.clock = true,
                 Need::Processes => needs.processes.push(subject.clone()),
                 Need::Services => needs.services.push(subject.clone()),
                 Need::Files => needs.files.push(subject.clone()),

@@ -188,7 +188,7 @@ mod tests {
             ]
         );
         let sections = vec![Section::Disks, Section::Memory, Section::Cpu, Section::System];
-        assert_eq!(plan.needs(), Needs { sections, clock: true, ..Needs::default() });
+        assert_eq!(plan.needs(), Needs { sections, ..Needs::default() });
     }
 
     #[test]
@@ -208,7 +208,6 @@ mod tests {
         let one = |name: &str| vec![name.to_owned()];
         let asked = Needs {
             sections: vec![Section::Disks],
-            clock: false,
             processes: one("cron"),
             services: one("nginx"),
             files: one("/a"),

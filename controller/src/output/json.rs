@@ -30,11 +30,6 @@ impl<'a, T: Show> Entry<'a, T> {
     pub fn answer(host: &'a str, answer: &'a T) -> Entry<'a, T> {
         Entry { host, answer: Some(answer), failure: answer.failure() }
     }
-
-    /// What it said before it failed.
-    pub fn cut_short(host: &'a str, answer: &'a T, failure: &'a Failure) -> Entry<'a, T> {
-        Entry { host, answer: Some(answer), failure: Some(failure) }
-    }
 }
 
 impl<'a> Entry<'a, ()> {
@@ -49,14 +44,35 @@ pub fn document<T: Serialize>(schema: &str, entry: &Entry<'_, T>) -> String {
     document_of(&Document { schema, hosts: std::slice::from_ref(entry) })
 }
 
-/// One document about many hosts, of parts that were written before: text is smaller than what it was made of.
-pub fn document_of_many(schema: &str, hosts: &[&str], summary: &impl Serialize) -> String {
-    let within = |text: &str, deeper: &str| text.trim_end().replace('\n', &format!("\n{deeper}"));
-    let hosts: Vec<String> = hosts.iter().map(|entry| within(entry, "    ")).collect();
-    let (hosts, summary) = (hosts.join(",\n    "), within(&document_of(summary), "  "));
-    format!(
-        "{{\n  \"schema\": \"{schema}\",\n  \"hosts\": [\n    {hosts}\n  ],\n  \"summary\": {summary}\n}}\n"
-    )
+/// One document about many hosts, in parts: text is smaller than what it was made of, and is not copied together.
+pub mod of_many {
+    use serde::Serialize;
+
+    use super::document_of;
+
+    /// Stands between two hosts.
+    pub const BETWEEN: &str = ",\n    ";
+
+    /// Stands before the first host.
+    pub fn head(schema: &str) -> String {
+        format!("{{\n  \"schema\": \"{schema}\",\n  \"hosts\": [\n    ")
+    }
+
+    /// One host.
+    pub fn entry(entry: &impl Serialize) -> String {
+        within(entry, "\n    ")
+    }
+
+    /// Stands behind the last host.
+    pub fn tail(summary: &impl Serialize) -> String {
+        format!("\n  ],\n  \"summary\": {}\n}}\n", within(summary, "\n  "))
+    }
+
+    fn within(value: &impl Serialize, line: &str) -> String {
+        let mut text = document_of(value).trim_end().replace('\n', line);
+        text.shrink_to_fit();
+        text
+    }
 }
 
 #[derive(Serialize)]
@@ -76,11 +92,9 @@ pub fn line(schema: &str, entry: &impl Serialize) -> String {
     line_of(&Line { schema, entry })
 }
 
-/// One document, or a part of one, which may be kept: it holds no more room than it needs.
+/// One document.
 pub fn document_of(value: &impl Serialize) -> String {
-    let mut text = write(value, PrettyFormatter::new());
-    text.shrink_to_fit();
-    text
+    write(value, PrettyFormatter::new())
 }
 
 /// The same on one line.
@@ -174,8 +188,8 @@ mod tests {
         }
         let answer = ["a\n\"b\"", "c"];
         let entries = || [said("web-1", &answer), said("web-2", &answer)];
-        let parts = entries().map(|part| document_of(&part));
-        let together = document_of_many("s/1", &parts.each_ref().map(String::as_str), &[7]);
+        let parts = entries().map(|part| of_many::entry(&part));
+        let together = of_many::head("s/1") + &parts.join(of_many::BETWEEN) + &of_many::tail(&[7]);
         assert_eq!(together, document_of(&Many { schema: "s/1", hosts: entries(), summary: [7] }));
     }
 }

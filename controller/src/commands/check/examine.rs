@@ -17,23 +17,20 @@ use crate::client::{Client, Several};
 use crate::commands::declared::PATIENCE;
 use crate::commands::time::{Begun, Compared};
 use crate::error::Failure;
-use crate::health::facts::{
-    ClockTold, Declared, Facts, FileState, Needs, Offset, ProcessCount, Told, UnitState,
-};
+use crate::health::facts::{ClockTold, Declared, Facts, FileState, Needs, Offset, Told, UnitState};
 use crate::health::finding::Report;
 use crate::health::plan::Plan;
 
 /// One request names at most so many things.
 const AT_ONCE: usize = 64;
 
-/// What one of the answers is to.
+/// What one of the answers is to, with the names that were asked for.
 enum Part {
     Clock,
     Machine,
-    Processes,
-    /// With the names as they were asked.
+    Processes(Vec<String>),
     Services(Vec<String>),
-    Files,
+    Files(Vec<String>),
     Declared(String),
 }
 
@@ -113,14 +110,16 @@ impl Round {
             self.open.insert(client.put(&Info { sections: needs.sections })?, Part::Machine);
         }
         for names in needs.processes.chunks(AT_ONCE) {
-            self.open.insert(client.put(&Processes { names: names.to_vec() })?, Part::Processes);
+            let id = client.put(&Processes { names: names.to_vec() })?;
+            self.open.insert(id, Part::Processes(names.to_vec()));
         }
         for names in needs.services.chunks(AT_ONCE) {
             let id = client.put(&Services { names: names.to_vec() })?;
             self.open.insert(id, Part::Services(names.to_vec()));
         }
         for paths in needs.files.chunks(AT_ONCE) {
-            self.open.insert(client.put(&Files { paths: paths.to_vec() })?, Part::Files);
+            let id = client.put(&Files { paths: paths.to_vec() })?;
+            self.open.insert(id, Part::Files(paths.to_vec()));
         }
         for name in needs.declared {
             let id = client.put(&Check { name: name.clone(), parameters: parameters.clone() })?;
@@ -154,19 +153,15 @@ impl Round {
                 facts.clock = Ok(told_of(&compared));
             }
             Part::Machine => facts.machine = Ok(client.read::<Info>(answer)?),
-            Part::Processes => {
+            Part::Processes(_) => {
                 let counts = client.read::<Processes>(answer)?.processes.into_iter();
-                let counts = counts.map(|count| (count.name, ProcessCount { running: count.running }));
-                add(&mut facts.processes, counts);
+                facts.processes.extend(counts.map(|count| (count.name, Ok(count.running))));
             }
             Part::Services(names) => {
                 let units = client.read::<Services>(answer)?.services.into_iter().map(unit);
-                add(&mut facts.services, names.into_iter().zip(units));
+                facts.services.extend(names.into_iter().zip(units));
             }
-            Part::Files => {
-                add(&mut facts.files, []);
-                self.files.extend(client.read::<Files>(answer)?.files);
-            }
+            Part::Files(_) => self.files.extend(client.read::<Files>(answer)?.files),
             Part::Declared(name) => {
                 facts.declared.insert(name, Ok(declared(client.read::<Check>(answer)?)));
             }
@@ -175,32 +170,27 @@ impl Round {
     }
 
     fn fail(&mut self, part: Part, why: &str) {
-        let (facts, why) = (&mut self.facts, why.to_owned());
+        let (facts, why) = (&mut self.facts, || why.to_owned());
         match part {
-            Part::Clock => (facts.round_trip, facts.clock) = (Err(why.clone()), Err(why)),
-            Part::Machine => facts.machine = Err(why),
-            Part::Processes => facts.processes = Err(why),
-            Part::Services(_) => facts.services = Err(why),
-            Part::Files => facts.files = Err(why),
-            Part::Declared(name) => drop(facts.declared.insert(name, Err(why))),
+            Part::Clock => (facts.round_trip, facts.clock) = (Err(why()), Err(why())),
+            Part::Machine => facts.machine = Err(why()),
+            Part::Processes(names) => {
+                facts.processes.extend(names.into_iter().map(|name| (name, Err(why()))))
+            }
+            Part::Services(names) => facts.services.extend(names.into_iter().map(|name| (name, Err(why())))),
+            Part::Files(paths) => facts.files.extend(paths.into_iter().map(|path| (path, Err(why())))),
+            Part::Declared(name) => drop(facts.declared.insert(name, Err(why()))),
         }
     }
 
     /// How old a file is, the machine's own clock says; where that was not heard, this one's is the best there is.
     fn close(mut self) -> Facts {
         let there = self.there.unwrap_or(self.facts.now);
-        if let Ok(files) = &mut self.facts.files {
-            files.extend(self.files.into_iter().map(|look| (look.path.clone(), file(look, there))));
-        }
+        let files = self.files.into_iter().map(|look| (look.path.clone(), file(look, there)));
+        self.facts.files.extend(files);
         self.facts.now = Timestamp::now();
         self.facts
     }
-}
-
-/// What several answers tell is told together.
-fn add<V>(told: &mut Told<BTreeMap<String, V>>, more: impl IntoIterator<Item = (String, V)>) {
-    let known = std::mem::replace(told, Ok(BTreeMap::new())).unwrap_or_default();
-    *told = Ok(known.into_iter().chain(more).collect());
 }
 
 fn told_of(compared: &Compared) -> ClockTold {

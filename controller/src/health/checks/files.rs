@@ -3,7 +3,7 @@
 use protocol::requests::check::State;
 
 use super::{Check, Need, Subject, When};
-use crate::health::facts::{Facts, FileState, Told, told};
+use crate::health::facts::{Facts, FileState, Told};
 use crate::health::finding::{Measure, Verdict};
 use crate::health::plan::Wanted;
 use crate::health::range::Bare;
@@ -22,7 +22,7 @@ pub(super) const FILE_AGE: Check = Check {
 };
 
 fn file_age(facts: &Facts, wanted: &Wanted) -> Told<Verdict> {
-    let file = told(told(&facts.files)?.get(&wanted.subject).ok_or("the agent does not tell it")?)?;
+    let file = facts.named(&facts.files, &wanted.subject)?;
     let FileState::Present { age_seconds, size_bytes } = *file else {
         return Ok(Verdict::new(State::Critical, "does not exist"));
     };

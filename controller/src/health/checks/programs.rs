@@ -3,7 +3,7 @@
 use protocol::requests::check::State;
 
 use super::{Check, Need, Subject, When};
-use crate::health::facts::{Facts, Told, UnitState, told};
+use crate::health::facts::{Facts, Told, UnitState};
 use crate::health::finding::{Measure, Verdict, worst};
 use crate::health::performance;
 use crate::health::plan::Wanted;
@@ -38,11 +38,9 @@ pub(super) const DECLARED: Check = Check {
     judge: declared,
 };
 
-const NOT_TOLD: &str = "the agent does not tell it";
-
 #[expect(clippy::cast_precision_loss, reason = "what is counted here stays small")]
 fn process(facts: &Facts, wanted: &Wanted) -> Told<Verdict> {
-    let count = told(&facts.processes)?.get(&wanted.subject).ok_or(NOT_TOLD)?.running as f64;
+    let count = *facts.named(&facts.processes, &wanted.subject)? as f64;
     let text = if count == 1.0 { "1 process".to_owned() } else { format!("{count} processes") };
     let measure = Measure::new(Unit::Count, count).against(&wanted.threshold).at_least(0.0);
     Ok(Verdict::new(wanted.threshold.judge(count), text).measured([measure]))
@@ -50,7 +48,7 @@ fn process(facts: &Facts, wanted: &Wanted) -> Told<Verdict> {
 
 #[expect(clippy::cast_precision_loss, reason = "what is counted here stays small")]
 fn service(facts: &Facts, wanted: &Wanted) -> Told<Verdict> {
-    let unit = told(told(&facts.services)?.get(&wanted.subject).ok_or(NOT_TOLD)?)?;
+    let unit = facts.named(&facts.services, &wanted.subject)?;
     let UnitState { load, active, sub, restarts } = unit;
     if load != "loaded" {
         return Ok(Verdict::new(State::Critical, load.clone()));
@@ -74,8 +72,7 @@ fn service(facts: &Facts, wanted: &Wanted) -> Told<Verdict> {
 }
 
 fn declared(facts: &Facts, wanted: &Wanted) -> Told<Verdict> {
-    told(&facts.reached)?;
-    let said = told(facts.declared.get(&wanted.subject).ok_or("the agent was not asked")?)?;
+    let said = facts.named(&facts.declared, &wanted.subject)?;
     let mut lines = said.output.lines();
     let (text, numbers) = parted(lines.next().unwrap_or_default());
     let mut numbers = numbers.to_owned();

@@ -8,7 +8,7 @@ use protocol::requests::check::State::{self, Critical, Ok as Fine, Unknown, Warn
 use protocol::requests::info::{Cpu, Disk, Machine, Memory, Space, System, User};
 
 use super::*;
-use crate::health::facts::{ClockTold, Declared, FileState, Offset, ProcessCount, UnitState};
+use crate::health::facts::{ClockTold, Declared, FileState, Offset, UnitState};
 use crate::health::plan::Plan;
 
 const GIB: u64 = 1 << 30;
@@ -275,7 +275,7 @@ fn what_is_written_to_must_not_be_read_only() {
 #[test]
 fn processes_are_enough_or_not() {
     let facts = |running| Facts {
-        processes: Ok(BTreeMap::from([("nginx".to_owned(), ProcessCount { running })])),
+        processes: BTreeMap::from([("nginx".to_owned(), Ok(running))]),
         ..Facts::new(now())
     };
     finds("process", "nginx", &facts(0), Critical, "0 processes");
@@ -291,7 +291,7 @@ fn services_run_and_do_not_start_again_and_again() {
         let words = [load, active, sub].map(str::to_owned);
         let [load, active, sub] = words;
         let unit = UnitState { load, active, sub, restarts };
-        Facts { services: Ok(BTreeMap::from([("nginx".to_owned(), Ok(unit))])), ..Facts::new(now()) }
+        Facts { services: BTreeMap::from([("nginx".to_owned(), Ok(unit))]), ..Facts::new(now()) }
     };
     for (active, sub, restarts, state, text) in [
         ("active", "running", Some(0), Fine, "active (running), restarted 0 times by itself"),
@@ -317,7 +317,7 @@ fn services_run_and_do_not_start_again_and_again() {
 #[test]
 fn files_that_grow_old() {
     let facts =
-        |file| Facts { files: Ok(BTreeMap::from([("/var/a:b".to_owned(), Ok(file))])), ..Facts::new(now()) };
+        |file| Facts { files: BTreeMap::from([("/var/a:b".to_owned(), Ok(file))]), ..Facts::new(now()) };
     let hours = |hours: f64| facts(FileState::Present { age_seconds: hours * 3600.0, size_bytes: 2048 });
     finds("file-age", "/var/a:b:1h,2h", &hours(1.5), Warning, "changed 1 h 30 min ago, 2.0 KiB");
     finds("file-age", "/var/a:b:~:2h", &hours(-1.0), Fine, "changed 1 h 0 min in the future, 2.0 KiB");
@@ -342,5 +342,5 @@ fn what_is_declared_speaks_for_itself() {
     let mut refused = facts(Fine, None, "");
     refused.declared.insert("mail".to_owned(), Err("permission: you may not run it".to_owned()));
     finds("declared", "mail", &refused, Unknown, "permission: you may not run it");
-    finds("declared", "other", &refused, Unknown, "the agent was not asked");
+    finds("declared", "other", &refused, Unknown, "the agent does not tell it");
 }

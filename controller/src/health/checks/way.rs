@@ -25,7 +25,7 @@ pub(super) const LATENCY: Check = Check {
     sentence: "The time for a question and its answer; a time alone is the most that is well.",
     scale: Some(Scale { unit: Unit::Seconds, bare: Bare::AtMost, standard: "100ms,1s" }),
     when: When::Always,
-    need: Need::Clock,
+    need: Need::Contact,
     judge: latency,
 };
 
@@ -34,7 +34,7 @@ pub(super) const CLOCK: Check = Check {
     sentence: "How far the machine's clock is from this one, either way; a time alone is the most that is well.",
     scale: Some(Scale { unit: Unit::Seconds, bare: Bare::AtMost, standard: "500ms,2s" }),
     when: When::Always,
-    need: Need::Clock,
+    need: Need::Contact,
     judge: clock,
 };
 
@@ -43,7 +43,7 @@ pub(super) const SYNCHRONISED: Check = Check {
     sentence: "The machine's kernel says that its clock follows a source of time; a warning where it does not.",
     scale: None,
     when: When::Always,
-    need: Need::Clock,
+    need: Need::Contact,
     judge: synchronised,
 };
 
