@@ -94,7 +94,7 @@ impl<'a> Approach<'a> {
             Address::Ip(ip) => vec![SocketAddr::new(*ip, endpoint.port)],
             Address::Dns(name) => self.ask_name_service(name.as_ref(), endpoint.port).await?,
         };
-        self.trace.say(|| {
+        self.trace.say(&self.host.label, || {
             let found: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
             format!("{} is at {}", self.host.label, found.join(", "))
         });
@@ -120,7 +120,7 @@ impl<'a> Approach<'a> {
             .await
             .map_err(|_| Failure::connect_timed_out(self.host, address, self.limit))?
             .map_err(|error| Failure::connect(self.host, address, &error))?;
-        self.trace.say(|| format!("connected to {address} in {:.1?}", began.elapsed()));
+        self.trace.say(&self.host.label, || format!("connected to {address} in {:.1?}", began.elapsed()));
         // A request is small and must not wait for the acknowledgement of the one before.
         let _ = socket.set_nodelay(true);
         Ok(socket)
@@ -163,8 +163,8 @@ impl<'a> Approach<'a> {
         let peer = tls::peer(connection).ok_or_else(|| Failure::nameless(host, address))?;
         let group = connection.negotiated_key_exchange_group().map(|group| group.name());
         let group = group.map_or_else(String::new, |group| format!("{group:?}"));
-        self.trace.say(|| format!("TLS 1.3 agreed with {group}"));
-        self.trace.say(|| format!("it is {} until {}", peer.identity, peer.not_after));
+        self.trace.say(&self.host.label, || format!("TLS 1.3 agreed with {group}"));
+        self.trace.say(&self.host.label, || format!("it is {} until {}", peer.identity, peer.not_after));
         let greeted = Greeted { host: host.clone(), own: self.own().clone(), peer, reached: address, group };
         let revocations = Arc::clone(self.credentials.revocations());
         Ok(Client::new(stream, greeted, revocations, self.limit, self.trace))

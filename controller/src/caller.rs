@@ -12,9 +12,10 @@ use crate::approach::Approach;
 use crate::carry::carry;
 use crate::client::{Client, Greeted};
 use crate::desk::Desk;
-use crate::error::{Kind, Trouble, USE_YOUR_OWN};
+use crate::error::{Failure, Kind, Trouble, USE_YOUR_OWN};
 use crate::expiry::Ending;
 use crate::hosts::{Host, Inventory};
+use crate::meant::nearest;
 use crate::output::human;
 use crate::selection::fold;
 
@@ -65,7 +66,7 @@ impl<'a> Caller<'a> {
 
     /// Connects to whoever is meant.
     pub(crate) async fn meet(&self, host: &str) -> Result<Client, Trouble> {
-        let client = self.greet(&self.resolve(host)?).await?;
+        let client = self.greet(&self.resolve(host)?).await.map_err(|trouble| self.perhaps_meant(trouble))?;
         let Greeted { own, peer, .. } = client.greeted();
         for certificate in [own, peer] {
             let Some(ending) = Ending::of(certificate, host, Timestamp::now()) else { continue };
@@ -78,6 +79,18 @@ impl<'a> Caller<'a> {
             }
         }
         Ok(client)
+    }
+
+    /// A name that nobody knows may be a slip. Among many it is not looked for: that would be each name with each.
+    fn perhaps_meant(&self, trouble: Trouble) -> Trouble {
+        match trouble {
+            Trouble::Host(failure) if failure.kind == Kind::NameNotFound && self.end_soon.is_none() => {
+                let known = nearest(&failure.host, self.inventory.names());
+                let hint = known.map(|known| format!("did you mean {known}? {}", failure.hint));
+                Trouble::Host(Failure { hint: hint.unwrap_or_else(|| failure.hint.clone()), ..failure })
+            }
+            trouble => trouble,
+        }
     }
 
     /// Shakes hands. Whoever knows what is void tells it to everybody he meets.

@@ -130,7 +130,7 @@ impl Client {
     pub(crate) fn put<R: Request>(&mut self, request: &R) -> Result<u64, Failure> {
         self.last_id += 1;
         put_ask(self.stream.outbox(), self.last_id, request).map_err(|error| self.broken(&error))?;
-        self.trace.say(|| format!("asked {}", R::NAME));
+        self.trace.say(&self.greeted.host.label, || format!("asked {}", R::NAME));
         Ok(self.last_id)
     }
 
@@ -212,7 +212,9 @@ impl Client {
         if Timestamp::now() > self.greeted.peer.not_after {
             return Err(Failure::ended_meanwhile(&self.greeted.host, &self.greeted.peer));
         }
-        self.trace.say(|| format!("answered with {} bytes", frame.head.len() + frame.tail.len()));
+        self.trace.say(&self.greeted.host.label, || {
+            format!("answered with {} bytes", frame.head.len() + frame.tail.len())
+        });
         Reply::decode(frame).map_err(|error| self.nonsense(&error.to_string()))
     }
 

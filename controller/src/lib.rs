@@ -22,6 +22,7 @@ pub mod home;
 pub mod hosts;
 mod input;
 mod lines;
+mod meant;
 mod office;
 pub mod output;
 pub mod passphrase;

@@ -104,22 +104,29 @@ pub struct Cell {
     pub shown: String,
     /// For programs, and to sort by.
     pub value: Value,
+    /// To sort by in place of that.
+    pub rank: Option<u8>,
 }
 
 impl Cell {
     /// Words.
     pub fn text(text: &str) -> Cell {
-        Cell { shown: text.to_owned(), value: text.into() }
+        Cell { shown: text.to_owned(), value: text.into(), rank: None }
     }
 
-    /// A number, and how people read it.
-    pub fn number(value: impl Into<Value>, shown: impl Into<String>) -> Cell {
-        Cell { shown: shown.into(), value: value.into() }
+    /// A word that stands for more or less of something.
+    pub fn ranked(text: &str, rank: u8) -> Cell {
+        Cell { rank: Some(rank), ..Cell::text(text) }
+    }
+
+    /// What programs read, such as a number, and how people read it.
+    pub fn told(value: impl Into<Value>, shown: impl Into<String>) -> Cell {
+        Cell { shown: shown.into(), value: value.into(), rank: None }
     }
 
     /// What the host did not tell.
     pub fn none() -> Cell {
-        Cell { shown: "-".to_owned(), value: Value::Null }
+        Cell { shown: "-".to_owned(), value: Value::Null, rank: None }
     }
 
     /// Whether numbers stand here, which are read from the right.

@@ -10,7 +10,9 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let friendly =
         || text.parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
     let duration = seconds.or_else(friendly).filter(|duration| !duration.is_zero());
-    duration.ok_or_else(|| "a time is a number with its unit, such as 5s, 500ms or 2m".to_owned())
+    duration.ok_or_else(|| {
+        "a time is a number with its unit, such as 5s, 500ms or 2m, and not nothing".to_owned()
+    })
 }
 
 /// A time that may be days or weeks, such as `30d` or `12h`.

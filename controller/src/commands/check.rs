@@ -163,6 +163,10 @@ impl Check {
                 "nobody was asked; leave out those flags, or write --declared NAME beside them",
             );
         }
+        if let Some(check) = self.flags.in_vain() {
+            let what = format!("--{check} says how to check it, and --only or --skip leaves it out");
+            return misuse(&what, "nobody was asked; name it under --only too, or leave it out");
+        }
         if self.to.is_some() && !matches!(format, Format::Nagios | Format::Prometheus | Format::Junit) {
             let what = "--to is for --output nagios, prometheus and junit only";
             return misuse(what, "nobody was asked; choose one of these, or leave --to out");

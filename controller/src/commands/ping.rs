@@ -199,8 +199,8 @@ impl Show for Summary {
 
     fn columns() -> Vec<Column<Summary>> {
         vec![
-            Column::usual("sent", "sent", |it| Cell::number(it.sent, it.sent.to_string())),
-            Column::usual("lost", "lost", |it| Cell::number(it.lost, it.lost.to_string())),
+            Column::usual("sent", "sent", |it| Cell::told(it.sent, it.sent.to_string())),
+            Column::usual("lost", "lost", |it| Cell::told(it.lost, it.lost.to_string())),
             Column::usual("min", "min_seconds", |it| span(it.times.as_ref().map(|times| times.min_seconds))),
             Column::usual("avg", "avg_seconds", |it| span(it.times.as_ref().map(|times| times.avg_seconds))),
             Column::usual("max", "max_seconds", |it| span(it.times.as_ref().map(|times| times.max_seconds))),
@@ -209,7 +209,7 @@ impl Show for Summary {
 }
 
 fn span(seconds: Option<f64>) -> Cell {
-    seconds.map_or_else(Cell::none, |seconds| Cell::number(seconds, milliseconds(seconds)))
+    seconds.map_or_else(Cell::none, |seconds| Cell::told(seconds, milliseconds(seconds)))
 }
 
 #[cfg(test)]

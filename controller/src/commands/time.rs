@@ -170,12 +170,12 @@ impl Show for Compared {
         vec![
             Column::usual("time", "sent", |it| {
                 let there = at_offset(it.clock.sent, it.clock.utc_offset_seconds, "%Y-%m-%dT%H:%M:%S.%3f%:z");
-                Cell { shown: there, value: it.clock.sent.to_string().into() }
+                Cell::told(it.clock.sent.to_string(), there)
             }),
             Column::usual("offset", "offset_seconds", |it| span(it.offset.map(|offset| offset.seconds))),
             Column::usual("error", "error_seconds", |it| span(it.offset.map(|offset| offset.error_seconds))),
             Column::usual("synchronised", "synchronised", |it| match it.clock.synchronised {
-                Some(is) => Cell { shown: if is { "yes" } else { "no" }.to_owned(), value: is.into() },
+                Some(is) => Cell::told(is, if is { "yes" } else { "no" }),
                 None => Cell::none(),
             }),
             Column::other("kernel's error", "max_error_seconds", |it| span(it.clock.max_error_seconds)),
@@ -186,7 +186,7 @@ impl Show for Compared {
 }
 
 fn span(seconds: Option<f64>) -> Cell {
-    seconds.map_or_else(Cell::none, |seconds| Cell::number(seconds, milliseconds(seconds)))
+    seconds.map_or_else(Cell::none, |seconds| Cell::told(seconds, milliseconds(seconds)))
 }
 
 #[cfg(test)]

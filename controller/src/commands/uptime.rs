@@ -60,10 +60,10 @@ impl Show for Running {
     fn columns() -> Vec<Column<Running>> {
         vec![
             Column::usual("up", "uptime_seconds", |it| {
-                Cell::number(it.uptime_seconds, age_of_seconds(it.uptime_seconds))
+                Cell::told(it.uptime_seconds, age_of_seconds(it.uptime_seconds))
             }),
             Column::usual("users", "users", |it| {
-                it.users.map_or_else(Cell::none, |users| Cell::number(users, users.to_string()))
+                it.users.map_or_else(Cell::none, |users| Cell::told(users, users.to_string()))
             }),
             Column::usual("load 1", "load_1", load_of::<0>),
             Column::usual("load 5", "load_5", load_of::<1>),
@@ -75,7 +75,7 @@ impl Show for Running {
 
 fn load_of<const SPAN: usize>(running: &Running) -> Cell {
     let load = running.load[SPAN];
-    Cell::number(load, format!("{load:.2}"))
+    Cell::told(load, format!("{load:.2}"))
 }
 
 #[cfg(test)]

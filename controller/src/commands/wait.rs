@@ -103,9 +103,9 @@ impl Show for Came {
     fn columns() -> Vec<Column<Came>> {
         vec![
             Column::other("after", "took_seconds", |it| {
-                Cell::number(it.took_seconds, age_of_seconds(it.took_seconds))
+                Cell::told(it.took_seconds, age_of_seconds(it.took_seconds))
             }),
-            Column::other("looks", "looks", |it| Cell::number(it.looks, it.looks.to_string())),
+            Column::other("looks", "looks", |it| Cell::told(it.looks, it.looks.to_string())),
         ]
     }
 }

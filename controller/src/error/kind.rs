@@ -63,7 +63,8 @@ macro_rules! kinds {
                     Kind::LookupTimedOut | Kind::ConnectTimedOut | Kind::HandshakeTimedOut | Kind::NoAnswer => {
                         "timed out"
                     }
-                    Kind::ConnectionRefused | Kind::Refusal(_) => "refused",
+                    Kind::ConnectionRefused => "refused",
+                    Kind::Refusal(_) => "declined",
                     Kind::NameNotFound => "not found",
                     _ if self.stage() == Stage::Identity => "not trusted",
                     _ => "failed",

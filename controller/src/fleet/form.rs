@@ -55,11 +55,18 @@ impl<T: Show> Form<T> {
                 let what = "only `check` has an answer in this form".to_owned();
                 return Err(Trouble::Here(what, "use --output json".to_owned()));
             }
+            Format::Table => {}
+            _ if look.sort.is_some() => {
+                let what = "--sort is for the rows of a table".to_owned();
+                return Err(Trouble::Here(what, "leave it out, or sort what comes out".to_owned()));
+            }
             _ => {}
         }
         let mut columns = chosen(T::columns(), &look.columns)?;
-        if look.columns.is_empty() && (format != Format::Csv || columns.iter().any(|column| column.is_usual))
-        {
+        // What has no row when nobody asks for one has all of it where somebody does.
+        let has_a_row = columns.iter().any(|column| column.is_usual);
+        let is_asked_for = format == Format::Csv || look.sort.is_some();
+        if look.columns.is_empty() && (has_a_row || !is_asked_for) {
             columns.retain(|column| column.is_usual);
         }
         Ok(Form { format, columns, by_column: !look.columns.is_empty() })
@@ -124,8 +131,8 @@ fn chosen<T>(mut all: Vec<Column<T>>, names: &[String]) -> Result<Vec<Column<T>>
     let known = known.join(", ");
     let mut columns = Vec::new();
     // Whose row it is always stands in front.
-    for name in names.iter().filter(|name| *name != HOST) {
-        let is_it = |column: &Column<T>| column.name == name || column.field == name;
+    for name in names.iter().map(|name| name.trim()).filter(|name| *name != HOST) {
+        let is_it = |column: &Column<T>| [column.name, column.field].contains(&name);
         match all.iter().position(is_it) {
             Some(at) => columns.push(all.remove(at)),
             None if columns.iter().any(is_it) => {}

@@ -37,7 +37,8 @@ impl Progress {
 
     /// Shows it, where that is not too soon.
     pub(super) fn show(&mut self, done: usize, failed: usize) {
-        let is_due = self.written.is_none_or(|written| written.elapsed() >= OFTEN_ENOUGH);
+        // What is over at once needs no line.
+        let is_due = self.written.unwrap_or(self.began).elapsed() >= OFTEN_ENOUGH;
         if self.shown && is_due {
             self.write(&self.line(done, failed, self.began.elapsed()));
         }

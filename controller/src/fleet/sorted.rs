@@ -30,9 +30,9 @@ impl By {
 /// Those that are equal stay as they were, and what was not told comes last either way.
 pub(super) fn sort(rows: &mut [Vec<Cell>], By { column, falls }: By) {
     rows.sort_by(|one, other| {
-        let (one, other) = (&one[column].value, &other[column].value);
-        let order = compare(one, other);
-        one.is_null().cmp(&other.is_null()).then(if falls { order.reverse() } else { order })
+        let (one, other) = (&one[column], &other[column]);
+        let order = one.rank.cmp(&other.rank).then_with(|| compare(&one.value, &other.value));
+        one.value.is_null().cmp(&other.value.is_null()).then(if falls { order.reverse() } else { order })
     });
 }
 
@@ -74,7 +74,7 @@ mod tests {
         let values =
             [json!("web-10"), json!(null), json!("web-9"), json!("db"), json!("web-9a"), json!("web-009")];
         let mut rows: Vec<Vec<Cell>> =
-            values.iter().map(|value| vec![Cell { shown: String::new(), value: value.clone() }]).collect();
+            values.iter().map(|value| vec![Cell::told(value.clone(), "")]).collect();
         let order = |rows: &[Vec<Cell>]| {
             rows.iter().map(|row| row[0].value.as_str().unwrap_or("-").to_owned()).collect::<Vec<_>>()
         };

@@ -58,20 +58,24 @@ pub struct Filter {
 #[command(next_help_heading = "Many hosts")]
 pub struct Care {
     /// Ask so many at once, and no more [default: 64, more where they are far away or do not answer].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
     pub jobs: Option<u32>,
     /// Ask so many, and the next when all of those are done.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
     pub batch: Option<u32>,
     /// Wait so long between two batches.
     #[arg(long, value_name = "TIME", requires = "batch", value_parser = parse_duration)]
     pub pause: Option<Duration>,
     /// Ask nobody more when so many have failed; no more than that are asked at once.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
     pub max_fail: Option<u32>,
     /// Ask in no order.
     #[arg(long)]
     pub random_order: bool,
+}
+
+fn parse_count(text: &str) -> Result<u32, String> {
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "this is a number from 1 on".to_owned())
 }
 
 /// Which columns, and by which they are sorted.
@@ -81,7 +85,7 @@ pub struct Look {
     /// Show these columns, separated by commas.
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     pub columns: Vec<String>,
-    /// Sort by this column; with - in front, the largest first [default: as the hosts were named].
+    /// Sort the table by this column; with - in front, the largest or the worst first [default: as the hosts were named].
     #[arg(long, value_name = "COLUMN", allow_hyphen_values = true)]
     pub sort: Option<String>,
 }

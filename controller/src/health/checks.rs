@@ -73,6 +73,9 @@ pub enum Need {
     Declared,
 }
 
+/// The check that is done whatever was asked for, of a host that is not reached.
+pub(super) const REACHABLE: &str = way::REACHABLE.name;
+
 /// All checks, in the order in which they are shown.
 pub static CHECKS: [Check; 18] = [
     way::REACHABLE,

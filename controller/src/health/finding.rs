@@ -169,7 +169,7 @@ impl Measure {
 }
 
 /// The worse of two comes later.
-fn badness(state: State) -> u8 {
+pub(super) fn badness(state: State) -> u8 {
     match state {
         State::Ok => 0,
         State::Unknown => 1,

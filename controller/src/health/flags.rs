@@ -20,16 +20,24 @@ impl Flags {
         self.wanted.is_empty() && self.only.is_empty() && self.skip.is_empty()
     }
 
+    /// A check that somebody says something of, and that is left out all the same.
+    pub fn in_vain(&self) -> Option<&'static str> {
+        let mut checks = self.wanted.iter().map(|wanted| wanted.check);
+        checks.find(|check| !self.keeps(check)).map(|check| check.name)
+    }
+
+    fn keeps(&self, check: &Check) -> bool {
+        let is_among = |these: &[&Check]| these.iter().any(|other| other.name == check.name);
+        (self.only.is_empty() || is_among(&self.only)) && !is_among(&self.skip)
+    }
+
     /// What is wanted, where a profile or nobody has said this.
     pub fn over(&self, mut plan: Plan) -> Plan {
         self.wanted.iter().for_each(|wanted| plan.want(wanted.clone()));
         for check in self.only.iter().filter(|check| check.subject().is_none()) {
             plan.want_also(Wanted::new(check, ""));
         }
-        let is_among = |check: &Check, these: &[&Check]| these.iter().any(|other| other.name == check.name);
-        plan.keep(|check| {
-            (self.only.is_empty() || is_among(check, &self.only)) && !is_among(check, &self.skip)
-        });
+        plan.keep(|check| self.keeps(check));
         plan
     }
 }

@@ -1,16 +1,14 @@
-//! What somebody probably meant who wrote a name that nobody knows.
+//! What is said of a name that nobody knows.
 
-/// Closer than this, it was probably meant to be a known one.
-const ALIKE: f64 = 0.8;
+use crate::meant::nearest;
 
 /// Says what is wrong with a name, and which it should be.
 pub(super) fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.collect();
-    let alike = known.iter().map(|known| (strsim::jaro_winkler(name, known), known));
-    let meant = alike.filter(|(alike, _)| *alike > ALIKE).max_by(|one, other| one.0.total_cmp(&other.0));
+    let meant = nearest(name, known.iter().copied());
     let name = name.escape_debug();
     match meant {
-        Some((_, meant)) => format!("there is no {what} '{name}'; did you mean '{meant}'?"),
+        Some(meant) => format!("there is no {what} '{name}'; did you mean '{meant}'?"),
         None if known.is_empty() => format!("there is no {what} '{name}', and no other"),
         None => format!("there is no {what} '{name}'; there are {}", known.join(", ")),
     }

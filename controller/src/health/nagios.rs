@@ -4,6 +4,7 @@
 
 use protocol::requests::check::State;
 
+use super::checks::REACHABLE;
 use super::finding::{Finding, Measure, Report, by_badness, worst};
 use super::performance;
 use crate::output::human::plain;
@@ -53,13 +54,18 @@ pub fn of_fleet(reports: &[Report]) -> String {
     text
 }
 
-/// `WEB-1 CRITICAL - disk / 93 % used; 11 others OK`.
+/// `WEB-1 CRITICAL - disk: / 93 % used; 11 others OK`.
 pub fn status(report: &Report) -> String {
     format!("{} {} - {}", harmless(&report.host).to_uppercase(), report.state.word(), summary(report))
 }
 
 /// What is not well, and how much is.
 pub(super) fn summary(report: &Report) -> String {
+    // All that is to be known of it; what else was asked for would only stand before the reason.
+    let mut findings = report.checks.iter();
+    if let Some(gone) = findings.find(|finding| !report.reached && finding.check == REACHABLE) {
+        return harmless(&format!("not reached: {}", gone.verdict.text));
+    }
     let sorted = by_badness(&report.checks);
     let (bad, well): (Vec<&Finding>, Vec<&Finding>) =
         sorted.into_iter().partition(|finding| finding.verdict.state != State::Ok);
@@ -108,7 +114,7 @@ fn line(finding: &Finding) -> String {
 }
 
 fn named(finding: &Finding) -> String {
-    harmless(&format!("{} {}", finding.name(), finding.verdict.text))
+    harmless(&format!("{}: {}", finding.name(), finding.verdict.text))
 }
 
 /// As much of it as fits, and how much does not.
@@ -163,9 +169,9 @@ mod tests {
         let report = report("web-1", vec![process, bad, finding("load", "", State::Ok, "0.10 a core")]);
         assert_eq!(
             of_host(&report),
-            "WEB-1 CRITICAL - disk / 93 % used; 2 others OK | process_nginx=4;;;0 disk_/=93%;80;90\n\
-             CRITICAL - disk / 93 % used\n  since Monday\n\
-             OK - process nginx 4 processes\nOK - load 0.10 a core\n"
+            "WEB-1 CRITICAL - disk: / 93 % used; 2 others OK | process_nginx=4;;;0 disk_/=93%;80;90\n\
+             CRITICAL - disk: / 93 % used\n  since Monday\n\
+             OK - process nginx: 4 processes\nOK - load: 0.10 a core\n"
         );
     }
 
@@ -181,11 +187,11 @@ mod tests {
         use State::{Critical, Ok, Unknown, Warning};
         for (states, shown) in [
             (&[][..], "H UNKNOWN - no check was made"),
-            (&[Ok], "H OK - c0 0"),
+            (&[Ok], "H OK - c0: 0"),
             (&[Ok, Ok], "H OK - 2 checks OK"),
-            (&[Ok, Unknown], "H UNKNOWN - c1 1; 1 other OK"),
-            (&[Unknown, Warning, Critical], "H CRITICAL - c2 2; c1 1; c0 0"),
-            (&[Warning; 7], "H WARNING - c0 0; c1 1; c2 2; c3 3; c4 4; 2 more that are not OK"),
+            (&[Ok, Unknown], "H UNKNOWN - c1: 1; 1 other OK"),
+            (&[Unknown, Warning, Critical], "H CRITICAL - c2: 2; c1: 1; c0: 0"),
+            (&[Warning; 7], "H WARNING - c0: 0; c1: 1; c2: 2; c3: 3; c4: 4; 2 more that are not OK"),
         ] {
             assert_eq!(of(states), shown);
         }
@@ -202,7 +208,7 @@ mod tests {
         let facts = Facts::of_unreachable(report("x", Vec::new()).at, "connect: no answer");
         assert_eq!(
             status(&Plan::standard().judge("web-1", &facts)),
-            "WEB-1 CRITICAL - reachable, latency and 10 more: connect: no answer"
+            "WEB-1 CRITICAL - not reached: connect: no answer"
         );
     }
 
@@ -213,7 +219,7 @@ mod tests {
         assert_eq!(
             of_fleet(&fleet),
             "ROLLCALL CRITICAL - hosts: 1 CRITICAL, 2 OK | critical=1;;;0 warning=0;;;0 unknown=0;;;0 ok=2;;;0\n\
-             B CRITICAL - load 5 a core\nA OK - load 5 a core\nC OK - load 5 a core\n"
+             B CRITICAL - load: 5 a core\nA OK - load: 5 a core\nC OK - load: 5 a core\n"
         );
         assert!(of_fleet(&[]).starts_with("ROLLCALL UNKNOWN - hosts: no host was asked | "));
     }

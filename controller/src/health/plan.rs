@@ -1,6 +1,6 @@
 //! Which checks are wanted of a host, with which thresholds, and what they find.
 
-use super::checks::{CHECKS, Check, Need, Subject, When};
+use super::checks::{CHECKS, Check, Need, REACHABLE, Subject, When};
 use super::facts::{Facts, Needs};
 use super::finding::{Finding, Report, Verdict, worst};
 use super::range::Fault;
@@ -151,7 +151,7 @@ impl Plan {
     /// That a host is not reached is told whatever was asked for.
     fn with_reachable(&self) -> Plan {
         let mut plan = self.clone();
-        Check::named("reachable").into_iter().for_each(|check| plan.want_also(Wanted::new(check, "")));
+        Check::named(REACHABLE).into_iter().for_each(|check| plan.want_also(Wanted::new(check, "")));
         plan
     }
 }

@@ -3,7 +3,7 @@
 use protocol::requests::check::State;
 use serde::Serialize;
 
-use super::finding::Report;
+use super::finding::{Report, badness};
 use super::nagios::summary;
 use crate::error::Failure;
 use crate::output::human::plain;
@@ -46,10 +46,14 @@ impl Show for Report {
 
     fn columns() -> Vec<Column<Report>> {
         vec![
-            Column::other("state", "state", |it| Cell::text(it.state.word())),
+            Column::other("state", "state", state),
             Column::other("summary", "summary", |it| Cell::text(&summary(it))),
         ]
     }
+}
+
+fn state(report: &Report) -> Cell {
+    Cell::ranked(report.state.word(), badness(report.state))
 }
 
 /// A report on one line that does not say whose it is, for forms that say that themselves.
@@ -74,7 +78,7 @@ impl Show for Line {
 
     fn columns() -> Vec<Column<Line>> {
         vec![
-            Column::other("state", "state", |it| Cell::text(it.0.state.word())),
+            Column::other("state", "state", |it| state(&it.0)),
             Column::other("summary", "summary", |it| Cell::text(&summary(&it.0))),
         ]
     }

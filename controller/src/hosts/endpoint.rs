@@ -65,9 +65,11 @@ impl Endpoint {
             }
             None => default,
         };
-        let address = address.parse();
-        let address = address
-            .map_err(|_| "a host is a name, an address, NAME:PORT, ADDRESS:PORT or [IPV6]:PORT".to_owned())?;
+        let address =
+            address.parse().map_err(|_| match text.contains(['@', '*', '?', '[', ',', '!', '&', '^']) {
+                true => "this selects hosts, and here one is meant".to_owned(),
+                false => "a host is a name, an address, NAME:PORT, ADDRESS:PORT or [IPV6]:PORT".to_owned(),
+            })?;
         Ok(Endpoint { address, port })
     }
 }

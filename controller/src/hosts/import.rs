@@ -75,6 +75,10 @@ pub(crate) struct Catch {
 /// It is not of this format at all, or means more than anybody has.
 pub(crate) fn read(text: &str, format: Format, labels: &[String]) -> Result<Catch, String> {
     let text = text.trim_start_matches('\u{feff}');
+    // Its lines would be told one by one, and one of them may be a key.
+    if text.contains("-----BEGIN ") {
+        return Err("this is a file of keys or certificates, and no list of machines".to_owned());
+    }
     match format {
         Format::Ansible => ini::read(text, labels),
         Format::AnsibleYaml => yaml::read(text, labels),

@@ -2,11 +2,10 @@
 
 use std::fmt;
 
+use crate::meant::nearest;
+
 /// Characters of a selection that are shown on either side of the place.
 const AROUND: usize = 30;
-
-/// Words that share more than this are probably slips of each other.
-const ALIKE: f64 = 0.5;
 
 /// Why a text is no selection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,10 +51,8 @@ impl std::error::Error for Fault {}
 
 /// The end of a sentence about a word that is not known: what was probably meant, or all that is known.
 pub(super) fn instead(word: &str, mark: &str, known: &[String]) -> String {
-    let alike = known.iter().map(|known| (strsim::normalized_damerau_levenshtein(word, known), known));
-    let alike = alike.filter(|(alike, _)| *alike > ALIKE).max_by(|one, other| one.0.total_cmp(&other.0));
-    match (alike, known) {
-        (Some((_, meant)), _) => format!("did you mean `{mark}{meant}`?"),
+    match (nearest(word, known.iter().map(String::as_str)), known) {
+        (Some(meant), _) => format!("did you mean `{mark}{meant}`?"),
         (None, []) => "there are none at all".to_owned(),
         (None, [first, others @ ..]) => {
             let all =

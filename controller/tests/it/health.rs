@@ -220,7 +220,7 @@ fn monitoring_reads_a_plugin_as_it_wrote_and_many_as_one() {
         code == 1 && out.starts_with("ROLLCALL WARNING - hosts: 1 WARNING, 1 UNKNOWN | "),
         "{code}: {out}"
     );
-    assert!(out.contains("WEB-1 WARNING - declared mail MAIL WARNING - 7 wait\n"), "{out}");
+    assert!(out.contains("WEB-1 WARNING - declared mail: MAIL WARNING - 7 wait\n"), "{out}");
 }
 
 #[test]
@@ -248,9 +248,9 @@ fn a_range_below_nothing_is_typed_as_it_is() {
 fn lines_and_fold_say_a_report_in_one_line() {
     let site = gone();
     let (_, out) = ended(&site, &["check", "web-1", "--only", "load", "--output", "lines"]);
-    assert!(out.starts_with("web-1: CRITICAL - reachable, load: ") && out.lines().count() == 1, "{out}");
+    assert!(out.starts_with("web-1: CRITICAL - not reached: ") && out.lines().count() == 1, "{out}");
     let (_, out) = ended(&site, &["check", "web-1", "--only", "load", "--output", "fold"]);
-    assert!(out.lines().nth(3).unwrap().starts_with("CRITICAL - reachable, load: "), "{out}");
+    assert!(out.lines().nth(3).unwrap().starts_with("CRITICAL - not reached: "), "{out}");
 }
 
 #[test]

@@ -77,7 +77,7 @@ impl Show for Found {
         vec![
             Column::other("state", "state", |it| Of::text(it.checked.state.word())),
             Column::other("took", "took_seconds", |it| {
-                Of::number(it.checked.ended.took_seconds, milliseconds(it.checked.ended.took_seconds))
+                Of::told(it.checked.ended.took_seconds, milliseconds(it.checked.ended.took_seconds))
             }),
             Column::other("says", "output", |it| Of::text(it.table("").lines().next().unwrap_or_default())),
         ]

@@ -88,8 +88,12 @@ fn tell(import: &import::Import, added: &str, desk: &Desk) -> Exit {
         desk.remark(&format!("{count} with another name here: {}{more}", shown.join(", ")));
     }
     some_of(left_out).iter().for_each(|line| desk.say(line));
-    let [new, known, missing] = [new.len(), *known, left_out.len()].map(grouped);
+    let (nothing, [new, known, missing]) =
+        (new.len() + *known + left_out.len() == 0, [new.len(), *known, left_out.len()].map(grouped));
     desk.remark(&format!("{new} {added}, {known} known already, {missing} left out"));
+    if nothing {
+        desk.remark("no machine stands in it; where it is taken for what it is not, say --format");
+    }
     if left_out.is_empty() { Exit::Answered } else { Exit::Refused }
 }
 

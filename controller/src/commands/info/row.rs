@@ -12,15 +12,15 @@ pub(super) fn columns() -> Vec<Column<Machine>> {
         Column::usual("kernel", "kernel", |it| of(it.system.as_ref(), |system| Cell::text(&system.kernel))),
         Column::usual("up", "uptime_seconds", |it| {
             of(it.system.as_ref(), |system| {
-                Cell::number(system.uptime_seconds, age_of_seconds(system.uptime_seconds))
+                Cell::told(system.uptime_seconds, age_of_seconds(system.uptime_seconds))
             })
         }),
         Column::usual("cores", "logical_cores", |it| {
-            of(it.cpu.as_ref(), |cpu| Cell::number(cpu.logical_cores, cpu.logical_cores.to_string()))
+            of(it.cpu.as_ref(), |cpu| Cell::told(cpu.logical_cores, cpu.logical_cores.to_string()))
         }),
         Column::usual("cpu", "cpu_used_ratio", |it| of(it.cpu.as_ref(), |cpu| share(cpu.used_ratio))),
         Column::usual("load", "load_1", |it| {
-            of(it.cpu.as_ref(), |cpu| Cell::number(cpu.load[0], format!("{:.2}", cpu.load[0])))
+            of(it.cpu.as_ref(), |cpu| Cell::told(cpu.load[0], format!("{:.2}", cpu.load[0])))
         }),
         Column::usual("memory", "memory_used_ratio", |it| {
             of(it.memory.as_ref(), |memory| share(ratio(memory.used_bytes, memory.total_bytes)))
@@ -38,7 +38,7 @@ pub(super) fn columns() -> Vec<Column<Machine>> {
             })
         }),
         Column::other("memory size", "memory_total_bytes", |it| {
-            of(it.memory.as_ref(), |memory| Cell::number(memory.total_bytes, bytes(memory.total_bytes)))
+            of(it.memory.as_ref(), |memory| Cell::told(memory.total_bytes, bytes(memory.total_bytes)))
         }),
         Column::other("swap", "swap_used_ratio", |it| {
             of(it.memory.as_ref().filter(|memory| memory.swap_total_bytes > 0), |memory| {
@@ -46,7 +46,7 @@ pub(super) fn columns() -> Vec<Column<Machine>> {
             })
         }),
         Column::other("users", "users", |it| {
-            of(it.users.as_ref(), |users| Cell::number(users.len(), users.len().to_string()))
+            of(it.users.as_ref(), |users| Cell::told(users.len(), users.len().to_string()))
         }),
         Column::other("agent", "agent_version", |it| {
             of(it.agent.as_ref(), |agent| Cell::text(&agent.version))
@@ -62,7 +62,7 @@ fn of<T>(part: Option<&T>, cell: impl FnOnce(&T) -> Cell) -> Cell {
 }
 
 fn share(ratio: f64) -> Cell {
-    Cell::number(ratio, format!("{:.0} %", ratio * 100.0))
+    Cell::told(ratio, format!("{:.0} %", ratio * 100.0))
 }
 
 /// The file system with the least room, and which it is.
@@ -75,6 +75,6 @@ fn fullest(machine: &Machine) -> Cell {
     let shares = disks.filter_map(|disk: &Disk| Some((used(disk.space.as_ref()?), &disk.mount_point)));
     let fullest = shares.max_by(|(one, _), (other, _)| one.total_cmp(other));
     fullest.map_or_else(Cell::none, |(used, mount_point)| {
-        Cell::number(used, format!("{:.0} % {mount_point}", used * 100.0))
+        Cell::told(used, format!("{:.0} % {mount_point}", used * 100.0))
     })
 }

@@ -138,9 +138,9 @@ impl Show for Ran {
 
     fn columns() -> Vec<Column<Ran>> {
         vec![
-            Column::usual("code", "exit_code", |it| Of::number(it.exit_code, it.exit_code.to_string())),
+            Column::usual("code", "exit_code", |it| Of::told(it.exit_code, it.exit_code.to_string())),
             Column::usual("took", "took_seconds", |it| {
-                Of::number(it.ended.took_seconds, milliseconds(it.ended.took_seconds))
+                Of::told(it.ended.took_seconds, milliseconds(it.ended.took_seconds))
             }),
         ]
     }
