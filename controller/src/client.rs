@@ -66,6 +66,11 @@ impl Client {
         Client { stream, greeted, revocations, timeout, trace, last_id: 0, judged: false }
     }
 
+    /// How long one answer is waited for.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// What the handshake brought to light.
     pub fn greeted(&self) -> &Greeted {
         &self.greeted

@@ -106,6 +106,20 @@ impl Desk {
         matches!(self.format, Format::Table | Format::Json | Format::Jsonl)
     }
 
+    /// What has one answer has no form for many.
+    ///
+    /// # Errors
+    /// It is to be printed in such a form.
+    pub(crate) fn demand_form_of_one(&self) -> Result<(), Trouble> {
+        match self.suits_one() {
+            true => Ok(()),
+            false => {
+                let what = "this is no answer of many hosts, and has no such form".to_owned();
+                Err(Trouble::Here(what, "use --output table, json or jsonl".to_owned()))
+            }
+        }
+    }
+
     /// Prints an answer, and tells what was in the way of a better one.
     ///
     /// # Errors

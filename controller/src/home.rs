@@ -24,6 +24,13 @@ pub struct Home {
     passphrase: Source,
 }
 
+/// Nobody else changes anything as long as this is held.
+#[derive(Debug)]
+pub struct Lock {
+    _home: File,
+    _elsewhere: Option<File>,
+}
+
 impl Home {
     /// The one that was named, or the usual one.
     pub fn locate(named: Option<&Path>) -> Home {
@@ -124,17 +131,24 @@ impl Home {
     ///
     /// # Errors
     /// There is no home.
-    pub fn lock(&self) -> Result<File, Trouble> {
-        let locked = File::open(&self.path).and_then(|folder| {
-            if let Err(TryLockError::WouldBlock) = folder.try_lock() {
-                let path = self.path.display();
-                let _ = writeln!(io::stderr(), "waiting for another controller that is changing {path}");
-            }
-            folder.lock().map(|()| folder)
-        });
-        locked.map_err(|source| {
-            self.trouble(certs::Error::Io { path: self.path.clone(), doing: "lock", source })
-        })
+    pub fn lock(&self) -> Result<Lock, Trouble> {
+        let lock = |path: &Path| {
+            let locked = File::open(path).and_then(|folder| {
+                if let Err(TryLockError::WouldBlock) = folder.try_lock() {
+                    let path = path.display();
+                    let _ = writeln!(io::stderr(), "waiting for another controller that is changing {path}");
+                }
+                folder.lock().map(|()| folder)
+            });
+            locked.map_err(|source| {
+                self.trouble(certs::Error::Io { path: path.to_owned(), doing: "lock", source })
+            })
+        };
+        let home = lock(&self.path)?;
+        // A list that is kept elsewhere may be that of several homes.
+        let list = fs::canonicalize(self.hosts_file()).ok().filter(|_| self.hosts_file().is_symlink());
+        let elsewhere = list.as_deref().and_then(Path::parent).map(lock).transpose()?;
+        Ok(Lock { _home: home, _elsewhere: elsewhere })
     }
 
     /// Who this controller is.

@@ -6,9 +6,11 @@ mod inventory;
 mod machine;
 mod tables;
 
+use std::fmt;
 use std::net::Ipv6Addr;
 
 use certs::Name;
+use protocol::DEFAULT_PORT;
 
 pub use self::endpoint::Endpoint;
 pub use self::inventory::Inventory;
@@ -27,12 +29,34 @@ pub struct Host {
 }
 
 /// What a text means: many texts mean the same.
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug)]
 pub(crate) enum Meant {
     /// A machine that is known by this name, and at which port, where that is another than its own.
     Machine(Name, Option<u16>),
     /// An address.
     Address(Endpoint),
+}
+
+impl Meant {
+    /// The machine, and its port where that is another than its own.
+    pub(crate) fn machine(self) -> Option<(Name, Option<u16>)> {
+        match self {
+            Meant::Machine(name, port) => Some((name, port)),
+            Meant::Address(_) => None,
+        }
+    }
+}
+
+/// As short as it can be written.
+impl fmt::Display for Meant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Meant::Machine(name, None) => write!(f, "{name}"),
+            Meant::Machine(name, Some(port)) => write!(f, "{name}:{port}"),
+            Meant::Address(Endpoint { address, port: DEFAULT_PORT }) => write!(f, "{address}"),
+            Meant::Address(endpoint) => write!(f, "{endpoint}"),
+        }
+    }
 }
 
 /// Why a text means no host.

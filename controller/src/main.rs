@@ -40,7 +40,12 @@ fn usage(error: &clap::Error) -> ! {
     let exit = match (error.exit_code(), verb.as_deref()) {
         (0, _) => Exit::Answered,
         (_, Some("check")) => {
-            let _ = io::stdout().write_all(check::unknown(&in_one_line(error)).as_bytes());
+            // What was not understood was to be text, where nothing says otherwise.
+            let others = ["json", "jsonl", "csv", "prometheus", "junit"];
+            let is_other = |word: String| others.contains(&word.strip_prefix("--output=").unwrap_or(&word));
+            if !std::env::args().any(is_other) {
+                let _ = check::say_unknown(&in_one_line(error));
+            }
             Exit::Program(State::Unknown.code())
         }
         (_, Some("run")) => Exit::Program(run::FAILED),

@@ -4,7 +4,6 @@
 mod issued;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 
 use certs::{
     Algorithm, Authority, Credentials, Grant, Identity, Name, Passphrase, Peer, Revocations, Role, Serial,
@@ -13,7 +12,7 @@ use certs::{
 use jiff::Timestamp;
 
 use crate::error::Trouble;
-use crate::home::Home;
+use crate::home::{Home, Lock};
 use crate::lines::{self, Lines, Unended};
 
 pub use issued::{How, Issued};
@@ -26,7 +25,7 @@ pub struct Registry {
     /// What its key carries.
     passphrase: Option<Passphrase>,
     issued: Vec<Issued>,
-    _locked: File,
+    _locked: Lock,
 }
 
 impl Registry {
@@ -42,7 +41,7 @@ impl Registry {
     ///
     /// # Errors
     /// There is no authority in the home, or a file is damaged.
-    pub fn under(locked: File, home: &Home) -> Result<Registry, Trouble> {
+    pub fn under(locked: Lock, home: &Home) -> Result<Registry, Trouble> {
         let (authority, passphrase) = home.authority()?;
         let issued = list(home)?.mended()?;
         Ok(Registry { home: home.clone(), authority, passphrase, issued, _locked: locked })

@@ -48,6 +48,9 @@ pub trait Known {
 
     /// The keys of all labels of all hosts, each once.
     fn label_keys(&self) -> Vec<String>;
+
+    /// What a name stands for, where that may be written in several ways; `None`: for itself.
+    fn meaning(&self, name: &str) -> Option<String>;
 }
 
 /// How the run before ended for a host.
@@ -76,7 +79,7 @@ pub fn select_and_remark<T: AsRef<str>>(
     known: &impl Known,
 ) -> Result<(Vec<String>, Vec<String>), Fault> {
     let mut lookup = Lookup::new(known);
-    let mut all = Names::default();
+    let mut all = Names::new(known);
     for text in texts {
         let text = text.as_ref();
         let names = lookup.evaluate(text)?.in_order();
@@ -87,6 +90,14 @@ pub fn select_and_remark<T: AsRef<str>>(
     }
     let all = all.in_order();
     if all.is_empty() { Err(Fault::new("", 0, "no host is named")) } else { Ok((all, lookup.in_vain)) }
+}
+
+/// These names without some others, and whether any of those was there.
+pub fn without(names: Vec<String>, others: &[String], known: &impl Known) -> (Vec<String>, bool) {
+    let mut left = Names::new(known);
+    left.unite(names);
+    let was_there = left.remove(others);
+    (left.in_order(), was_there)
 }
 
 /// Whether a text is written as a selection must be; what it names is not looked up.

@@ -45,6 +45,7 @@ pub struct Audit {
 impl Audit {
     /// Asks, checks, shows, and notes what was seen.
     pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
+        desk.demand_form_of_one()?;
         let mut client = Caller::at(desk)?.meet(&self.host).await?;
         let name = client.greeted().peer.identity.name.clone();
         let noted = Receipt::load(&desk.home, &name)?;

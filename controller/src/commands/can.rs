@@ -25,6 +25,7 @@ pub struct Can {
 impl Can {
     /// Asks and shows.
     pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
+        desk.demand_form_of_one()?;
         let ask = can::Can { permission: self.permission.clone() };
         let verdict = Caller::at(desk)?.meet(&self.host).await?.ask(ask).await?;
         desk.show(&self.host, &verdict)?;

@@ -56,6 +56,7 @@ struct Row {
 impl Certs {
     /// Lists.
     pub(crate) fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
+        desk.demand_form_of_one()?;
         let now = Timestamp::now();
         let known = desk.home.known_void()?;
         let mut rows = rows(registry::read(&desk.home)?, now, |serial| known.contains(serial));

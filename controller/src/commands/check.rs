@@ -9,6 +9,7 @@ pub(crate) use self::examine::examine;
 pub(crate) use self::health::Plans;
 
 use std::cell::Cell;
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -107,15 +108,16 @@ impl Check {
         }
         match self.begin(desk).await {
             Ok(exit) => Ok(exit),
-            Err(trouble @ Trouble::Stdout(_)) => match desk.report(&trouble) {
-                Exit::Answered => Ok(Exit::Answered),
-                _ => Ok(Exit::Program(State::Unknown.code())),
-            },
+            // Also where nobody reads it: the other code would say that all is well.
+            Err(trouble @ Trouble::Stdout(_)) => {
+                desk.report(&trouble);
+                Ok(Exit::Program(State::Unknown.code()))
+            }
             Err(trouble) => {
                 // A table of another kind would be spoilt.
                 if matches!(desk.format, Format::Table | Format::Lines | Format::Fold | Format::Nagios) {
                     let text = trouble.text();
-                    desk.print(&unknown(text.lines().next().unwrap_or_default()))?;
+                    say_unknown(text.lines().next().unwrap_or_default())?;
                 }
                 desk.report(&trouble);
                 Ok(Exit::Program(State::Unknown.code()))
@@ -188,6 +190,7 @@ impl Check {
 
 /// What can be checked.
 fn list(desk: &Desk) -> Result<Exit, Trouble> {
+    desk.demand_form_of_one()?;
     #[derive(Serialize)]
     struct Document {
         schema: &'static str,
@@ -206,9 +209,16 @@ fn list(desk: &Desk) -> Result<Exit, Trouble> {
     Ok(Exit::Answered)
 }
 
-/// The line that stands on standard output when there is nothing else to say.
-pub fn unknown(why: &str) -> String {
-    status(State::Unknown, why)
+/// The line that stands on standard output when there is nothing else to say. A person reads it on standard error.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn say_unknown(why: &str) -> Result<(), Trouble> {
+    let mut stdout = io::stdout();
+    if stdout.is_terminal() {
+        return Ok(());
+    }
+    stdout.write_all(status(State::Unknown, why).as_bytes()).map_err(Trouble::Stdout)
 }
 
 fn status(state: State, why: &str) -> String {

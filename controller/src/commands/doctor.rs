@@ -209,14 +209,14 @@ fn greet(
             Ok(client)
         }
         Err(trouble) => {
-            let step = match &trouble {
-                Trouble::Host(failure) if failure.stage == Stage::Identity => Step::AgentIdentity,
-                _ => Step::Tls,
-            };
-            if step == Step::AgentIdentity {
-                chart.note_timed(Finding::good(Step::Tls, "TLS 1.3"), took)?;
+            let finding = |step| Finding::trouble(step, otherwise, &trouble);
+            match &trouble {
+                Trouble::Host(failure) if failure.stage == Stage::Identity => {
+                    chart.note_timed(Finding::good(Step::Tls, "TLS 1.3"), took)?;
+                    chart.note(finding(Step::AgentIdentity))?;
+                }
+                _ => chart.note_timed(finding(Step::Tls), took)?,
             }
-            chart.note(Finding::trouble(step, otherwise, &trouble))?;
             Err(trouble)
         }
     }

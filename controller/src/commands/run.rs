@@ -100,8 +100,12 @@ impl Run {
         let ask = run::Run { name: self.what.name.clone(), parameters: self.what.values()? };
         let id = client.start(&ask).await?;
         let revoked = client.revoked();
+        let (patience, host) = (desk.patience.unwrap_or(PATIENCE), client.greeted().host.clone());
         tokio::select! {
-            ended = self.follow(desk, &mut client, id) => return Ok(tell(desk, &ended?)),
+            ended = timeout(patience, self.follow(desk, &mut client, id)) => {
+                let ended = ended.unwrap_or_else(|_| Err(Failure::no_answer(&host, patience, true).into()));
+                return Ok(tell(desk, &ended?));
+            }
             failure = revoked => return Err(failure.into()),
             _ = ctrl_c() => {}
         }

@@ -126,7 +126,15 @@ impl Wait {
         plans.iter().try_for_each(|plans| plans.refuse_nothing(&chosen.labels))?;
         let fleet = Fleet { desk, which: &self.which, words: WORDS };
         let job = async |host: &str| {
-            let waited = self.wait(&caller, plans.as_ref(), host, deadline).await;
+            let not_yet = |trouble: &Trouble| {
+                // Of many, a line says how far it is.
+                if chosen.is_one {
+                    let text = trouble.text();
+                    let why = text.lines().next().unwrap_or_default();
+                    desk.remark(&format!("{why}; looking again for {patience:?}"));
+                }
+            };
+            let waited = self.wait(&caller, plans.as_ref(), host, deadline, not_yet).await;
             waited.map_err(|trouble| in_vain(trouble, patience))
         };
         let exit = fleet.each(&chosen, job).await?;
@@ -137,9 +145,10 @@ impl Wait {
     async fn wait(
         &self,
         caller: &Caller<'_>,
-        plans: Option<&Plans>,
+        plans: Option<&Plans<'_>>,
         host: &str,
         deadline: Instant,
+        not_yet: impl Fn(&Trouble),
     ) -> Result<Came, Trouble> {
         let (began, mut looks) = (Instant::now(), 0);
         loop {
@@ -152,13 +161,18 @@ impl Wait {
                 // What is wrong at this desk does not mend itself.
                 Err(trouble @ (Trouble::Here(..) | Trouble::Stdout(_))) => return Err(trouble),
                 Err(trouble) if left.is_zero() => return Err(trouble),
-                Err(_) => sleep(self.interval.min(left)).await,
+                Err(trouble) => {
+                    if looks == 1 {
+                        not_yet(&trouble);
+                    }
+                    sleep(self.interval.min(left)).await;
+                }
             }
         }
     }
 
     /// Whether it is as it should be, and if not, why.
-    async fn look(&self, caller: &Caller<'_>, plans: Option<&Plans>, host: &str) -> Result<(), Trouble> {
+    async fn look(&self, caller: &Caller<'_>, plans: Option<&Plans<'_>>, host: &str) -> Result<(), Trouble> {
         if let Some(plans) = plans {
             let report = examine(caller, host, &plans.of_host(host), &BTreeMap::new()).await;
             let said = format!("{} - {}", report.state.word(), report.summary());

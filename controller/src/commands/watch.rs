@@ -46,6 +46,7 @@ fn parse_every(text: &str) -> Result<Duration, String> {
 impl Watch {
     /// Shows each answer as it comes; Ctrl-C tells the agent to stop.
     pub(crate) async fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
+        desk.demand_form_of_one()?;
         if desk.is_one_document() {
             let what = "watch prints one answer after the other, which is no one JSON document".to_owned();
             return Err(Trouble::Here(what, "use --output jsonl: one object a line".to_owned()));

@@ -51,11 +51,13 @@ impl Failure {
 
     /// The same without whose it is and at which address, so that what befell many is said once.
     pub(crate) fn of_many(&self) -> Failure {
-        let is_own = |word: &str| word == self.host || word.parse::<SocketAddr>().is_ok();
-        // What was looked up in vain stands in back-ticks.
-        let is_name = |word: &str| self.stage == Stage::Lookup && word.starts_with('`');
+        // Names stand in back-ticks: its own, and what was looked up in vain. A machine may be called `the`.
+        let is_own = |word: &str, bare: &str| match word.starts_with('`') {
+            true => bare == self.host || self.stage == Stage::Lookup,
+            false => bare.parse::<SocketAddr>().is_ok(),
+        };
         let word = |word: &str| match word.trim_matches(['`', ':', ',']) {
-            bare if is_own(bare) || is_name(word) => word.replace(['`'], "").replace(bare, "it"),
+            bare if is_own(word, bare) => word.replace(['`'], "").replace(bare, "it"),
             _ => word.to_owned(),
         };
         let words = |text: &str| text.split(' ').map(word).collect::<Vec<_>>().join(" ");
@@ -287,7 +289,7 @@ impl Failure {
             host: host.to_owned(),
             stage: Stage::Request,
             kind: Kind::NotYet,
-            message: format!("waited for in vain: {how}"),
+            message: format!("not as it should be: {how}"),
             why: String::new(),
             hint: "find out on that machine; --timeout waits longer".to_owned(),
         }

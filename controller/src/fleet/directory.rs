@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::last::Last;
 use crate::error::Trouble;
 use crate::home::Home;
-use crate::hosts::{Inventory, Machine};
+use crate::hosts::{Host, Inventory, Machine};
 use crate::selection::{self, Known};
 
 /// Names, groups and labels.
@@ -43,7 +43,12 @@ impl<'a> Directory<'a> {
     }
 
     fn machine(&self, host: &str) -> Option<Machine> {
-        self.good(self.inventory.machine(&host.parse().ok()?))?
+        let (name, _) = Host::judge(host, self.inventory).ok()?.machine()?;
+        self.good(self.inventory.machine(&name))?
+    }
+
+    fn knows(&self, name: &str) -> bool {
+        name.parse().is_ok_and(|name| self.inventory.knows(&name))
     }
 
     fn all(&self) -> impl Iterator<Item = Machine> {
@@ -90,5 +95,17 @@ impl Known for Directory<'_> {
     fn label_keys(&self) -> Vec<String> {
         let all: BTreeSet<String> = self.all().flat_map(|machine| machine.labels.into_keys()).collect();
         all.into_iter().collect()
+    }
+
+    fn meaning(&self, name: &str) -> Option<String> {
+        // As nearly all are written.
+        if !name.contains(|c: char| c == ':' || c.is_ascii_uppercase()) {
+            return None;
+        }
+        // What means nothing is told later.
+        let meaning = Host::judge(name, self.inventory).ok()?.to_string().to_ascii_lowercase();
+        // An address in capitals is not the machine of that name.
+        let is_a_machine = || name.contains(|c: char| c.is_ascii_uppercase()) && self.knows(&meaning);
+        (meaning != name && !is_a_machine()).then_some(meaning)
     }
 }

@@ -3,6 +3,8 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+use rustix::termios::tcgetwinsize;
+
 use super::which::Care;
 use crate::desk::Desk;
 use crate::output::human::{age_of_seconds, grouped};
@@ -48,13 +50,16 @@ impl Progress {
     pub(super) fn pause(&mut self, done: usize, failed: usize) {
         if self.shown && !self.pause.is_zero() {
             let line = self.line(done, failed, self.began.elapsed());
-            self.write(&format!("{line}, pauses for {}", age_of_seconds(self.pause.as_secs_f64())));
+            self.write(&format!("{line}, pauses for {:?}", self.pause));
         }
         self.paused += self.pause;
         self.pauses = self.pauses.saturating_sub(1);
     }
 
     fn write(&mut self, line: &str) {
+        // What does not fit would go on in the next line, and stay there.
+        let width = tcgetwinsize(io::stderr()).map_or(0, |size| usize::from(size.ws_col));
+        let line: String = line.chars().take(if width > 0 { width - 1 } else { usize::MAX }).collect();
         let _ = write!(io::stderr(), "\r\x1b[2K{line}");
         self.written = Some(Instant::now());
     }

@@ -12,8 +12,11 @@ use crate::exit::Exit;
 use crate::output::human::{cut, grouped, harmless, plain};
 use crate::selection::fold;
 
-/// More reasons than this are told in JSON only.
+/// More reasons than this are told in a line each, without what to do.
 const MAX_REASONS: usize = 10;
+
+/// And more than these in JSON only.
+const MAX_SHORT: usize = 100;
 
 /// A folded list that is longer is cut where many stand in one line.
 const MAX_IN_LINE: usize = 40;
@@ -179,8 +182,12 @@ impl Tally {
             };
             desk.say(Failure { host: whose, ..failure.clone() }.text().trim_end());
         }
-        if by_count.len() > MAX_REASONS {
-            let more = by_count.len() - MAX_REASONS;
+        for (failure, hosts) in by_count.iter().skip(MAX_REASONS).take(MAX_SHORT) {
+            let whose = cut(&folded(hosts, labels), MAX_BEFORE_REASON);
+            desk.say(&format!("controller: {whose}: {}", plain(&failure.in_one_line())));
+        }
+        if by_count.len() > MAX_REASONS + MAX_SHORT {
+            let more = grouped(by_count.len() - MAX_REASONS - MAX_SHORT);
             desk.say(&format!("controller: and {more} more reasons; --output json has them all"));
         }
         desk.remark(&self.line(labels, done));

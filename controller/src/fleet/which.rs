@@ -1,6 +1,5 @@
 //! Which hosts are meant, and how carefully they are asked: what every verb takes that asks many.
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use super::directory::Directory;
 use super::lists::Texts;
 use crate::desk::Desk;
 use crate::error::Trouble;
-use crate::hosts::{Host, Inventory, Meant};
+use crate::hosts::{Host, Inventory};
 use crate::output::human::plain;
 use crate::selection::{self, Fault, Where};
 use crate::span::parse_duration;
@@ -112,21 +111,6 @@ impl Which {
     }
 }
 
-/// However a host is spelt, it is one. A name that can be nobody's comes back with the reason.
-fn each_once(mut labels: Vec<String>, inventory: &Inventory) -> Result<Vec<String>, (String, String)> {
-    let (mut met, mut fault) = (HashSet::new(), None);
-    labels.retain(|label| match Host::judge(label, inventory) {
-        Ok(meant) => met.insert(meant),
-        Err(why) => {
-            fault.get_or_insert((label.clone(), why));
-            true
-        }
-    });
-    // The list is kept as long as anybody on it is asked.
-    labels.shrink_to_fit();
-    fault.map_or(Ok(labels), Err)
-}
-
 /// What is said of a name that can be nobody's: where it is written, of all these texts.
 fn misnamed((label, what): (String, String), texts: &[String], directory: &Directory<'_>) -> Fault {
     let means = |text: &&String| {
@@ -136,6 +120,12 @@ fn misnamed((label, what): (String, String), texts: &[String], directory: &Direc
     let text = texts.iter().find(means).cloned().unwrap_or_default();
     let at = text.find(&label).map_or(0, |at| text[..at].chars().count());
     Fault { text, at, what }
+}
+
+/// The first name that can be nobody's, and why.
+fn judge(names: &[String], inventory: &Inventory) -> Result<(), (String, String)> {
+    let judge = |name: &String| Host::judge(name, inventory).map(drop).map_err(|why| (name.clone(), why));
+    names.iter().try_for_each(judge)
 }
 
 impl Filter {
@@ -160,7 +150,7 @@ impl Filter {
         if let Some(fault) = directory.fault() {
             return Err(fault);
         }
-        let labels = labels.map_err(|fault| Trouble::Here(texts.told(&fault), String::new()))?;
+        let mut labels = labels.map_err(|fault| Trouble::Here(texts.told(&fault), String::new()))?;
         if labels.is_empty() {
             let flags = match (self.exclude.is_empty(), self.labelled.is_some()) {
                 (false, true) => "--exclude and --where leave",
@@ -169,10 +159,12 @@ impl Filter {
             };
             return Err(Trouble::Here(format!("{flags} nobody of those who are named"), String::new()));
         }
-        let labels = each_once(labels, inventory).map_err(|fault| {
-            let fault = misnamed(fault, &texts.all, &directory);
-            Trouble::Here(texts.told(&fault), String::new())
+        let judged = judge(&labels, inventory);
+        judged.map_err(|slip| {
+            Trouble::Here(texts.told(&misnamed(slip, &texts.all, &directory)), String::new())
         })?;
+        // The list is kept as long as anybody on it is asked.
+        labels.shrink_to_fit();
         Ok(Chosen { is_one: labels.len() == 1 && labels == named, labels })
     }
 
@@ -184,12 +176,9 @@ impl Filter {
         desk: &Desk,
     ) -> Result<Vec<String>, Fault> {
         let (mut labels, in_vain) = selection::select_and_remark(texts, directory)?;
-        // Who is named only to be left out is never judged as a host, and a slip there would ask him.
+        // Who is named only to be left out is not among those who are judged later, and a slip there would ask him.
         let judge = |names: &[String], texts: &[String]| {
-            names.iter().try_for_each(|name| {
-                let judged = Host::judge(name, inventory).map(drop);
-                judged.map_err(|why| misnamed((name.clone(), why), texts, directory))
-            })
+            judge(names, inventory).map_err(|slip| misnamed(slip, texts, directory))
         };
         for word in in_vain {
             judge(&selection::select(&[&word], directory).unwrap_or_default(), texts)?;
@@ -198,11 +187,9 @@ impl Filter {
         for text in &self.exclude {
             let not = selection::select(&[text], directory)?;
             judge(&not, std::slice::from_ref(text))?;
-            let meant = |label: &String| Host::judge(label, inventory).ok();
-            let not: HashSet<Meant> = not.iter().filter_map(meant).collect();
-            let before = labels.len();
-            labels.retain(|label| meant(label).is_none_or(|meant| !not.contains(&meant)));
-            if labels.len() == before {
+            let (left, was_there) = selection::without(labels, &not, directory);
+            labels = left;
+            if !was_there {
                 desk.say(&format!("controller: --exclude {} leaves nobody out", plain(text)));
             }
         }

@@ -2,7 +2,7 @@
 
 use super::finding::Measure;
 use super::range::Range;
-use super::unit::{Unit, split};
+use super::unit::Unit;
 
 /// A measure, its label behind the name of its check.
 pub(super) fn write(check: &str, measure: &Measure) -> String {
@@ -76,7 +76,7 @@ fn measure(piece: &str) -> Option<Measure> {
     let (number, written) = match fields.next()? {
         "U" => (None, ""),
         value => {
-            let (number, unit) = split(value);
+            let (number, unit) = number_and_unit(value);
             (Some(finite(number)?), unit)
         }
     };
@@ -94,6 +94,11 @@ fn measure(piece: &str) -> Option<Measure> {
     let (min, max) = (limit()?, limit()?);
     let value = number.map(|number| factor.apply(number));
     (!label.is_empty()).then_some(Measure { label, value, unit, warning, critical, min, max })
+}
+
+/// No unit has a digit in it, and a number may be written as 1e-05.
+fn number_and_unit(value: &str) -> (&str, &str) {
+    value.split_at(value.rfind(|c: char| c.is_ascii_digit() || c == '.').map_or(0, |at| at + 1))
 }
 
 fn finite(text: &str) -> Option<f64> {
@@ -158,9 +163,13 @@ mod tests {
 
     #[test]
     fn nonsense_is_given_back() {
-        let (measures, nonsense) = read("a=1 b c= d=x =5 e=1;x f=2 'g=1");
-        assert_eq!(measures.iter().map(|m| m.label.as_str()).collect::<Vec<_>>(), ["a", "f"]);
-        assert_eq!(nonsense, ["b", "c=", "d=x", "=5", "e=1;x", "'g=1"]);
+        let (measures, nonsense) = read("a=1 b c= d=x =5 e=1;x f=2 'g=1 h=3,5 i=0x10 j=1e-05s k=1e5");
+        let told: Vec<_> = measures.iter().map(|m| (m.label.as_str(), m.value.unwrap())).collect();
+        assert_eq!(told, [("a", 1.0), ("f", 2.0)]);
+        assert_eq!(nonsense, ["b", "c=", "d=x", "=5", "e=1;x", "'g=1 h=3,5 i=0x10 j=1e-05s k=1e5"]);
+        let (measures, nonsense) = read("h=3,5 i=0x10 j=1e-05s k=1e5");
+        let told: Vec<_> = measures.iter().map(|m| (m.label.as_str(), m.value.unwrap())).collect();
+        assert_eq!((told, nonsense), (vec![("j", 1e-5), ("k", 1e5)], vec!["h=3,5", "i=0x10"]));
     }
 
     proptest! {

@@ -108,7 +108,7 @@ impl Unit {
 }
 
 /// A number, and what stands behind it.
-pub(super) fn split(text: &str) -> (&str, &str) {
+fn split(text: &str) -> (&str, &str) {
     text.split_at(text.find(|c: char| !matches!(c, '0'..='9' | '.' | '-' | '+')).unwrap_or(text.len()))
 }
 

@@ -108,6 +108,13 @@ impl Catch {
         Ok(&mut self.found[at])
     }
 
+    /// Labels that were asked for, and that no machine has.
+    pub(crate) fn lacks<'a>(&self, labels: &'a [String]) -> impl Iterator<Item = &'a String> {
+        let has = |label: &&String| self.found.iter().any(|found| found.labels.contains_key(*label));
+        let lacks: Vec<&String> = labels.iter().filter(|label| !has(label)).collect();
+        lacks.into_iter()
+    }
+
     fn spend(&mut self, line: usize, bytes: usize) -> Result<(), String> {
         self.spelled += bytes + 1;
         match self.spelled <= MOST_SPELLED {

@@ -29,9 +29,9 @@ impl<'k, K: Known> Lookup<'k, K> {
         Lookup { known, names: 0, globs: 0, groups: Vec::new(), in_vain: Vec::new() }
     }
 
-    pub(super) fn evaluate(&mut self, text: &str) -> Result<Names, Fault> {
+    pub(super) fn evaluate(&mut self, text: &str) -> Result<Names<'k, K>, Fault> {
         let mut reader = Reader::new(text)?;
-        let mut names = Names::default();
+        let mut names = Names::new(self.known);
         let mut operator = Some(Operator::And);
         while let Some(before) = operator {
             reader.word_begins()?;
@@ -103,7 +103,7 @@ impl<'k, K: Known> Lookup<'k, K> {
             return Err(at.fault(format!("more than {MOST_GROUPS} groups lie within each other here")));
         }
         self.groups.push(name.to_owned());
-        let mut members = Names::default();
+        let mut members = Names::new(self.known);
         for text in texts {
             let part = self.evaluate(&text).map_err(|fault| fault.within_group(name))?;
             members.unite(part.in_order());

@@ -1,18 +1,35 @@
-//! Names in order of first appearance, each once.
+//! Names in order of first appearance, each once, however it is written.
 
 use std::collections::HashMap;
 
+use super::Known;
+
 /// Each operation costs what its other side is long, or what it throws away: a long row of them stays linear.
-#[derive(Default)]
-pub(super) struct Names {
-    places: HashMap<String, usize>,
+pub(super) struct Names<'k, K> {
+    known: &'k K,
+    /// By what they mean.
+    places: HashMap<String, Place>,
     next: usize,
 }
 
-impl Names {
+struct Place {
+    at: usize,
+    /// As it was written, where that is not what it means.
+    written: Option<String>,
+}
+
+impl<'k, K: Known> Names<'k, K> {
+    pub(super) fn new(known: &'k K) -> Names<'k, K> {
+        Names { known, places: HashMap::new(), next: 0 }
+    }
+
     pub(super) fn unite(&mut self, others: Vec<String>) {
         for name in others {
-            self.places.entry(name).or_insert(self.next);
+            let (meaning, written) = match self.known.meaning(&name) {
+                Some(meaning) => (meaning, Some(name)),
+                None => (name, None),
+            };
+            self.places.entry(meaning).or_insert(Place { at: self.next, written });
             self.next += 1;
         }
     }
@@ -21,30 +38,37 @@ impl Names {
     pub(super) fn remove(&mut self, others: &[String]) -> bool {
         let before = self.places.len();
         for name in others {
-            self.places.remove(name);
+            self.take(name);
         }
         self.places.len() < before
     }
 
     /// Built anew: to walk over a map costs what it once held.
     pub(super) fn intersect(&mut self, others: &[String]) {
-        self.places = others.iter().filter_map(|name| self.places.remove_entry(name)).collect();
+        self.places = others.iter().filter_map(|name| self.take(name)).collect();
     }
 
     /// Those that are on one side and not on the other.
     pub(super) fn differ(&mut self, others: Vec<String>) {
-        let mut once = Names::default();
+        let mut once = Names::new(self.known);
         once.unite(others);
         for name in once.in_order() {
-            if self.places.remove(&name).is_none() {
+            if self.take(&name).is_none() {
                 self.unite(vec![name]);
             }
         }
     }
 
+    fn take(&mut self, name: &str) -> Option<(String, Place)> {
+        match self.known.meaning(name) {
+            Some(meaning) => self.places.remove_entry(&meaning),
+            None => self.places.remove_entry(name),
+        }
+    }
+
     pub(super) fn in_order(self) -> Vec<String> {
         let mut all: Vec<_> = self.places.into_iter().collect();
-        all.sort_unstable_by_key(|(_, place)| *place);
-        all.into_iter().map(|(name, _)| name).collect()
+        all.sort_unstable_by_key(|(_, place)| place.at);
+        all.into_iter().map(|(meaning, place)| place.written.unwrap_or(meaning)).collect()
     }
 }

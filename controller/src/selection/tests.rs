@@ -75,6 +75,10 @@ impl Known for Fleet {
     fn label_keys(&self) -> Vec<String> {
         owned(&BTreeSet::from_iter(self.labels.keys().map(|(_, key)| *key)))
     }
+
+    fn meaning(&self, name: &str) -> Option<String> {
+        name.strip_suffix(":5669").map(str::to_owned)
+    }
 }
 
 /// Nothing but groups, told by a function.
@@ -103,6 +107,10 @@ impl<F: Fn(&str) -> Option<Vec<String>>> Known for Groups<F> {
 
     fn label_keys(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    fn meaning(&self, _: &str) -> Option<String> {
+        None
     }
 }
 

@@ -157,6 +157,29 @@ fn a_host_is_asked_once_however_it_is_spelt() {
 }
 
 #[test]
+fn whoever_is_left_out_is_left_out_in_each_spelling() {
+    let site = Site::new();
+    let file = site.home().join("hosts.toml");
+    fs::write(&file, "[hosts.web-1]\naddresses = [\"127.0.0.1:7000\"]\nlabels = { role = \"web\" }\n")
+        .unwrap();
+    let list = |words: &[&str]| {
+        let output = site.run(&[&["hosts", "list", "--expand"], words].concat());
+        text(&output.stdout) + &text(&output.stderr)
+    };
+    let nobody = "controller: --exclude leaves nobody of those who are named\n";
+    assert_eq!(list(&["192.0.2.1,192.0.2.1:5669", "--exclude", "192.0.2.1"]), nobody);
+    assert_eq!(list(&["web-1", "--exclude", "web-1:7000"]), nobody);
+    assert_eq!(list(&["web-1,web-2!web-1:7000"]), "web-2\n");
+    assert_eq!(list(&["0::1,foo&::1"]), "0::1\n");
+    assert_eq!(list(&["foo:5669&FOO"]), "foo:5669\n");
+    assert_eq!(list(&["web-1,db-1^web-1:7000"]), "db-1\n");
+    // An address in capitals is not the machine of that name, and a machine at another port is that machine.
+    assert_eq!(list(&["WEB-1,web-1,web-1:7001"]), "WEB-1\nweb-1\nweb-1:7001\n");
+    assert_eq!(list(&["web-1:7001", "--where", "role=web"]), "web-1:7001\n");
+    assert!(site.good(&["hosts", "list", "web-1:7001"]).contains("127.0.0.1:7001"));
+}
+
+#[test]
 fn ctrl_c_says_who_is_still_waited_for() {
     let site = fleet();
     let words = ["uptime", "web-[1-3,5]", "--timeout", "60s", "--output", "jsonl"];
@@ -212,16 +235,15 @@ fn what_is_no_selection_asks_nobody() {
         ("-", "# nobody\n"),
         ("-", "web-1\nweb[9-1]\n"),
         ("-", "web-1\nweb/2\n"),
+        ("web-1", "--jobs 0"),
+        ("web-1", "--jobs many"),
+        ("web-1", "--timeout 0s"),
     ] {
-        let output = site.run_with_input(&["uptime", word], input.as_bytes());
+        let flags: Vec<&str> = input.strip_prefix("--").map_or(Vec::new(), |_| input.split(' ').collect());
+        let output = site.run_with_input(&[&["uptime", word], &flags[..]].concat(), input.as_bytes());
         assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), String::new()), "{word}");
         pages += &format!("{word}: {}", text(&output.stderr));
     }
-    // Whoever is left out is left out in each spelling that is written.
-    let twice = site.run(&["uptime", "192.0.2.1,192.0.2.1:5669", "--exclude", "192.0.2.1:5669,192.0.2.1"]);
-    assert!(text(&twice.stderr).contains("--exclude leaves nobody"), "{}", text(&twice.stderr));
-    let once = site.run(&["uptime", "192.0.2.1,192.0.2.1:5669", "--exclude", "192.0.2.1"]);
-    assert!(text(&once.stderr).contains("--exclude leaves nobody"), "{}", text(&once.stderr));
     for flags in [["--where", "colour=red"], ["--exclude", "web/2"], ["--exclude", "@*"]] {
         let output = site.run(&[&["uptime", "@*"][..], &flags].concat());
         assert_eq!(output.status.code(), Some(2), "{flags:?}");
@@ -287,4 +309,12 @@ fn the_list_is_kept_without_a_hand_in_the_file() {
         assert_eq!(site.run(wrong).status.code(), Some(2), "{wrong:?}");
     }
     assert_eq!(listed(&["--fold"]), "store-1,web-1\n");
+}
+
+#[test]
+fn a_name_that_nobody_knows_may_be_a_slip() {
+    let site = Site::new();
+    site.good(&["hosts", "add", "web-1"]);
+    let said = text(&site.run(&["uptime", "wbe-1", "--timeout", "2s"]).stderr);
+    assert!(said.contains("did you mean web-1?") || said.contains("the name service did not tell"), "{said}");
 }

@@ -1,7 +1,9 @@
 //! Health checks of many hosts, with the built program: what monitoring systems read, and what is no check.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -15,6 +17,20 @@ const ONLY: [&str; 6] = ["--only", "reachable,cert,disk", "--timeout", "500ms", 
 fn checked(site: &Site, words: &[&str]) -> (i32, String, String) {
     let output = site.run(&[&["check"], words, &ONLY].concat());
     (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn the_worst_come_first_where_somebody_sorts_by_state() {
+    let site = fleet();
+    let words = ["web-[1-4]", "--sort", "-state", "--columns", "state"];
+    let (_, out, _) = checked(&site, &words);
+    let rows: Vec<&str> = out.lines().skip(1).collect();
+    assert!(rows[0].contains("web-4") && rows[3].contains("web-3"), "{out}");
+    // A column that nobody shows is shown for it.
+    let (_, alone, _) = checked(&site, &["web-[1-4]", "--sort", "-state"]);
+    assert!(alone.lines().nth(1).unwrap().contains("web-4  CRITICAL  not reached: "), "{alone}");
+    let refused = site.run(&["check", "web-[1-2]", "--sort", "state", "--output", "csv"]);
+    assert!(text(&refused.stderr).contains("--sort is for the rows of a table"));
 }
 
 #[test]
@@ -128,6 +144,39 @@ fn profiles_say_what_is_checked_where() {
 }
 
 #[test]
+fn a_machine_has_its_profile_at_whichever_port_it_is_asked() {
+    let site = fleet();
+    let known = text(&site.run(&["hosts", "show", "web-1"]).stdout);
+    let port = known.lines().find_map(|line| line.strip_prefix("addresses")?.rsplit_once(':')).unwrap().1;
+    fs::write(site.home().join("checks.toml"), "[profile.one]\nfor = \"web-1\"\nprocess = \"agent\"\n")
+        .unwrap();
+    for host in ["web-1", &format!("web-1:{port}"), "web-1:9"] {
+        let (_, out) = ended(&site, &["check", host, "--output", "json", "--timeout", "500ms"]);
+        assert!(out.contains("\"subject\": \"agent\""), "{host}: {out}");
+    }
+}
+
+#[test]
+fn what_is_written_stays_what_it_was() {
+    let site = fleet();
+    let path = |name: &str| site.path(name).to_str().unwrap().to_owned();
+    std::os::unix::fs::symlink(site.path("kept"), site.path("link")).unwrap();
+    fs::write(site.path("kept"), "old").unwrap();
+    let (_, _, said) = checked(&site, &["web-1", "--output", "junit", "--to", &path("link")]);
+    assert!(site.path("link").is_symlink(), "{said}");
+    assert!(fs::read_to_string(site.path("kept")).unwrap().starts_with("<?xml"));
+    let pipe = path("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let reader = thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::read_to_string(pipe).unwrap()
+    });
+    checked(&site, &["web-1", "--output", "junit", "--to", &pipe]);
+    assert!(fs::metadata(&pipe).unwrap().file_type().is_fifo());
+    assert!(reader.join().unwrap().starts_with("<?xml"));
+}
+
+#[test]
 fn what_is_no_threshold_is_unknown_and_asks_nobody() {
     let site = Site::new();
     for words in [
@@ -188,6 +237,12 @@ fn what_would_be_ignored_or_comes_to_nothing_asks_nobody() {
         (&["mail", "--skip", "load"], "NAME is a check that its owner declared"),
         (&["--to", file], "--to is for --output nagios, prometheus and junit only"),
         (&["--to", file, "--output", "json"], ""),
+        (
+            &["--only", "load", "--disk", "1%"],
+            "--disk says how to check it, and --only or --skip leaves it out",
+        ),
+        (&["--skip", "disk", "--disk", "1%"], "--disk says how to check it"),
+        (&["--disk", "x", "--output", "json"], ""),
         (&["--only", "process"], "nothing is left to check on 192.0.2.1"),
         (&["--only", "disk", "--skip", "disk"], "nothing is left to check on 192.0.2.1"),
         (&["--disk", "90%,80%"], "WARN stands first"),

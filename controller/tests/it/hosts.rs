@@ -61,6 +61,10 @@ fn what_is_no_list_changes_nothing() {
     for (words, input) in [
         (&["hosts", "import", "-"][..], &b"\xff"[..]),
         (&["hosts", "import", "nowhere"], b""),
+        (&["hosts", "import", "-"], b"-----BEGIN PRIVATE KEY-----\nsecret\n"),
+        (&["can", "@*", "info"], b""),
+        (&["can", "web-[1-2]", "info"], b""),
+        (&["can", "web-1", "info", "--output", "csv"], b""),
         (&["hosts", "import", "-", "--format", "ansible-yaml"], b"all: ["),
         (&["hosts", "import", "-"], b"web[0:999999]\nx\n"),
         (&["hosts", "import", "-", "--labels", "a b"], b""),

@@ -69,13 +69,15 @@ struct Round {
     /// What the machine's own clock said, where it was heard.
     there: Option<Timestamp>,
     within: Duration,
+    /// Whether anything was answered.
+    heard: bool,
 }
 
 impl Round {
     fn new(client: &Client, within: Duration) -> Round {
         let mut facts = Facts::new(Timestamp::now());
         facts.certificate_ends = Ok(client.greeted().peer.not_after);
-        Round { facts, open: HashMap::new(), files: Vec::new(), there: None, within }
+        Round { facts, open: HashMap::new(), files: Vec::new(), there: None, within, heard: false }
     }
 
     async fn ask(
@@ -88,8 +90,8 @@ impl Round {
             return (self.close(), None);
         };
         let why = failure.in_one_line();
-        // In TLS 1.3 the agent's verdict on this side's certificate comes with the first answer.
-        if failure.stage.is_before_trust() {
+        // In TLS 1.3 the agent's verdict on this side's certificate comes with the first answer. And who is silent is not there.
+        if failure.stage.is_before_trust() || !self.heard {
             return (Facts::of_unreachable(self.facts.now, &why), Some(failure));
         }
         for part in std::mem::take(&mut self.open).into_values() {
@@ -129,6 +131,7 @@ impl Round {
         client.send().await?;
         while !self.open.is_empty() {
             let (id, answer) = client.next_of_several(self.within).await?;
+            self.heard = true;
             let part = self.open.remove(&id).ok_or_else(|| client.unasked())?;
             self.take(client, part, answer, begun)?;
         }

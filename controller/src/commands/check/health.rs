@@ -22,6 +22,7 @@ use crate::health::plan::Plan;
 use crate::health::profile::Profiles;
 use crate::health::show::Line;
 use crate::health::{junit, nagios, prometheus};
+use crate::hosts::{Host, Inventory, Meant};
 use crate::output::Format;
 use crate::output::human::plain;
 use crate::selection;
@@ -97,8 +98,13 @@ impl Check {
     }
 }
 
-/// Whoever reads the file sees the old one or the new one, and never half of it.
+/// Whoever reads the file sees the old one or the new one, and never half of it. What is no file, such as a pipe, is written to.
 fn replace(file: &Path, text: &str) -> io::Result<()> {
+    let target = fs::canonicalize(file);
+    let file = target.as_deref().unwrap_or(file);
+    if fs::metadata(file).is_ok_and(|found| !found.is_file()) {
+        return fs::OpenOptions::new().write(true).open(file)?.write_all(text.as_bytes());
+    }
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut new = NamedTempFile::new_in(folder)?;
     new.write_all(text.as_bytes())?;
@@ -109,13 +115,18 @@ fn replace(file: &Path, text: &str) -> io::Result<()> {
 }
 
 /// What is checked on which host.
-pub(crate) enum Plans {
+pub(crate) enum Plans<'a> {
     Same(Plan),
-    ByHost { flags: Flags, profiles: Profiles, members: HashMap<String, HashSet<String>> },
+    ByHost {
+        flags: Flags,
+        profiles: Profiles,
+        members: HashMap<String, HashSet<String>>,
+        inventory: &'a Inventory,
+    },
 }
 
-impl Plans {
-    fn of(check: &Check, caller: &Caller<'_>) -> Result<Plans, Trouble> {
+impl<'a> Plans<'a> {
+    fn of(check: &Check, caller: &'a Caller<'_>) -> Result<Plans<'a>, Trouble> {
         if let Some(name) = &check.name {
             return Ok(Plans::Same(Plan::declared(name)));
         }
@@ -128,7 +139,11 @@ impl Plans {
     }
 
     /// Each host's own profiles, where it has some.
-    pub(crate) fn by_host(named: Option<&Path>, flags: Flags, caller: &Caller<'_>) -> Result<Plans, Trouble> {
+    pub(crate) fn by_host(
+        named: Option<&Path>,
+        flags: Flags,
+        caller: &'a Caller<'_>,
+    ) -> Result<Plans<'a>, Trouble> {
         let (file, profiles) = read(named, caller)?;
         if profiles.iter().all(|profile| profile.selection.is_none()) {
             return Ok(Plans::Same(flags.over(Plan::standard())));
@@ -149,7 +164,7 @@ impl Plans {
             });
             members.insert(selection.clone(), whose.into_iter().collect());
         }
-        Ok(Plans::ByHost { flags, profiles, members })
+        Ok(Plans::ByHost { flags, profiles, members, inventory: &caller.inventory })
     }
 
     /// Of nothing, nothing could be said.
@@ -168,7 +183,10 @@ impl Plans {
     pub(crate) fn of_host(&self, host: &str) -> Cow<'_, Plan> {
         match self {
             Plans::Same(plan) => Cow::Borrowed(plan),
-            Plans::ByHost { flags, profiles, members } => {
+            Plans::ByHost { flags, profiles, members, inventory } => {
+                // At whichever port it is asked.
+                let name = Host::judge(host, inventory).ok().and_then(Meant::machine);
+                let host = name.as_ref().map_or(host, |(name, _)| name.as_str());
                 let is_in = |selection: &str| members.get(selection).is_some_and(|all| all.contains(host));
                 Cow::Owned(flags.over(profiles.plan(is_in)))
             }

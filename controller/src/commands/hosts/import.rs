@@ -46,6 +46,9 @@ impl Import {
         let format = self.format.unwrap_or_else(|| Format::guess(&self.file, &text));
         let catch = import::read(&text, format, &self.labels);
         let catch = catch.map_err(|fault| unread(format!("{}: {fault}", input::called(&self.file))))?;
+        for label in catch.lacks(&self.labels) {
+            desk.remark(&format!("no machine has a variable `{label}`"));
+        }
         if self.dry_run {
             let inventory = desk.home.inventory()?;
             let (more, import) = with(catch, &inventory, desk)?;

@@ -9,7 +9,7 @@ use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::exit::Exit;
 use crate::fleet::Filter;
-use crate::hosts::{Inventory, Machine};
+use crate::hosts::{Host, Inventory, Machine, Meant};
 use crate::output::human::plain;
 use crate::output::table::all_columns;
 use crate::output::{Format, csv, json};
@@ -73,6 +73,10 @@ impl List {
             );
             return Ok(Exit::Answered);
         }
+        if (self.fold || self.expand || self.count) && desk.format != Format::Table {
+            let what = "--fold, --expand and --count are text, and have no other form".to_owned();
+            return Err(Trouble::Here(what, "leave --output out, or those".to_owned()));
+        }
         let all = ["@*".to_owned()];
         let hosts = if is_all { &all } else { &self.hosts[..] };
         let labels = self.filter.choose(hosts, desk, &inventory)?.labels;
@@ -92,6 +96,7 @@ impl List {
 impl One {
     /// Shows it.
     pub(crate) fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
+        desk.demand_form_of_one()?;
         let inventory = desk.home.inventory()?;
         let known = Known::of(desk, &inventory, &self.host)?;
         if !known.known {
@@ -115,15 +120,14 @@ impl One {
 
 impl Known {
     fn of(desk: &Desk, inventory: &Inventory, label: &str) -> Result<Known, Trouble> {
-        let name = label.parse::<certs::Name>().ok();
-        let found = match &name {
-            Some(name) => inventory.machine(name).map_err(|fault| desk.home.damaged_hosts(&fault))?,
+        let slip = |fault: String| desk.home.damaged_hosts(&fault);
+        let found = match Host::judge(label, inventory).ok().and_then(Meant::machine) {
+            Some((name, _)) => inventory.machine(&name).map_err(slip)?,
             None => None,
         };
         let known = found.is_some();
-        let machine = found.unwrap_or_default();
-        let endpoints = machine.endpoints(label).unwrap_or_default();
-        let Machine { identity, labels, groups, .. } = machine;
+        let Machine { identity, labels, groups, .. } = found.unwrap_or_default();
+        let endpoints = Host::resolve(label, inventory).map(|host| host.endpoints).unwrap_or_default();
         let addresses = endpoints.iter().map(ToString::to_string).collect();
         Ok(Known { host: label.to_owned(), known, addresses, identity, labels, groups })
     }

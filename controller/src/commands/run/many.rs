@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use protocol::requests::run::{self, Ended, Output};
 use serde::Serialize;
+use tokio::time::timeout;
 
 use super::{Run, TIMED_OUT, code_of, code_of_end};
 use crate::caller::Caller;
@@ -41,7 +42,10 @@ impl Run {
         let job = async |host: &str| {
             let ran = async {
                 let mut client = caller.meet(host).await?;
-                follow(desk, &mut client, &ask, host).await
+                let patience = desk.patience.unwrap_or(PATIENCE);
+                let met = client.greeted().host.clone();
+                let followed = timeout(patience, follow(desk, &mut client, &ask, host)).await;
+                followed.unwrap_or_else(|_| Err(Failure::no_answer(&met, patience, true).into()))
             };
             let ran = ran.await;
             let code = ran.as_ref().map_or_else(code_of, |ran| ran.exit_code);

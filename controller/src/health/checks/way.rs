@@ -13,7 +13,7 @@ use crate::output::human::{age, milliseconds};
 
 pub(super) const REACHABLE: Check = Check {
     name: "reachable",
-    sentence: "The agent can be reached and proves who it is; critical where it does not.",
+    sentence: "The agent can be reached, proves who it is and answers; critical where it does not.",
     scale: None,
     when: When::Always,
     need: Need::Contact,

@@ -44,7 +44,7 @@ pub(super) fn read(text: &str, labels: &[String]) -> Result<Catch, String> {
                     let said = (key.trim_end().to_owned(), unquoted(value.trim_start()).to_owned());
                     site.say(line, group, said);
                 }
-                None => site.catch.remark(line, "a variable is NAME=VALUE"),
+                None => site.catch.leave_out(line, "stands among variables, and is no NAME=VALUE"),
             },
         }
     }

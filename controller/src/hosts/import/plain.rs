@@ -35,6 +35,10 @@ impl Known for Nobody {
     fn label_keys(&self) -> Vec<String> {
         Vec::new()
     }
+
+    fn meaning(&self, _: &str) -> Option<String> {
+        None
+    }
 }
 
 pub(super) fn read(text: &str) -> Result<Catch, String> {

@@ -97,7 +97,10 @@ fn what_is_said_of_a_group_is_said_of_all_in_it() {
                 "[web]\nc\n[site:children]\ndb\n[db]\nc\n[web:vars]\nrack=web\n[db:vars]\nrack=deeper\n",
                 "c rack=deeper @db @site @web\n",
             ),
-            ("[a]\nx\n[a:vars]\nrack\n", "x @a\nremark: line 4: a variable is NAME=VALUE\n"),
+            (
+                "[a]\nx\n[a:vars]\nrack\n",
+                "x @a\nleft out: line 4: stands among variables, and is no NAME=VALUE\n",
+            ),
             ("[a:children]\nb\n[b:children]\na\n[a]\nx\n[b:vars]\nrack=round\n", "x rack=round @a @b\n"),
         ],
     );
