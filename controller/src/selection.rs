@@ -82,11 +82,15 @@ pub fn select_and_remark<T: AsRef<str>>(
     let mut all = Names::new(known);
     for text in texts {
         let text = text.as_ref();
-        let names = lookup.evaluate(text)?.in_order();
+        let names = lookup.evaluate(text)?;
         if names.is_empty() {
             return Err(Fault::new(text, 0, "this selects nobody"));
         }
-        all.unite(names);
+        // Mostly there is one text, and it may be long.
+        match all.is_empty() {
+            true => all = names,
+            false => all.unite(names.in_order()),
+        }
     }
     let all = all.in_order();
     if all.is_empty() { Err(Fault::new("", 0, "no host is named")) } else { Ok((all, lookup.in_vain)) }

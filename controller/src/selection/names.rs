@@ -1,6 +1,7 @@
 //! Names in order of first appearance, each once, however it is written.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use super::Known;
 
@@ -8,19 +9,15 @@ use super::Known;
 pub(super) struct Names<'k, K> {
     known: &'k K,
     /// By what they mean.
-    places: HashMap<String, Place>,
+    places: HashMap<String, usize>,
+    /// As they were written, where that is not what they mean. Few are, so it has no room for each.
+    written: HashMap<String, String>,
     next: usize,
-}
-
-struct Place {
-    at: usize,
-    /// As it was written, where that is not what it means.
-    written: Option<String>,
 }
 
 impl<'k, K: Known> Names<'k, K> {
     pub(super) fn new(known: &'k K) -> Names<'k, K> {
-        Names { known, places: HashMap::new(), next: 0 }
+        Names { known, places: HashMap::new(), written: HashMap::new(), next: 0 }
     }
 
     pub(super) fn unite(&mut self, others: Vec<String>) {
@@ -29,9 +26,20 @@ impl<'k, K: Known> Names<'k, K> {
                 Some(meaning) => (meaning, Some(name)),
                 None => (name, None),
             };
-            self.places.entry(meaning).or_insert(Place { at: self.next, written });
+            if let Entry::Vacant(new) = self.places.entry(meaning) {
+                // Whoever was taken out may come back, written otherwise.
+                match written {
+                    Some(written) => self.written.insert(new.key().clone(), written),
+                    None => self.written.remove(new.key()),
+                };
+                new.insert(self.next);
+            }
             self.next += 1;
         }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.places.is_empty()
     }
 
     /// Whether anybody was there to be removed.
@@ -59,7 +67,7 @@ impl<'k, K: Known> Names<'k, K> {
         }
     }
 
-    fn take(&mut self, name: &str) -> Option<(String, Place)> {
+    fn take(&mut self, name: &str) -> Option<(String, usize)> {
         match self.known.meaning(name) {
             Some(meaning) => self.places.remove_entry(&meaning),
             None => self.places.remove_entry(name),
@@ -68,7 +76,8 @@ impl<'k, K: Known> Names<'k, K> {
 
     pub(super) fn in_order(self) -> Vec<String> {
         let mut all: Vec<_> = self.places.into_iter().collect();
-        all.sort_unstable_by_key(|(_, place)| place.at);
-        all.into_iter().map(|(meaning, place)| place.written.unwrap_or(meaning)).collect()
+        all.sort_unstable_by_key(|(_, place)| *place);
+        let mut written = self.written;
+        all.into_iter().map(|(meaning, _)| written.remove(&meaning).unwrap_or(meaning)).collect()
     }
 }
