@@ -96,7 +96,7 @@ impl<'a> Approach<'a> {
         };
         self.trace.say(&self.host.label, || {
             let found: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
-            format!("{} is at {}", self.host.label, found.join(", "))
+            format!("is at {}", found.join(", "))
         });
         Ok(addresses)
     }

@@ -44,7 +44,7 @@ fn usage(error: &clap::Error) -> ! {
             let others = ["json", "jsonl", "csv", "prometheus", "junit"];
             let is_other = |word: String| others.contains(&word.strip_prefix("--output=").unwrap_or(&word));
             if !std::env::args().any(is_other) {
-                let _ = check::say_unknown(&in_one_line(error));
+                check::say_unknown(&in_one_line(error));
             }
             Exit::Program(State::Unknown.code())
         }

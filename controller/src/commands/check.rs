@@ -117,7 +117,7 @@ impl Check {
                 // A table of another kind would be spoilt.
                 if matches!(desk.format, Format::Table | Format::Lines | Format::Fold | Format::Nagios) {
                     let text = trouble.text();
-                    say_unknown(text.lines().next().unwrap_or_default())?;
+                    say_unknown(text.lines().next().unwrap_or_default());
                 }
                 desk.report(&trouble);
                 Ok(Exit::Program(State::Unknown.code()))
@@ -210,15 +210,11 @@ fn list(desk: &Desk) -> Result<Exit, Trouble> {
 }
 
 /// The line that stands on standard output when there is nothing else to say. A person reads it on standard error.
-///
-/// # Errors
-/// Standard output cannot be written.
-pub fn say_unknown(why: &str) -> Result<(), Trouble> {
+pub fn say_unknown(why: &str) {
     let mut stdout = io::stdout();
-    if stdout.is_terminal() {
-        return Ok(());
+    if !stdout.is_terminal() {
+        let _ = stdout.write_all(status(State::Unknown, why).as_bytes());
     }
-    stdout.write_all(status(State::Unknown, why).as_bytes()).map_err(Trouble::Stdout)
 }
 
 fn status(state: State, why: &str) -> String {

@@ -211,7 +211,7 @@ fn verbose_says_each_stage_as_it_passes() {
     let output = site.run(&["-v", "uptime", "web-1"]);
     let said = text(&output.stderr);
     let stages = [
-        "web-1 is at 127.0.0.1".to_owned(),
+        "web-1: is at 127.0.0.1".to_owned(),
         format!("connected to {address}"),
         "TLS 1.3 agreed with X25519MLKEM768".to_owned(),
         "it is rollcall://agent/web-1 until ".to_owned(),
