@@ -66,7 +66,14 @@ impl<'a> Caller<'a> {
 
     /// Connects to whoever is meant.
     pub(crate) async fn meet(&self, host: &str) -> Result<Client, Trouble> {
-        let client = self.greet(&self.resolve(host)?).await.map_err(|trouble| self.perhaps_meant(trouble))?;
+        let greeted = self.greet(&self.resolve(host)?).await;
+        let client = match greeted {
+            // Among many it is not looked for: that would be each name with each.
+            Err(trouble) if self.end_soon.is_none() => {
+                return Err(perhaps_meant(trouble, self.inventory.names()));
+            }
+            greeted => greeted?,
+        };
         let Greeted { own, peer, .. } = client.greeted();
         for certificate in [own, peer] {
             let Some(ending) = Ending::of(certificate, host, Timestamp::now()) else { continue };
@@ -79,18 +86,6 @@ impl<'a> Caller<'a> {
             }
         }
         Ok(client)
-    }
-
-    /// A name that nobody knows may be a slip. Among many it is not looked for: that would be each name with each.
-    fn perhaps_meant(&self, trouble: Trouble) -> Trouble {
-        match trouble {
-            Trouble::Host(failure) if failure.kind == Kind::NameNotFound && self.end_soon.is_none() => {
-                let known = nearest(&failure.host, self.inventory.names());
-                let hint = known.map(|known| format!("did you mean {known}? {}", failure.hint));
-                Trouble::Host(Failure { hint: hint.unwrap_or_else(|| failure.hint.clone()), ..failure })
-            }
-            trouble => trouble,
-        }
     }
 
     /// Shakes hands. Whoever knows what is void tells it to everybody he meets.
@@ -108,5 +103,31 @@ impl<'a> Caller<'a> {
             Err((_, failure)) => return Err(failure.into()),
         }
         Ok(client)
+    }
+}
+
+/// A name that nobody knows may be a slip.
+fn perhaps_meant<'a>(trouble: Trouble, known: impl Iterator<Item = &'a str>) -> Trouble {
+    match trouble {
+        Trouble::Host(failure) if failure.kind == Kind::NameNotFound => {
+            let meant = nearest(&failure.host, known);
+            let hint = meant.map(|meant| format!("did you mean {meant}? {}", failure.hint));
+            Trouble::Host(Failure { hint: hint.unwrap_or_else(|| failure.hint.clone()), ..failure })
+        }
+        trouble => trouble,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_nobody_knows_may_be_a_slip() {
+        let host = Host::resolve("wbe-1", &Inventory::default()).unwrap();
+        let unknown = || Failure::lookup(&host, "wbe-1", "Name or service not known");
+        let hint = |known: &[&str]| perhaps_meant(unknown().into(), known.iter().copied()).told().2;
+        assert!(hint(&["db-1", "web-1"]).starts_with("did you mean web-1? check the spelling"));
+        assert_eq!(hint(&["mail"]), unknown().hint);
     }
 }

@@ -145,9 +145,11 @@ impl Home {
             })
         };
         let home = lock(&self.path)?;
-        // A list that is kept elsewhere may be that of several homes.
-        let list = fs::canonicalize(self.hosts_file()).ok().filter(|_| self.hosts_file().is_symlink());
-        let elsewhere = list.as_deref().and_then(Path::parent).map(lock).transpose()?;
+        // A list that is kept elsewhere may be that of several homes; what is kept here is locked already.
+        let own = fs::canonicalize(&self.path).ok();
+        let list = fs::canonicalize(self.hosts_file()).ok();
+        let folder = list.as_deref().and_then(Path::parent).filter(|folder| own.as_deref() != Some(*folder));
+        let elsewhere = folder.map(lock).transpose()?;
         Ok(Lock { _home: home, _elsewhere: elsewhere })
     }
 

@@ -4,13 +4,14 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, Parser, ValueEnum};
 use clap_complete::CompleteEnv;
 use controller::cli::Cli;
 use controller::commands::{self, check, run};
 use controller::desk::Desk;
 use controller::error::Trouble;
 use controller::exit::Exit;
+use controller::output::Format;
 use protocol::requests::check::State;
 
 fn main() -> ExitCode {
@@ -36,14 +37,11 @@ fn usage(error: &clap::Error) -> ! {
         _ => error.print(),
     };
     // What stands behind a flag such as --home is no verb.
-    let verb = std::env::args().skip(1).find(|word| Cli::command().find_subcommand(word).is_some());
+    let verb = words().into_iter().find(|word| Cli::command().find_subcommand(word).is_some());
     let exit = match (error.exit_code(), verb.as_deref()) {
         (0, _) => Exit::Answered,
         (_, Some("check")) => {
-            // What was not understood was to be text, where nothing says otherwise.
-            let others = ["json", "jsonl", "csv", "prometheus", "junit"];
-            let is_other = |word: String| others.contains(&word.strip_prefix("--output=").unwrap_or(&word));
-            if !std::env::args().any(is_other) {
+            if format().has_a_status_line() {
                 check::say_unknown(&in_one_line(error));
             }
             Exit::Program(State::Unknown.code())
@@ -52,6 +50,20 @@ fn usage(error: &clap::Error) -> ! {
         _ => Exit::NotAsked,
     };
     std::process::exit(exit.code())
+}
+
+/// What was typed, which may be no text at all.
+fn words() -> Vec<String> {
+    std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect()
+}
+
+/// The form that was asked for, as far as it can be read where all else cannot.
+fn format() -> Format {
+    let words = words();
+    let apart = words.windows(2).filter(|two| two[0] == "--output").map(|two| two[1].as_str());
+    let together = words.iter().filter_map(|word| word.strip_prefix("--output="));
+    let format = apart.chain(together).last().and_then(|word| Format::from_str(word, false).ok());
+    format.unwrap_or(Format::Table)
 }
 
 /// What is wrong, without what clap says besides.

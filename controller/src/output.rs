@@ -35,6 +35,13 @@ pub enum Format {
     Junit,
 }
 
+impl Format {
+    /// Whether `check` says a line whatever happens; anything else would be spoilt by one.
+    pub fn has_a_status_line(self) -> bool {
+        matches!(self, Format::Table | Format::Lines | Format::Fold | Format::Nagios)
+    }
+}
+
 /// An answer that can be shown.
 pub trait Show: Serialize {
     /// The name and version of its JSON form.

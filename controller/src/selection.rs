@@ -50,7 +50,9 @@ pub trait Known {
     fn label_keys(&self) -> Vec<String>;
 
     /// What a name stands for, where that may be written in several ways; `None`: for itself.
-    fn meaning(&self, name: &str) -> Option<String>;
+    fn meaning(&self, _name: &str) -> Option<String> {
+        None
+    }
 }
 
 /// How the run before ended for a host.

@@ -114,8 +114,7 @@ impl Check {
                 Ok(Exit::Program(State::Unknown.code()))
             }
             Err(trouble) => {
-                // A table of another kind would be spoilt.
-                if matches!(desk.format, Format::Table | Format::Lines | Format::Fold | Format::Nagios) {
+                if desk.format.has_a_status_line() {
                     let text = trouble.text();
                     say_unknown(text.lines().next().unwrap_or_default());
                 }

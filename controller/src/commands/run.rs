@@ -23,6 +23,7 @@ use crate::commands::explain::explain;
 use crate::desk::Desk;
 use crate::error::{Failure, Kind, Trouble};
 use crate::exit::Exit;
+use crate::hosts::Host;
 use crate::output::Show;
 use crate::output::human::{bytes, harmless};
 
@@ -100,12 +101,9 @@ impl Run {
         let ask = run::Run { name: self.what.name.clone(), parameters: self.what.values()? };
         let id = client.start(&ask).await?;
         let revoked = client.revoked();
-        let (patience, host) = (desk.patience.unwrap_or(PATIENCE), client.greeted().host.clone());
+        let host = client.greeted().host.clone();
         tokio::select! {
-            ended = timeout(patience, self.follow(desk, &mut client, id)) => {
-                let ended = ended.unwrap_or_else(|_| Err(Failure::no_answer(&host, patience, true).into()));
-                return Ok(tell(desk, &ended?));
-            }
+            ended = in_time(desk, &host, self.follow(desk, &mut client, id)) => return Ok(tell(desk, &ended?)),
             failure = revoked => return Err(failure.into()),
             _ = ctrl_c() => {}
         }
@@ -114,11 +112,10 @@ impl Run {
     }
 
     async fn follow(&self, desk: &Desk, client: &mut Client, id: u64) -> Result<Ended, Trouble> {
-        let patience = desk.patience.unwrap_or(PATIENCE);
         let mut terminals = Terminals::default();
         let mut stalled = Duration::ZERO;
         loop {
-            let piece = client.next::<run::Run>(id, patience).await;
+            let piece = client.next::<run::Run>(id, PATIENCE).await;
             let Some(piece) = piece.map_err(|failure| failure.after_a_stall(stalled))? else { break };
             let began = Instant::now();
             if desk.is_text() {
@@ -134,6 +131,16 @@ impl Run {
         }
         Err(Failure::ended(&client.greeted().host).into())
     }
+}
+
+/// What a program does until it has ended, for no longer than was said.
+async fn in_time<T>(
+    desk: &Desk,
+    host: &Host,
+    what: impl Future<Output = Result<T, Trouble>>,
+) -> Result<T, Trouble> {
+    let patience = desk.patience.unwrap_or(PATIENCE);
+    timeout(patience, what).await.unwrap_or_else(|_| Err(Failure::not_ended(host, patience).into()))
 }
 
 /// Whoever says to end it while nobody reads what it prints does not wait for that reader: with this process the connections end,

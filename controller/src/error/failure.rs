@@ -199,6 +199,12 @@ impl Failure {
         Failure::new(host, Kind::NoAnswer, message).hint("ask again; --timeout waits longer")
     }
 
+    /// A program that runs there still, and wrote something or not.
+    pub(crate) fn not_ended(host: &Host, limit: Duration) -> Failure {
+        Failure::new(host, Kind::NoAnswer, format!("it did not end within {limit:?}"))
+            .hint("--timeout waits longer; the agent ends what nobody waits for")
+    }
+
     pub(crate) fn not_taken(host: &Host, limit: Duration) -> Failure {
         Failure::new(host, Kind::NoAnswer, format!("the agent did not take the request within {limit:?}"))
             .hint("ask again; --timeout waits longer")

@@ -47,10 +47,6 @@ impl<'a> Directory<'a> {
         self.good(self.inventory.machine(&name))?
     }
 
-    fn knows(&self, name: &str) -> bool {
-        name.parse().is_ok_and(|name| self.inventory.knows(&name))
-    }
-
     fn all(&self) -> impl Iterator<Item = Machine> {
         self.inventory.machines().filter_map(|found| self.good(found)).map(|(_, machine)| machine)
     }
@@ -103,9 +99,14 @@ impl Known for Directory<'_> {
             return None;
         }
         // What means nothing is told later.
-        let meaning = Host::judge(name, self.inventory).ok()?.to_string().to_ascii_lowercase();
-        // An address in capitals is not the machine of that name.
-        let is_a_machine = || name.contains(|c: char| c.is_ascii_uppercase()) && self.knows(&meaning);
-        (meaning != name && !is_a_machine()).then_some(meaning)
+        let meant = Host::judge(name, self.inventory).ok()?;
+        let is_a_machine =
+            |text: &str| Host::judge(text, self.inventory).is_ok_and(|it| it.machine().is_some());
+        let meaning = match meant.to_string() {
+            // An address in capitals is not the machine of that name.
+            short if meant.machine().is_none() && is_a_machine(&short.to_ascii_lowercase()) => short,
+            short => short.to_ascii_lowercase(),
+        };
+        (meaning != name).then_some(meaning)
     }
 }

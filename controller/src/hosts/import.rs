@@ -75,8 +75,8 @@ pub(crate) struct Catch {
 /// It is not of this format at all, or means more than anybody has.
 pub(crate) fn read(text: &str, format: Format, labels: &[String]) -> Result<Catch, String> {
     let text = text.trim_start_matches('\u{feff}');
-    // Its lines would be told one by one, and one of them may be a key.
-    if text.contains("-----BEGIN ") {
+    // Its lines would be told one by one, and one of them may be a key. Within YAML it would be indented.
+    if text.lines().any(|line| line.starts_with("-----BEGIN ")) {
         return Err("this is a file of keys or certificates, and no list of machines".to_owned());
     }
     match format {

@@ -108,10 +108,6 @@ impl<F: Fn(&str) -> Option<Vec<String>>> Known for Groups<F> {
     fn label_keys(&self) -> Vec<String> {
         Vec::new()
     }
-
-    fn meaning(&self, _: &str) -> Option<String> {
-        None
-    }
 }
 
 /// What one text selects, or what is wrong with it.

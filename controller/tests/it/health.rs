@@ -93,6 +93,16 @@ fn programs_read_it_in_their_own_forms() {
 }
 
 #[test]
+fn what_is_no_text_is_no_panic() {
+    let site = Site::new();
+    let word = std::os::unix::ffi::OsStrExt::from_bytes(&b"\xff"[..]);
+    let output = controller(&site.home(), &["check"]).arg::<&std::ffi::OsStr>(word).output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    let (code, out) = ended(&site, &["check", "json", "--bad"]);
+    assert!(code == 3 && out.starts_with("UNKNOWN - "), "{out}");
+}
+
+#[test]
 fn programs_read_what_can_be_checked() {
     let site = Site::new();
     let whole: Value = serde_json::from_str(&site.good(&["check", "--list", "--output", "json"])).unwrap();
@@ -148,10 +158,16 @@ fn a_machine_has_its_profile_at_whichever_port_it_is_asked() {
     let site = fleet();
     let known = text(&site.run(&["hosts", "show", "web-1"]).stdout);
     let port = known.lines().find_map(|line| line.strip_prefix("addresses")?.rsplit_once(':')).unwrap().1;
-    fs::write(site.home().join("checks.toml"), "[profile.one]\nfor = \"web-1\"\nprocess = \"agent\"\n")
-        .unwrap();
-    for host in ["web-1", &format!("web-1:{port}"), "web-1:9"] {
-        let (_, out) = ended(&site, &["check", host, "--output", "json", "--timeout", "500ms"]);
+    for (profile, host) in [
+        ("web-1", "web-1"),
+        ("web-1", &format!("web-1:{port}")),
+        ("web-1", "web-1:9"),
+        ("web-1:9", "web-1:8"),
+        ("192.0.2.1:5669", "192.0.2.1"),
+    ] {
+        let profiles = format!("[profile.one]\nfor = \"{profile}\"\nprocess = \"agent\"\n");
+        fs::write(site.home().join("checks.toml"), profiles).unwrap();
+        let (_, out) = ended(&site, &["check", host, "--output", "json", "--timeout", "100ms"]);
         assert!(out.contains("\"subject\": \"agent\""), "{host}: {out}");
     }
 }
@@ -165,6 +181,9 @@ fn what_is_written_stays_what_it_was() {
     let (_, _, said) = checked(&site, &["web-1", "--output", "junit", "--to", &path("link")]);
     assert!(site.path("link").is_symlink(), "{said}");
     assert!(fs::read_to_string(site.path("kept")).unwrap().starts_with("<?xml"));
+    fs::remove_file(site.path("kept")).unwrap();
+    let (code, _, said) = checked(&site, &["web-1", "--output", "junit", "--to", &path("link")]);
+    assert!(code == 3 && site.path("link").is_symlink() && said.contains("leads nowhere"), "{said}");
     let pipe = path("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let reader = thread::spawn({
@@ -334,6 +353,9 @@ fn where_somebody_was_not_asked_no_monitoring_reads_of_the_others() {
     let (code, out, _) = checked(&site, &[&careful[..], &["nagios"]].concat());
     let line = "CRITICAL - 3 of 4 hosts were not asked, or did not end in time\n";
     assert_eq!((code, out.as_str()), (2, line));
+    let to = ["nagios", "--to", file.to_str().unwrap()];
+    assert_eq!(checked(&site, &[&careful[..], &to].concat()).1, "");
+    assert_eq!(fs::read_to_string(&file).unwrap(), line);
 }
 
 #[test]

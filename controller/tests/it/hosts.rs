@@ -150,7 +150,17 @@ fn a_list_that_is_kept_elsewhere_stays_there() {
     site.good(&["hosts", "add", "web-1"]);
     assert!(fs::read_to_string(&kept).unwrap().contains("[hosts.web-1]"));
     assert!(site.home().join("hosts.toml").is_symlink());
-    fs::remove_file(&kept).unwrap();
+    // Also where that is the home itself, which is locked once.
+    fs::write(site.home().join("mine.toml"), "").unwrap();
+    fs::remove_file(site.home().join("hosts.toml")).unwrap();
+    std::os::unix::fs::symlink("mine.toml", site.home().join("hosts.toml")).unwrap();
+    site.good(&["hosts", "add", "web-1", "--address", "127.0.0.1:7000"]);
+    site.good(&["hosts", "label", "web-1:7000", "role=web"]);
+    assert!(fs::read_to_string(site.home().join("mine.toml")).unwrap().contains("role"));
+    site.good(&["hosts", "remove", "web-1"]);
+    assert_eq!(site.good(&["hosts", "list", "--count"]), "0\n");
+    assert!(site.good(&["hosts", "list", "--output", "json"]).contains("\"hosts\": []"));
+    fs::remove_file(site.home().join("mine.toml")).unwrap();
     let output = site.run(&["hosts", "add", "web-2"]);
     assert!(text(&output.stderr).contains("is a link, and leads nowhere"), "{}", text(&output.stderr));
     assert!(site.home().join("hosts.toml").is_symlink());

@@ -60,7 +60,7 @@ impl Check {
                             let all = chosen.labels.len();
                             let why =
                                 format!("{missing} of {all} hosts were not asked, or did not end in time");
-                            caller.desk.print(&status(worst.state(), &why))?;
+                            self.write(caller, &status(worst.state(), &why))?;
                         }
                     }
                 }
@@ -87,6 +87,7 @@ impl Check {
         match &self.to {
             Some(file) => replace(file, text).map_err(|error| {
                 let why = match error.kind() {
+                    ErrorKind::NotFound if file.is_symlink() => "it is a link that leads nowhere".to_owned(),
                     ErrorKind::NotFound => "there is no such folder".to_owned(),
                     kind => kind.to_string(),
                 };
@@ -100,11 +101,14 @@ impl Check {
 
 /// Whoever reads the file sees the old one or the new one, and never half of it. What is no file, such as a pipe, is written to.
 fn replace(file: &Path, text: &str) -> io::Result<()> {
-    let target = fs::canonicalize(file);
-    let file = target.as_deref().unwrap_or(file);
     if fs::metadata(file).is_ok_and(|found| !found.is_file()) {
         return fs::OpenOptions::new().write(true).open(file)?.write_all(text.as_bytes());
     }
+    let target = match fs::canonicalize(file) {
+        Err(error) if file.is_symlink() => return Err(error),
+        found => found.ok(),
+    };
+    let file = target.as_deref().unwrap_or(file);
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut new = NamedTempFile::new_in(folder)?;
     new.write_all(text.as_bytes())?;
@@ -152,17 +156,18 @@ impl<'a> Plans<'a> {
         let directory = Directory::new(&caller.inventory, &caller.desk.home);
         for profile in profiles.iter() {
             let Some(selection) = &profile.selection else { continue };
-            let whose = selection::select(&[selection], &directory);
+            let names = selection::select(&[selection], &directory);
             if let Some(damaged) = directory.fault() {
                 return Err(damaged);
             }
             // The others still count: one group that is gone must not blind all monitoring.
-            let whose = whose.unwrap_or_else(|fault| {
+            let names = names.unwrap_or_else(|fault| {
                 let what = format!("{}: profile.{} is nobody's: {fault}", file.display(), profile.name);
                 caller.desk.say(&format!("controller: {}", plain(&what)));
                 Vec::new()
             });
-            members.insert(selection.clone(), whose.into_iter().collect());
+            let whose = names.iter().map(|name| whose(name, &caller.inventory)).collect();
+            members.insert(selection.clone(), whose);
         }
         Ok(Plans::ByHost { flags, profiles, members, inventory: &caller.inventory })
     }
@@ -184,13 +189,20 @@ impl<'a> Plans<'a> {
         match self {
             Plans::Same(plan) => Cow::Borrowed(plan),
             Plans::ByHost { flags, profiles, members, inventory } => {
-                // At whichever port it is asked.
-                let name = Host::judge(host, inventory).ok().and_then(Meant::machine);
-                let host = name.as_ref().map_or(host, |(name, _)| name.as_str());
-                let is_in = |selection: &str| members.get(selection).is_some_and(|all| all.contains(host));
+                let whose = whose(host, inventory);
+                let is_in = |selection: &str| members.get(selection).is_some_and(|all| all.contains(&whose));
                 Cow::Owned(flags.over(profiles.plan(is_in)))
             }
         }
+    }
+}
+
+/// Whose profile it is: a machine's at whichever port, an address's in each spelling.
+fn whose(host: &str, inventory: &Inventory) -> String {
+    match Host::judge(host, inventory) {
+        Ok(Meant::Machine(name, _)) => name.to_string(),
+        Ok(address) => address.to_string(),
+        Err(_) => host.to_owned(),
     }
 }
 

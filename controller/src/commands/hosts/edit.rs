@@ -10,7 +10,7 @@ use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::exit::Exit;
 use crate::fleet::{Directory, Filter};
-use crate::hosts::{Inventory, Machine};
+use crate::hosts::{Host, Inventory, Machine, Meant};
 use crate::output::human::{cut, grouped};
 use crate::selection::{self, fold};
 
@@ -220,7 +220,8 @@ fn remark_on_groups(desk: &Desk, inventory: &Inventory, gone: &[Name]) {
     for (group, selection) in inventory.groups() {
         // A group that means nobody any more says so when it is asked for.
         let Ok(meant) = selection::select(&[selection], &directory) else { continue };
-        let meant: HashSet<String> = meant.into_iter().collect();
+        // At whichever port.
+        let meant: HashSet<&str> = meant.iter().filter_map(|it| it.split(':').next()).collect();
         let still: Vec<Name> = gone.iter().filter(|name| meant.contains(name.as_str())).cloned().collect();
         if !still.is_empty() {
             let file = desk.home.hosts_file();
@@ -241,7 +242,10 @@ fn known(
     inventory: &Inventory,
 ) -> Result<Vec<Name>, Trouble> {
     let labels = filter.choose(hosts, desk, inventory)?.labels;
-    let name = |label: &str| label.parse::<Name>().ok().filter(|name| inventory.knows(name));
+    let name = |label: &str| match Host::judge(label, inventory) {
+        Ok(Meant::Machine(name, None)) => Some(name),
+        _ => None,
+    };
     let unknown: Vec<&str> =
         labels.iter().map(String::as_str).filter(|label| name(label).is_none()).collect();
     if !unknown.is_empty() {

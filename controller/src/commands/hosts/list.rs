@@ -67,19 +67,26 @@ impl List {
     pub(crate) fn run(&self, desk: &Desk) -> Result<Exit, Trouble> {
         let inventory = desk.home.inventory()?;
         let is_all = self.hosts.is_empty() && self.filter.hosts_file.is_empty();
-        if is_all && inventory.names().next().is_none() {
-            desk.remark(
-                "no machine is known here; `controller adopt`, `issue` and `hosts add` make one known",
-            );
-            return Ok(Exit::Answered);
-        }
         if (self.fold || self.expand || self.count) && desk.format != Format::Table {
             let what = "--fold, --expand and --count are text, and have no other form".to_owned();
             return Err(Trouble::Here(what, "leave --output out, or those".to_owned()));
         }
         let all = ["@*".to_owned()];
-        let hosts = if is_all { &all } else { &self.hosts[..] };
-        let labels = self.filter.choose(hosts, desk, &inventory)?.labels;
+        let labels = match is_all && inventory.names().next().is_none() {
+            true => {
+                desk.remark(
+                    "no machine is known here; `controller adopt`, `issue` and `hosts add` make one known",
+                );
+                Vec::new()
+            }
+            false => {
+                let hosts = if is_all { &all } else { &self.hosts[..] };
+                self.filter.choose(hosts, desk, &inventory)?.labels
+            }
+        };
+        if labels.is_empty() && desk.format == Format::Table && !self.count {
+            return Ok(Exit::Answered);
+        }
         if self.count {
             desk.print(&format!("{}\n", labels.len()))?;
         } else if self.fold {

@@ -5,9 +5,8 @@ use std::io::{self, Write};
 
 use protocol::requests::run::{self, Ended, Output};
 use serde::Serialize;
-use tokio::time::timeout;
 
-use super::{Run, TIMED_OUT, code_of, code_of_end};
+use super::{Run, TIMED_OUT, code_of, code_of_end, in_time};
 use crate::caller::Caller;
 use crate::client::Client;
 use crate::commands::declared::PATIENCE;
@@ -42,10 +41,8 @@ impl Run {
         let job = async |host: &str| {
             let ran = async {
                 let mut client = caller.meet(host).await?;
-                let patience = desk.patience.unwrap_or(PATIENCE);
                 let met = client.greeted().host.clone();
-                let followed = timeout(patience, follow(desk, &mut client, &ask, host)).await;
-                followed.unwrap_or_else(|_| Err(Failure::no_answer(&met, patience, true).into()))
+                in_time(desk, &met, follow(desk, &mut client, &ask, host)).await
             };
             let ran = ran.await;
             let code = ran.as_ref().map_or_else(code_of, |ran| ran.exit_code);
@@ -60,10 +57,9 @@ impl Run {
 }
 
 async fn follow(desk: &Desk, client: &mut Client, ask: &run::Run, host: &str) -> Result<Ran, Trouble> {
-    let patience = desk.patience.unwrap_or(PATIENCE);
     let id = client.start(ask).await?;
     let (mut output, mut errors) = (Lines::default(), Lines::default());
-    while let Some(piece) = client.next::<run::Run>(id, patience).await? {
+    while let Some(piece) = client.next::<run::Run>(id, PATIENCE).await? {
         let prints = desk.prints_as_it_comes().then_some(host);
         match piece.to {
             Some(Output::Output) => output.take(&piece.bytes, prints, io::stdout().lock())?,

@@ -35,10 +35,6 @@ impl Known for Nobody {
     fn label_keys(&self) -> Vec<String> {
         Vec::new()
     }
-
-    fn meaning(&self, _: &str) -> Option<String> {
-        None
-    }
 }
 
 pub(super) fn read(text: &str) -> Result<Catch, String> {

@@ -124,6 +124,7 @@ fn an_inventory_in_yaml() {
             ),
             ("{\"web\": {\"hosts\": {\"web-1\": {}}}}", "web-1 @web\n"),
             ("web:\n  hosts: {a: }\n  vars: [b]\n", "a @web\n"),
+            ("web:\n  hosts: {a: }\n  vars:\n    ca: |\n      -----BEGIN CERTIFICATE-----\n", "a @web\n"),
             (
                 "x: &x {hosts: {a: }}\nweb:\n  hosts: {b: }\n  vars: *x\n",
                 "a @x\nb @web\nremark: line 4: an alias in `vars` is not followed\n",

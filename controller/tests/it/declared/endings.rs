@@ -5,7 +5,7 @@ use super::*;
 /// Commands that end in every way there is.
 const ENDINGS: &str = r#"
 [allow]
-alice = ["run:both", "run:signal", "run:slow", "run:gone", "run:mode", "run:much", "run:env", "run:none", "run:empty", "run:sleeps"]
+alice = ["run:both", "run:signal", "run:slow", "run:gone", "run:mode", "run:much", "run:env", "run:none", "run:empty", "run:sleeps", "run:talks"]
 [command.both]
 exec = ["/bin/sh", "-c", "echo out; echo err >&2; exit 7"]
 [command.signal]
@@ -13,6 +13,8 @@ exec = ["/bin/sh", "-c", "kill -9 $$"]
 [command.slow]
 exec = ["/bin/sh", "-c", "echo begun; exec sleep 100"]
 timeout = "300ms"
+[command.talks]
+exec = ["/bin/sh", "-c", "while sleep 0.05; do echo again; done"]
 [command.sleeps]
 exec = ["/bin/sleep", "9"]
 [command.gone]
@@ -221,6 +223,13 @@ fn whatever_is_in_the_way_has_a_code_of_its_own() {
     }
     let began = Instant::now();
     assert_eq!(workshop.said(&["run", "web-1", "sleeps", "--timeout", "200ms"]).0, 125);
+    // What writes again and again has no more time for that.
+    for many in [&[][..], &["--output", "lines"]] {
+        let (code, output, errors) =
+            workshop.said(&[&["run", "web-1", "talks", "--timeout", "500ms"], many].concat());
+        assert!(code == 125 && output.contains("again"), "{code}: {output}");
+        assert!(errors.contains("it did not end within 500ms"), "{errors}");
+    }
     assert!(began.elapsed() < Duration::from_secs(5), "whoever says how long waits no longer");
 }
 
