@@ -141,6 +141,8 @@ impl Fleet<'_> {
         let (tally, exit) = self.visit(labels, false, &job, &mut |_, _| Ok(())).await?;
         if !chosen.is_one {
             self.note(&tally, labels);
+        }
+        if !chosen.is_one || tally.failed() > 0 {
             // A monitoring system may take both outputs for one, and what it reads names everybody who was asked.
             if self.desk.format != Format::Nagios || !tally.pending.is_empty() {
                 self.tell(&tally, labels);

@@ -237,6 +237,7 @@ fn code_of(trouble: &Trouble) -> i32 {
             FAILED
         }
         Kind::Refusal(_) => REFUSED,
+        Kind::NotEnded => TIMED_OUT,
         _ => FAILED,
     }
 }

@@ -201,8 +201,8 @@ impl Failure {
 
     /// A program that runs there still, and wrote something or not.
     pub(crate) fn not_ended(host: &Host, limit: Duration) -> Failure {
-        Failure::new(host, Kind::NoAnswer, format!("it did not end within {limit:?}"))
-            .hint("--timeout waits longer; the agent ends what nobody waits for")
+        Failure::new(host, Kind::NotEnded, format!("it did not end within {limit:?}, and is ended now"))
+            .hint("--timeout waits longer")
     }
 
     pub(crate) fn not_taken(host: &Host, limit: Duration) -> Failure {

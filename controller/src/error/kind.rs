@@ -60,9 +60,11 @@ macro_rules! kinds {
             /// In one word, beside how many it is of.
             pub(crate) fn in_short(self) -> &'static str {
                 match self {
-                    Kind::LookupTimedOut | Kind::ConnectTimedOut | Kind::HandshakeTimedOut | Kind::NoAnswer => {
-                        "timed out"
-                    }
+                    Kind::LookupTimedOut
+                    | Kind::ConnectTimedOut
+                    | Kind::HandshakeTimedOut
+                    | Kind::NoAnswer
+                    | Kind::NotEnded => "timed out",
                     Kind::ConnectionRefused => "refused",
                     Kind::Refusal(_) => "declined",
                     Kind::NameNotFound => "not found",
@@ -137,6 +139,7 @@ kinds! {
         Nonsense = "nonsense",
         Changed = "changed",
         BadList = "bad_list",
+        NotEnded = "not_ended",
         NotYet = "not_yet",
         NotAsked = "not_asked",
         AuditNotAsNoted = "audit_not_as_noted",

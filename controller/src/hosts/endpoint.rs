@@ -45,6 +45,9 @@ impl Endpoint {
         if text.starts_with('-') {
             return Err("no host begins with -, and standard input is a - that stands alone".to_owned());
         }
+        if text.contains(['@', '*', '?', ',', '!', '&', '^']) {
+            return Err("this selects hosts, and here one is meant".to_owned());
+        }
         if text.contains("://") {
             return Err("a host is a name or an address, and no URL".to_owned());
         }
@@ -65,11 +68,10 @@ impl Endpoint {
             }
             None => default,
         };
-        let address =
-            address.parse().map_err(|_| match text.contains(['@', '*', '?', '[', ',', '!', '&', '^']) {
-                true => "this selects hosts, and here one is meant".to_owned(),
-                false => "a host is a name, an address, NAME:PORT, ADDRESS:PORT or [IPV6]:PORT".to_owned(),
-            })?;
+        let address = address.parse().map_err(|_| match text.contains('[') {
+            true => "this selects hosts, and here one is meant".to_owned(),
+            false => "a host is a name, an address, NAME:PORT, ADDRESS:PORT or [IPV6]:PORT".to_owned(),
+        })?;
         Ok(Endpoint { address, port })
     }
 }

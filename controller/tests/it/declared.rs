@@ -29,7 +29,7 @@ pub(crate) struct Workshop {
 
 impl Workshop {
     /// What is declared may use `DIR`, a folder of the test's own.
-    fn declaring(declared: &str) -> Workshop {
+    pub(crate) fn declaring(declared: &str) -> Workshop {
         Workshop::declaring_under(&[], declared)
     }
 

@@ -25,6 +25,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, CertificateError, ServerConfig, version};
 
 use crate::audit;
+use crate::declared::Workshop;
 use crate::impostors::{Minted, Then, believing_in, fake, framed, raw};
 use crate::site::{MASKS, Site, text};
 
@@ -377,6 +378,13 @@ fn asking(seen: &mut Seen) {
     seen.note("a stream that ends too soon", &site, &["watch", &address, "--count", "2"]);
     let (serves, _) = Site::with_agent();
     seen.note("waited for in vain", &serves, &["wait", "web-1", "--for", "uptime<1us", "--timeout", "1s"]);
+    let sleeps = "[allow]\nalice = [\"run:sleeps\"]\n[command.sleeps]\nexec = [\"/bin/sleep\", \"9\"]\n";
+    let workshop = Workshop::declaring(sleeps);
+    seen.note(
+        "a command that takes too long",
+        &workshop.site,
+        &["run", "web-1", "sleeps", "--timeout", "1s"],
+    );
     let address = fake(&site, config, framed(r#"{"id":1,"answer":{"number":5}}"#), Then::Hold);
     seen.note("a revocation list that is none", &site, &["sync", &address]);
 }

@@ -192,6 +192,10 @@ fn what_is_written_stays_what_it_was() {
     });
     checked(&site, &["web-1", "--output", "junit", "--to", &pipe]);
     assert!(fs::metadata(&pipe).unwrap().file_type().is_fifo());
+    fs::write(site.path("mine"), "").unwrap();
+    fs::set_permissions(site.path("mine"), fs::Permissions::from_mode(0o600)).unwrap();
+    checked(&site, &["web-1", "--output", "junit", "--to", &path("mine")]);
+    assert_eq!(fs::metadata(site.path("mine")).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(reader.join().unwrap().starts_with("<?xml"));
 }
 
@@ -365,6 +369,8 @@ fn who_waits_for_health_is_told_that_nobody_answers() {
     assert_eq!(output.status.code(), Some(3));
     assert!(text(&output.stderr).contains("try: look there with `agent status`"), "{}", text(&output.stderr));
     fs::write(site.home().join("hosts.toml"), "[hosts.web-1]\nport = 0\n").unwrap();
+    let (code, out) = ended(&site, &["check", "web-1", "--output", "nagios"]);
+    assert!(code == 3 && out.starts_with("WEB-1 UNKNOWN - not reached: "), "{code}: {out}");
     let output = site.run(&["wait", "web-1", "--for", "healthy"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("line 1: web-1: a port is"), "{}", text(&output.stderr));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use protocol::requests::check::{Check, Checked};
+use protocol::requests::check::{Check, Checked, State};
 use protocol::requests::files::{Files, Look};
 use protocol::requests::info::Info;
 use protocol::requests::processes::Processes;
@@ -16,7 +16,7 @@ use crate::caller::Caller;
 use crate::client::{Client, Several};
 use crate::commands::declared::PATIENCE;
 use crate::commands::time::{Begun, Compared};
-use crate::error::Failure;
+use crate::error::{Failure, Kind};
 use crate::health::facts::{ClockTold, Declared, Facts, FileState, Needs, Offset, Told, UnitState};
 use crate::health::finding::Report;
 use crate::health::plan::Plan;
@@ -58,7 +58,13 @@ pub(crate) async fn examine(
         }
     };
     facts.took = began.elapsed();
-    Report { failure, ..plan.judge(host, &facts) }
+    let mut report = plan.judge(host, &facts);
+    if failure.as_ref().is_some_and(|failure| failure.kind == Kind::NotAsked) {
+        // What is wrong at this desk says nothing of the host.
+        report.checks.iter_mut().for_each(|finding| finding.verdict.state = State::Unknown);
+        report.state = State::Unknown;
+    }
+    Report { failure, ..report }
 }
 
 /// Requests that are sent together, and what they have told so far.

@@ -112,8 +112,9 @@ fn replace(file: &Path, text: &str) -> io::Result<()> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut new = NamedTempFile::new_in(folder)?;
     new.write_all(text.as_bytes())?;
-    // It is for whoever collects such files, who is another user.
-    new.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+    // It is for whoever collects such files, who is another user; where there was one, its owner has decided.
+    let mode = fs::metadata(file).map_or(0o644, |old| old.permissions().mode() & 0o777);
+    new.as_file().set_permissions(fs::Permissions::from_mode(mode))?;
     new.persist(file)?;
     Ok(())
 }

@@ -47,7 +47,7 @@ impl Import {
         let catch = import::read(&text, format, &self.labels);
         let catch = catch.map_err(|fault| unread(format!("{}: {fault}", input::called(&self.file))))?;
         for label in catch.lacks(&self.labels) {
-            desk.remark(&format!("no machine has a variable `{label}`"));
+            desk.remark(&format!("no machine has a variable `{label}` that is one word"));
         }
         if self.dry_run {
             let inventory = desk.home.inventory()?;
