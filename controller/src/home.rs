@@ -1,7 +1,8 @@
 //! The controller's home: which file is where, and what to do when one is missing or damaged.
 
-use std::fs::{File, TryLockError};
-use std::io::{self, ErrorKind, Write};
+mod lock;
+
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{env, fs};
@@ -10,6 +11,7 @@ use certs::store::{self, Existing};
 use certs::{Authority, Credentials, Name, Passphrase, Revocations, Stage};
 use rustls_pki_types::CertificateDer;
 
+pub use self::lock::Lock;
 use crate::error::Trouble;
 use crate::hosts::{Endpoint, Inventory, Unmeant};
 use crate::passphrase::Source;
@@ -22,13 +24,6 @@ const MAX_HOSTS_BYTES: u64 = 16 * 1024 * 1024;
 pub struct Home {
     path: PathBuf,
     passphrase: Source,
-}
-
-/// Nobody else changes anything as long as this is held.
-#[derive(Debug)]
-pub struct Lock {
-    _home: File,
-    _elsewhere: Option<File>,
 }
 
 impl Home {
@@ -125,32 +120,6 @@ impl Home {
             return Err(Trouble::Here(what, "name a home with --home".to_owned()));
         }
         Ok(())
-    }
-
-    /// Lets no other controller change anything in this home, until what is returned is dropped.
-    ///
-    /// # Errors
-    /// There is no home.
-    pub fn lock(&self) -> Result<Lock, Trouble> {
-        let lock = |path: &Path| {
-            let locked = File::open(path).and_then(|folder| {
-                if let Err(TryLockError::WouldBlock) = folder.try_lock() {
-                    let path = path.display();
-                    let _ = writeln!(io::stderr(), "waiting for another controller that is changing {path}");
-                }
-                folder.lock().map(|()| folder)
-            });
-            locked.map_err(|source| {
-                self.trouble(certs::Error::Io { path: path.to_owned(), doing: "lock", source })
-            })
-        };
-        let home = lock(&self.path)?;
-        // A list that is kept elsewhere may be that of several homes; what is kept here is locked already.
-        let own = fs::canonicalize(&self.path).ok();
-        let list = fs::canonicalize(self.hosts_file()).ok();
-        let folder = list.as_deref().and_then(Path::parent).filter(|folder| own.as_deref() != Some(*folder));
-        let elsewhere = folder.map(lock).transpose()?;
-        Ok(Lock { _home: home, _elsewhere: elsewhere })
     }
 
     /// Who this controller is.

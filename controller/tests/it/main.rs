@@ -28,3 +28,4 @@ mod rotation;
 mod sandbox;
 mod site;
 mod verbs;
+mod waiting;

@@ -24,8 +24,11 @@ use crate::health::show::Line;
 use crate::health::{junit, nagios, prometheus};
 use crate::hosts::{Host, Inventory, Meant};
 use crate::output::Format;
-use crate::output::human::plain;
-use crate::selection;
+use crate::output::human::{cut, plain};
+use crate::selection::{self, fold};
+
+/// A folded list that is longer is cut.
+const MAX_NAMES: usize = 120;
 
 impl Check {
     /// Makes them, and says how bad it is.
@@ -52,16 +55,18 @@ impl Check {
             (Some(form), format) => {
                 let (reports, exit) = fleet.gather(chosen, job).await?;
                 // Whoever reads this would take those who are missing for well.
-                match chosen.labels.len() - reports.len() {
-                    0 => self.write(caller, &form(&reports))?,
-                    missing => {
-                        worst.add(State::Unknown);
-                        if format == Format::Nagios {
-                            let all = chosen.labels.len();
-                            let why =
-                                format!("{missing} of {all} hosts were not asked, or did not end in time");
-                            self.write(caller, &status(worst.state(), &why))?;
-                        }
+                let found: HashSet<&str> = reports.iter().map(|report| report.host.as_str()).collect();
+                let missing = chosen.labels.iter().map(String::as_str).filter(|host| !found.contains(host));
+                let missing: Vec<&str> = missing.collect();
+                if missing.is_empty() {
+                    self.write(caller, &form(&reports))?;
+                } else {
+                    worst.add(State::Unknown);
+                    if format == Format::Nagios {
+                        let (count, all) = (missing.len(), chosen.labels.len());
+                        let missing = cut(&fold(missing), MAX_NAMES);
+                        let why = format!("{count} of {all} hosts were not asked, or did not end: {missing}");
+                        self.write(caller, &status(worst.state(), &why))?;
                     }
                 }
                 exit
