@@ -296,8 +296,15 @@ impl Home {
             }
             Err(_) => file.clone(),
         };
-        let saved = store::write_secret(&target, inventory.text().as_bytes(), Existing::Replace);
-        saved.map_err(|error| match error {
+        Home::replace(&target, inventory.text().as_bytes())
+    }
+
+    /// Writes a file of a home anew, all at once.
+    ///
+    /// # Errors
+    /// It cannot be written; then the old one is still there.
+    pub(crate) fn replace(file: &Path, text: &[u8]) -> Result<(), Trouble> {
+        store::write_secret(file, text, Existing::Replace).map_err(|error| match error {
             // Which step it was, and the name of a file that is there for an instant, help nobody.
             certs::Error::Io { source, .. } => {
                 let what = format!("{} cannot be written: {}", file.display(), source.kind());

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::fs;
 use std::io::ErrorKind;
 
-use certs::store::{self, Existing};
 use serde::{Deserialize, Serialize};
 
 use super::tally::Tally;
@@ -61,6 +60,6 @@ impl Last {
 
     pub(super) fn note(&self, home: &Home) -> Result<(), Trouble> {
         let text = serde_json::to_vec(self).unwrap_or_default();
-        Ok(store::write_secret(&home.last_file(), &text, Existing::Replace)?)
+        Home::replace(&home.last_file(), &text)
     }
 }
