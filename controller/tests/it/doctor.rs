@@ -28,11 +28,6 @@ impl Pages {
     }
 }
 
-/// Where nothing listens.
-fn gone(site: &Site) -> String {
-    site.listener("127.0.0.1:0").local_addr().unwrap().to_string()
-}
-
 fn write_hosts(site: &Site, hosts: &[(&str, &[&str])]) {
     let entry = |(name, addresses): &(&str, &[&str])| format!("[hosts.{name}]\naddresses = {addresses:?}\n");
     fs::write(site.home().join("hosts.toml"), hosts.iter().map(entry).collect::<String>()).unwrap();
@@ -52,7 +47,7 @@ fn every_step_is_told_until_one_makes_going_on_impossible() {
     let address = address.to_string();
     pages.note("all is well", &site, "web-1");
 
-    let (dead, ssh) = (gone(&site), raw(&site, b"SSH-2.0-OpenSSH_9.2p1\r\n", true));
+    let (dead, ssh) = (site.nowhere(), raw(&site, b"SSH-2.0-OpenSSH_9.2p1\r\n", true));
     write_hosts(
         &site,
         &[
@@ -107,7 +102,7 @@ fn an_address_that_does_not_answer_spoils_none_that_does() {
 #[test]
 fn of_many_each_says_what_is_wrong() {
     let (site, address) = Site::with_agent();
-    let (address, dead) = (address.to_string(), gone(&site));
+    let (address, dead) = (address.to_string(), site.nowhere());
     write_hosts(
         &site,
         &[("web-1", &[&dead, &address]), ("web-2", &[&dead]), ("web-3", &["nowhere.invalid"])],
@@ -134,7 +129,7 @@ fn of_many_each_says_what_is_wrong() {
 #[test]
 fn programs_read_the_same_as_people() {
     let (site, address) = Site::with_agent();
-    let (address, dead) = (address.to_string(), gone(&site));
+    let (address, dead) = (address.to_string(), site.nowhere());
     write_hosts(&site, &[("web-1", &[&dead, &address]), ("web-2", &[&dead])]);
     let steps = |host: &str| {
         let output = site.run(&["doctor", host, "--output", "jsonl"]);

@@ -179,7 +179,7 @@ fn people_read_a_failure_once() {
 fn reaching(seen: &mut Seen) {
     let site = Site::new();
     seen.note("name not found", &site, &["info", "nowhere.invalid"]);
-    let gone = site.listener("127.0.0.1:0").local_addr().unwrap().to_string();
+    let gone = site.nowhere();
     seen.note("refused", &site, &["info", &gone]);
 
     let (full, _held) = site.runtime.block_on(full_backlog());

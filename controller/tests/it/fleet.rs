@@ -19,7 +19,7 @@ pub(crate) fn fleet() -> Site {
         let credentials = site.issue(&format!("web-{number}"), &address);
         site.serve(&credentials, listener);
     }
-    let gone = site.listener("127.0.0.1:0").local_addr().unwrap().to_string();
+    let gone = site.nowhere();
     site.issue("web-4", &gone);
     let silent = raw(&site, b"", true);
     site.issue("web-5", &silent);

@@ -229,7 +229,7 @@ fn what_is_no_threshold_is_unknown_and_asks_nobody() {
 /// A host at which nothing listens.
 pub(crate) fn gone() -> Site {
     let site = Site::new();
-    let address = site.listener("127.0.0.1:0").local_addr().unwrap().to_string();
+    let address = site.nowhere();
     site.issue("web-1", &address);
     site
 }
@@ -288,7 +288,7 @@ fn monitoring_reads_a_plugin_as_it_wrote_and_many_as_one() {
     let shop = Workshop::declaring_under(&[], &declared);
     let (code, out) = ended(&shop.site, &["check", "web-1", "mail", "--output", "nagios"]);
     assert_eq!((code, out), (1, format!("{wrote}\n")));
-    let gone = shop.site.listener("127.0.0.1:0").local_addr().unwrap().to_string();
+    let gone = shop.site.nowhere();
     shop.site.issue("web-2", &gone);
     let (code, out) = ended(&shop.site, &["check", "web-2", "mail", "--output", "nagios"]);
     assert!(code == 3 && out.starts_with("UNKNOWN - "), "{code}: {out}");
@@ -333,7 +333,7 @@ fn lines_and_fold_say_a_report_in_one_line() {
 #[test]
 fn who_is_not_reached_for_one_reason_is_told_once() {
     let site = gone();
-    let other = site.listener("127.0.0.1:0").local_addr().unwrap().to_string();
+    let other = site.nowhere();
     site.issue("web-2", &other);
     let output = site.run(&["check", "web-[1-2]", "--only", "load", "--output", "fold"]);
     let (out, said) = (text(&output.stdout), text(&output.stderr));

@@ -1,5 +1,6 @@
 //! A home made by the built program, and agents in this process that belong to it.
 
+use std::cell::RefCell;
 use std::fs;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -11,7 +12,7 @@ use agent::Agent;
 use agent::config::Policy;
 use certs::Credentials;
 use tempfile::TempDir;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Runtime;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -20,6 +21,15 @@ pub(crate) struct Site {
     pub(crate) folder: TempDir,
     pub(crate) runtime: Runtime,
     _stop: Vec<DropGuard>,
+    /// Ports that are kept from others.
+    kept: RefCell<Vec<TcpSocket>>,
+}
+
+/// A port at which nothing listens, and that nobody else is given.
+pub(crate) fn unheard() -> TcpSocket {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    socket
 }
 
 impl Site {
@@ -27,7 +37,7 @@ impl Site {
     pub(crate) fn without_home() -> Site {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        Site { folder: tempfile::tempdir().unwrap(), runtime, _stop: Vec::new() }
+        Site { folder: tempfile::tempdir().unwrap(), runtime, _stop: Vec::new(), kept: RefCell::default() }
     }
 
     /// A home with an authority and nothing else.
@@ -50,6 +60,14 @@ impl Site {
         let credentials = site.issue("web-1", &address.to_string());
         site.serve_with(&credentials, listener, policy);
         (site, address)
+    }
+
+    /// An address at which nothing listens.
+    pub(crate) fn nowhere(&self) -> String {
+        let socket = unheard();
+        let address = socket.local_addr().unwrap().to_string();
+        self.kept.borrow_mut().push(socket);
+        address
     }
 
     pub(crate) fn listener(&self, address: &str) -> TcpListener {

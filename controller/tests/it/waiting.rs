@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use crate::health::gone;
-use crate::site::{Site, controller, text};
+use crate::site::{Site, controller, text, unheard};
 
 #[test]
 fn who_waits_for_health_is_told_that_nobody_answers() {
@@ -31,15 +31,14 @@ fn who_waits_looks_last_at_the_deadline() {
 #[test]
 fn a_script_goes_on_when_the_machine_is_back() {
     let mut site = Site::new();
-    let listener = site.listener("127.0.0.1:0");
-    let address = listener.local_addr().unwrap();
+    let socket = unheard();
+    let address = socket.local_addr().unwrap();
     let credentials = site.issue("web-1", &address.to_string());
-    drop(listener);
     let mut waiting = controller(&site.home(), &["wait", "web-1", "--timeout", "60s", "-i", "10ms"]);
     let mut waiting = waiting.spawn().unwrap();
     let refused = site.run(&["wait", "web-1", "--timeout", "50ms", "-i", "10ms"]);
     assert_eq!(refused.status.code(), Some(3));
-    let listener = site.listener(&address.to_string());
+    let listener = site.runtime.block_on(async { socket.listen(64) }).unwrap();
     site.serve(&credentials, listener);
     assert_eq!(waiting.wait().unwrap().code(), Some(0));
     site.good(&["wait", "web-1", "--for", "uptime>1us"]);
